@@ -1,0 +1,1 @@
+"""The command line and the console: they put `sync` and `widgets` together."""

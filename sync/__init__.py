@@ -1,0 +1,1 @@
+"""Everything that abreast does, without a user interface: sources, drift, plan, ledger, execution."""

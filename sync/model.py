@@ -1,0 +1,501 @@
+"""The vocabulary as values: inventories with their coverage, drift, actions, plans, outcomes.
+
+Frozen, without I/O and without opinions: who compares is `drift`, who proposes is `plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+UNLIMITED = -1
+"""A limit without a limit, as CloudStack writes it."""
+
+
+def project_key(name: str) -> str:
+    """The key under which both sides are aligned: CloudStack compares domain names case-insensitively."""
+    return name.strip().casefold()
+
+
+# --- coverage ---------------------------------------------------------------------------------------------
+
+
+class Side(Enum):
+    DESIRED = "CI database"
+    ACTUAL = "CloudStack"
+
+
+class CoverageState(Enum):
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ListProof:
+    """How completely one list was read."""
+
+    name: str
+    """The API command or the mapping's query."""
+    rows: int
+    pages: int = 1
+    count_before: int | None = None
+    count_after: int | None = None
+    unique: int | None = None
+    """Distinct ids among the rows."""
+    problem: str = ""
+    """Why the list is not proven complete; empty when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    state: CoverageState
+    why: str = ""
+    """In words for people: what is missing and what to do; empty when complete."""
+    lists: tuple[ListProof, ...] = ()
+    caller: str = ""
+    """`account/user (role)` whose eyes these are."""
+    root_id: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return self.state is CoverageState.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What was asked for. Outside of it nothing is missing and nothing is unexpected."""
+
+    parent: str = "ROOT/ci"
+    projects: frozenset[str] | None = None
+    """Keys, when limited to some projects; None is the full environment."""
+
+    @property
+    def is_full(self) -> bool:
+        return self.projects is None
+
+    def covers(self, key: str) -> bool:
+        return self.projects is None or key in self.projects
+
+
+# --- the desired side ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    username: str
+    email: str
+    firstname: str
+    lastname: str
+    role: str = ""
+    """`owner`, or whatever the CI database says."""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    name: str
+    vm: str | None = None
+    """Name of the VM that it runs on, where the CI database knows it."""
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    name: str
+    network_domain: str | None = None
+    enabled: bool = True
+    domain_id: str | None = None
+    """The CloudStack id that the CI database stores, if it does."""
+    members: tuple[Member, ...] = ()
+    """By (owner first, username): the first one comes with the account."""
+    agents: tuple[Agent, ...] = ()
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    """Resource name (see `RESOURCE_TYPES`) → maximum, `UNLIMITED` for none."""
+    problem: str = ""
+    """Why this row cannot be used as it stands (a name CloudStack would refuse, …); empty when it can."""
+
+    @property
+    def key(self) -> str:
+        return project_key(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredInventory:
+    scope: Scope
+    taken_at: datetime
+    coverage: Coverage
+    projects: Mapping[str, Project] = field(default_factory=lambda: MappingProxyType({}))
+
+
+# --- the actual side ----------------------------------------------------------------------------------------
+
+RESOURCE_TYPES: Mapping[str, int] = MappingProxyType(
+    {
+        "vm": 0,
+        "ip": 1,
+        "volume": 2,
+        "snapshot": 3,
+        "template": 4,
+        "project": 5,
+        "network": 6,
+        "vpc": 7,
+        "cpu": 8,
+        "memory": 9,
+        "primarystorage": 10,
+        "secondarystorage": 11,
+    }
+)
+"""Names of quotas → `resourcetype` of updateResourceLimit; `<name>limit` is the field of listDomains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    id: str
+    name: str
+    path: str
+    parent_id: str | None
+    level: int
+    network_domain: str | None = None
+    state: str = "Active"
+    limits: Mapping[str, int] | None = None
+    """Resource name → limit; None when limits were not read (they are not in details=min)."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    username: str
+    email: str
+    firstname: str
+    lastname: str
+    state: str
+    account_id: str
+    account: str
+    domain_id: str
+    source: str = "native"
+    """`native`, `ldap`, `saml2`, …: only native users have a local password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: str
+    name: str
+    domain_id: str
+    state: str
+    role: str
+    users: tuple[User, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualMachine:
+    id: str
+    name: str
+    state: str
+    domain_id: str
+    domain_path: str
+    account: str | None = None
+    project: str | None = None
+    """Name of the CloudStack Project that owns it, if one does."""
+    addresses: tuple[str, ...] = ()
+    delete_protected: bool | None = None
+    """None where the server does not say."""
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedResource:
+    """A volume, snapshot, template, ISO, network or CloudStack Project: what is shown and counted of it."""
+
+    id: str
+    name: str
+    state: str
+    domain_id: str
+    domain_path: str
+    account: str | None = None
+    project: str | None = None
+    size: int | None = None
+    """Bytes."""
+    created: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    id: str
+    command: str
+    """Class name, e.g. `org.apache.cloudstack.api.command.admin.domain.DeleteDomainCmd`."""
+    started: str
+    user_id: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActualInventory:
+    """One reading of CloudStack below (and including) the scope's parent. All tuples are complete or, where the
+    coverage says so, not to be trusted for absence."""
+
+    scope: Scope
+    taken_at: datetime
+    coverage: Coverage
+    parent_id: str | None = None
+    """Id of the scope's parent domain; None when it does not exist."""
+    domains: tuple[Domain, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    """With their users."""
+    vms: tuple[VirtualMachine, ...] = ()
+    volumes: tuple[OwnedResource, ...] = ()
+    snapshots: tuple[OwnedResource, ...] = ()
+    templates: tuple[OwnedResource, ...] = ()
+    isos: tuple[OwnedResource, ...] = ()
+    networks: tuple[OwnedResource, ...] = ()
+    projects: tuple[OwnedResource, ...] = ()
+    """CloudStack's own Projects, which own things that belong to no account."""
+    jobs: tuple[RunningJob, ...] | None = None
+    """Running asynchronous jobs; None when they could not be read."""
+    release: str = ""
+    limits_taken_at: datetime | None = None
+    users_taken_at: datetime | None = None
+
+
+# --- drift --------------------------------------------------------------------------------------------------
+
+
+class DriftKind(Enum):
+    """Worst first. The value is the word on screen."""
+
+    DELETING = "deleting"
+    HOLLOW = "hollow"
+    MISSING = "missing"
+    ORPHANED = "orphaned"
+    UNEXPECTED = "unexpected"
+    DIFFERS = "differs"
+    UNKNOWN = "unknown"
+    IN_SYNC = "in sync"
+
+    @property
+    def glyph(self) -> str:
+        return _GLYPHS[self]
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(DriftKind).index(self)
+
+    @property
+    def is_critical(self) -> bool:
+        return self in (DriftKind.DELETING, DriftKind.HOLLOW, DriftKind.MISSING, DriftKind.ORPHANED)
+
+
+_GLYPHS = {
+    DriftKind.DELETING: "!",
+    DriftKind.HOLLOW: "○",
+    DriftKind.MISSING: "+",
+    DriftKind.ORPHANED: "%",
+    DriftKind.UNEXPECTED: "?",
+    DriftKind.DIFFERS: "~",
+    DriftKind.UNKNOWN: "·",
+    DriftKind.IN_SYNC: "=",
+}
+
+
+class Subject(Enum):
+    """What a part of a row is about."""
+
+    DOMAIN = "domain"
+    STORED_ID = "stored id"
+    NETWORK_DOMAIN = "network domain"
+    ACCOUNT = "account"
+    USER = "user"
+    LIMIT = "limit"
+    NETWORK = "network"
+    MACHINE = "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One compared thing within a row."""
+
+    subject: Subject
+    name: str
+    """Which one: user name, resource name, VM name; empty for the domain itself."""
+    field: str
+    """Which field of it: `state`, `email`, …; empty when it is about its existence."""
+    kind: DriftKind
+    desired: str | None
+    actual: str | None
+    note: str = ""
+    """Why there is no repair, or what it means, in words."""
+    is_loss: bool = False
+    """A machine of the CI database whose VM is gone: a loss to report, no drift and no repair."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainView:
+    """What CloudStack has of one project, gathered. `domain` is None for a domain that is no longer listed."""
+
+    domain_id: str
+    path: str
+    domain: Domain | None
+    accounts: tuple[Account, ...] = ()
+    subdomains: tuple[Domain, ...] = ()
+    vms: tuple[VirtualMachine, ...] = ()
+    volumes: tuple[OwnedResource, ...] = ()
+    snapshots: tuple[OwnedResource, ...] = ()
+    templates: tuple[OwnedResource, ...] = ()
+    isos: tuple[OwnedResource, ...] = ()
+    networks: tuple[OwnedResource, ...] = ()
+    projects: tuple[OwnedResource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    key: str
+    kind: DriftKind
+    project: Project | None
+    view: DomainView | None
+    dying: DomainView | None = None
+    """The domain of this name that CloudStack is deleting, where its VMs still tell of it."""
+    parts: tuple[Part, ...] = ()
+    reason: str = ""
+    """One sentence: why this kind."""
+
+    @property
+    def name(self) -> str:
+        if self.project is not None:
+            return self.project.name
+        for view in (self.view, self.dying):
+            if view is not None:
+                return view.path.rpartition("/")[2]
+        return self.key
+
+    @property
+    def losses(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.is_loss)
+
+    @property
+    def differences(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.kind is not DriftKind.IN_SYNC and not part.is_loss)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    rows: tuple[DriftRow, ...]
+    """Worst first, then by key."""
+    desired: Coverage
+    actual: Coverage
+    desired_taken_at: datetime
+    actual_taken_at: datetime
+    limits_taken_at: datetime | None = None
+    scope: Scope = Scope()
+
+    def counts(self) -> dict[DriftKind, int]:
+        totals = dict.fromkeys(DriftKind, 0)
+        for row in self.rows:
+            totals[row.kind] += 1
+        return totals
+
+    def row(self, key: str) -> DriftRow | None:
+        return next((row for row in self.rows if row.key == key), None)
+
+
+# --- plan ---------------------------------------------------------------------------------------------------
+
+
+class ActionKind(Enum):
+    """The value is the word on screen and in the ledger. There is no deletion among them."""
+
+    RENAME_DOMAIN = "rename domain"
+    CREATE_DOMAIN = "create domain"
+    UPDATE_DOMAIN = "update domain"
+    CREATE_ACCOUNT = "create account"
+    ENABLE_ACCOUNT = "enable account"
+    CREATE_USER = "create user"
+    UPDATE_USER = "update user"
+    ENABLE_USER = "enable user"
+    DISABLE_USER = "disable user"
+    UPDATE_LIMIT = "update limit"
+    CREATE_NETWORK = "create network"
+
+
+class Reversibility(Enum):
+    UNDOABLE = "undoable"
+    RECREATABLE = "recreatable"
+    RECOVERABLE = "recoverable"
+    IRREVERSIBLE = "irreversible"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One API operation on one object.
+
+    `target` is the object's natural key and stays the same over restarts: `ROOT/ci/dune` (domain),
+    `ROOT/ci/dune:dune` (account), `ROOT/ci/dune:dune:jmartin` (user), `ROOT/ci/dune#vm` (limit),
+    `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network).
+    """
+
+    kind: ActionKind
+    project: str
+    """Key of the row that it repairs."""
+    target: str
+    target_id: str | None
+    """CloudStack's id where the object exists; None for what is created."""
+    parameters: Mapping[str, str]
+    """Without ids of objects that the plan itself creates and without passwords: the executor resolves the
+    domain by `target` and draws the password."""
+    precondition: Mapping[str, str | None]
+    """Observed field → value, compared with a fresh reading before the call; `{"exists": "no"}` for creations."""
+    reason: str
+    reversibility: Reversibility
+    needs: tuple[str, ...] = ()
+    """Ids of actions that must have succeeded before this one."""
+    undo: str = ""
+    """In words: what takes it back."""
+
+    @property
+    def id(self) -> str:
+        """Stable: the kind and the target."""
+        return f"{self.kind.value.replace(' ', '-')} {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    environment: str
+    root_id: str
+    endpoint: str
+    author: str
+    created_at: datetime
+    expires_at: datetime
+    actions: tuple[Action, ...]
+    """In an order that may be executed one after another."""
+    digest: str
+    """SHA-256, hex, over everything above but the author's words; see `plan.digest_of`."""
+    notes: tuple[str, ...] = ()
+    """What the plan leaves alone and why."""
+
+
+class Outcome(Enum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    action_id: str
+    outcome: Outcome
+    detail: str = ""
+    """What happened, to what, what to do next; empty for a plain success."""
+    object_id: str | None = None
+    """CloudStack's id of the object that was made or changed."""
+    job_id: str | None = None
+    seconds: float = 0.0
+
+
+JsonObject = dict[str, Any]
