@@ -236,8 +236,10 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class ActualInventory:
-    """One reading of CloudStack below (and including) the scope's parent. All tuples are complete or, where the
-    coverage says so, not to be trusted for absence."""
+    """One reading of CloudStack below (and including) the scope's parent.
+
+    All tuples are complete or, where the coverage says so, not to be trusted for absence.
+    """
 
     scope: Scope
     taken_at: datetime
@@ -260,6 +262,19 @@ class ActualInventory:
     release: str = ""
     limits_taken_at: datetime | None = None
     users_taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRule:
+    """What network every project's account must have, where the environment asks for one."""
+
+    offering: str
+    zone: str
+    name: str = "{project}-net"
+    """Pattern of the network's name."""
+
+    def name_for(self, project: str) -> str:
+        return self.name.replace("{project}", project)
 
 
 # --- drift --------------------------------------------------------------------------------------------------
@@ -336,7 +351,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class DomainView:
-    """What CloudStack has of one project, gathered. `domain` is None for a domain that is no longer listed."""
+    """What CloudStack has of one project, gathered. `domain` is None when it is no longer listed."""
 
     domain_id: str
     path: str
@@ -433,7 +448,7 @@ class Reversibility(Enum):
 class Action:
     """One API operation on one object.
 
-    `target` is the object's natural key and stays the same over restarts: `ROOT/ci/dune` (domain),
+    `target` is the natural key and stays the same over restarts: `ROOT/ci/dune` (domain),
     `ROOT/ci/dune:dune` (account), `ROOT/ci/dune:dune:jmartin` (user), `ROOT/ci/dune#vm` (limit),
     `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network).
     """
@@ -448,7 +463,10 @@ class Action:
     """Without ids of objects that the plan itself creates and without passwords: the executor resolves the
     domain by `target` and draws the password."""
     precondition: Mapping[str, str | None]
-    """Observed field → value, compared with a fresh reading before the call; `{"exists": "no"}` for creations."""
+    """Observed field → value, compared with a fresh reading before the call.
+
+    `{"exists": "no"}` for creations.
+    """
     reason: str
     reversibility: Reversibility
     needs: tuple[str, ...] = ()
