@@ -1,0 +1,56 @@
+"""The sandbox's time: real time at a chosen speed, or time that stands still until it is stepped."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the rest of the sandbox knows of time."""
+
+    def now(self) -> datetime:
+        """The current virtual time (UTC, aware)."""
+
+    def advance(self, seconds: float) -> None:
+        """Jump forward by virtual seconds."""
+
+
+class WallClock:
+    """Virtual time that runs `speed` times as fast as real time."""
+
+    def __init__(self, *, speed: float = 1.0, start: datetime | None = None) -> None:
+        if speed <= 0:
+            raise ValueError(f"speed must be above 0, not {speed}")
+        self.speed = speed
+        self._start = start or datetime.now(UTC)
+        self._zero = time.monotonic()
+
+    def now(self) -> datetime:
+        """The start plus the real time since then, times the speed."""
+        return self._start + timedelta(seconds=(time.monotonic() - self._zero) * self.speed)
+
+    def advance(self, seconds: float) -> None:
+        """Jump forward by virtual seconds."""
+        self._start += timedelta(seconds=seconds)
+
+
+class ManualClock:
+    """Virtual time that stands still between calls of `advance`."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        """The time it was last stepped to."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Step forward by virtual seconds."""
+        self._now += timedelta(seconds=seconds)
+
+
+def shown(moment: datetime) -> str:
+    """A time as the API writes it: `2026-11-23T05:26:24+0000`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S%z")
