@@ -1,5 +1,229 @@
-"""The command line."""
+"""The command line: parses, calls one command, turns errors into one line and an exit code.
+
+Nothing heavy is imported here: each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sync.errors import EXIT_DONE, EXIT_STOPPED, EXIT_UNKNOWN, EXIT_USAGE, AbreastError, UsageError
+
+Command = Callable[[argparse.Namespace], int]
 
 
-def main() -> int:
-    return 0
+class Parser(argparse.ArgumentParser):
+    """argparse with the exit code for wrong usage that the product documents (64)."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="abreast",
+        description="The CI database and CloudStack abreast of each other: see drift, stage, confirm, rebuild.",
+        epilog="Exit codes: 0 done or in sync, 1 drift or refused, 2 critical, 3 unknown or unreadable, "
+        "64 usage, 78 configuration, 130 stopped.",
+    )
+    _version_option(parser)
+    _environment_options(parser)
+    parser.set_defaults(command=_console)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    _add_screens(commands)
+    _add_readers(commands)
+    _add_changers(commands)
+    return parser
+
+
+def _version_option(parser: Parser) -> None:
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+
+
+def _environment_options(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
+    """Given before or after the command; after it, a default must not overwrite what stood before."""
+    default = argparse.SUPPRESS if nested else None
+    parser.add_argument(
+        "--environment", metavar="NAME", default=default, help="which configured environment (default: the file's)"
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, default=default, help="configuration file (default: ABREAST_CONFIG)"
+    )
+
+
+def _format_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the result")
+
+
+def _add(commands: argparse._SubParsersAction[Parser], name: str, command: Command, text: str) -> Parser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    _environment_options(parser, nested=True)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_screens(commands: argparse._SubParsersAction[Parser]) -> None:
+    watch = _add(commands, "watch", _watch, "read-only monitoring: refreshes by itself, rings on critical drift")
+    watch.add_argument(
+        "--headless", action="store_true", help="no screen: one JSON line a refresh, until interrupted"
+    )
+    _add(commands, "recover", _recover, "open the console in recovery mode")
+    drill = _add(commands, "drill", _drill, "the practice incident, with nothing to configure")
+    drill.add_argument("--scenario", choices=("july28",), default="july28", help="which incident")
+    drill.add_argument(
+        "--script", action="store_true", help="play it through without a terminal and print a JSON summary"
+    )
+    sandbox = _add(commands, "sandbox", _sandbox, "the stand-in CloudStack alone, for other tools")
+    sandbox.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
+    sandbox.add_argument("--state", metavar="FILE", type=Path, help="keep its state here over a restart")
+    sandbox.add_argument(
+        "--world", default="drill", metavar="empty|drill|large|FILE", help="what it is seeded with"
+    )
+    sandbox.add_argument("--release", choices=("4.23", "4.18"), default="4.23", help="which CloudStack it is")
+    sandbox.add_argument("--speed", type=float, default=1.0, help="how much faster its time runs")
+
+
+def _add_readers(commands: argparse._SubParsersAction[Parser]) -> None:
+    check = _add(commands, "check", _check, "one comparison: 0 in sync, 1 drift, 2 critical, 3 unknown")
+    _format_option(check)
+    inventory = _add(commands, "inventory", _inventory, "one side as JSON lines")
+    inventory.add_argument("side", choices=("desired", "actual"))
+    ledger = _add(commands, "ledger", _ledger, "the record of what was done")
+    ledger.add_argument("verb", choices=("show",))
+    ledger.add_argument("--run", metavar="ID", help="only this run")
+    ledger.add_argument("--limit", type=int, metavar="N", help="only the newest N entries")
+    _format_option(ledger)
+
+
+def _add_changers(commands: argparse._SubParsersAction[Parser]) -> None:
+    plan = _add(commands, "plan", _plan, "write the plan of repairs (never deletions)")
+    plan.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
+    plan.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to (default: stdout)")
+    review = _add(commands, "review", _review, "show a plan")
+    review.add_argument("file", metavar="FILE", type=Path)
+    _format_option(review)
+    apply = _add(commands, "apply", _apply, "execute a plan after showing it")
+    apply.add_argument("file", metavar="FILE", type=Path)
+    apply.add_argument(
+        "--confirm", metavar="DIGEST", help="confirm the plan of this digest without being asked"
+    )
+    _format_option(apply)
+    rebuild = _add(commands, "rebuild", _rebuild, "headless recovery: assess, plan, confirm, execute, verify")
+    rebuild.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
+    rebuild.add_argument("--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)")
+    _format_option(rebuild)
+
+
+def _console(arguments: argparse.Namespace) -> int:
+    from console.cli.screens import open_console
+
+    return open_console(arguments)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from console.cli.screens import open_watch
+
+    return open_watch(arguments)
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    from console.cli.screens import open_recovery
+
+    return open_recovery(arguments)
+
+
+def _drill(arguments: argparse.Namespace) -> int:
+    from console.cli.practice import drill
+
+    return drill(arguments)
+
+
+def _sandbox(arguments: argparse.Namespace) -> int:
+    from console.cli.practice import sandbox
+
+    return sandbox(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from console.cli.reading import check
+
+    return check(arguments)
+
+
+def _inventory(arguments: argparse.Namespace) -> int:
+    from console.cli.reading import inventory
+
+    return inventory(arguments)
+
+
+def _ledger(arguments: argparse.Namespace) -> int:
+    from console.cli.reading import ledger
+
+    return ledger(arguments)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from console.cli.planning import plan
+
+    return plan(arguments)
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from console.cli.planning import review
+
+    return review(arguments)
+
+
+def _apply(arguments: argparse.Namespace) -> int:
+    from console.cli.changing import apply
+
+    return apply(arguments)
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from console.cli.changing import rebuild
+
+    return rebuild(arguments)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. Expected errors become one line on stderr, without a traceback."""
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else EXIT_USAGE
+    if arguments.version:
+        from importlib.metadata import version
+
+        print(f"abreast {version('abreast')}")  # noqa: T201
+        return EXIT_DONE
+    try:
+        return int(arguments.command(arguments))
+    except AbreastError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        print("abreast: stopped.", file=sys.stderr)  # noqa: T201
+        return EXIT_STOPPED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNKNOWN
+
+
+def _report(error: AbreastError) -> int:
+    from console.cli.output import say
+
+    say(f"abreast: {error}")
+    if isinstance(error, UsageError):
+        say("`abreast --help` lists the commands.")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The tests. `python -m tests` does what continuous integration does: set-up, lint, types, layers, tests."""

@@ -1,0 +1,130 @@
+"""Commands that change something, after showing it and being told so: apply, rebuild."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from console.cli.output import ask, plain, result, result_json, say, table
+from console.cli.planning import read_plan, show
+from console.cli.reading import read_both
+from console.cli.sessions import session_of
+from console.session import Session, choose_rows
+from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, GuardError
+from sync.model import Drift, JsonObject, Outcome, Plan
+
+if TYPE_CHECKING:
+    from sync.executor import Confirmation, ExecutionEvent, RunReport
+
+
+def confirm(session: Session, plan: Plan, *, digest: str | None) -> Confirmation:
+    """A named person's word for exactly this plan. Raises GuardError without it."""
+    from sync.executor import Confirmation
+
+    if digest is not None:
+        if digest != plan.digest:
+            raise GuardError(
+                f"The digest given is not that of this plan ({plan.digest}).",
+                next_step="Review the plan again: it is not the one that was confirmed.",
+            )
+    else:
+        word = session.environment.name
+        say(f"{len(plan.actions)} actions in {session.environment.title}. Nothing is deleted.")
+        if ask(f"Type {word} to run them, anything else to leave:") != word:
+            raise GuardError("Not confirmed: nothing was done.")
+    return Confirmation(digest=plan.digest, by=session.operator, at=session.clock())
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """An event that ctrl+c (or SIGTERM) sets: what runs is followed to its end, nothing new is sent."""
+    stop = threading.Event()
+
+    def request(*_: object) -> None:
+        say("abreast: stopping after the calls that are running …")
+        stop.set()
+
+    earlier = {name: signal.signal(name, request) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for name, handler in earlier.items():
+            signal.signal(name, handler)
+
+
+def progress() -> Callable[[ExecutionEvent], None]:
+    """One line on stderr for each action that ended."""
+
+    def show_event(event: ExecutionEvent) -> None:
+        if event.result is not None:
+            detail = f": {event.result.detail}" if event.result.detail else ""
+            say(f"[{event.done}/{event.total}] {event.result.outcome.value:9} {event.result.action_id}{detail}")
+
+    return show_event
+
+
+def apply(arguments: argparse.Namespace) -> int:
+    """`abreast apply FILE`: shows the plan, asks for the word, executes, reports each outcome."""
+    from sync.plan import refuse_expired
+
+    plan = read_plan(arguments.file)
+    with session_of(arguments) as session:
+        refuse_expired(plan, session.clock())
+        if arguments.format == "text":
+            show(plan)
+        confirmation = confirm(session, plan, digest=arguments.confirm)
+        session.arm()
+        with stop_on_interrupt() as stop:
+            report = session.executor().run(plan, confirmed=confirmation, on_event=progress(), stop=stop)
+        report_run(report, as_json=arguments.format == "json")
+        return exit_code(report, stopped=stop.is_set())
+
+
+def exit_code(report: RunReport, *, stopped: bool) -> int:
+    outcomes = {outcome.outcome for outcome in report.results}
+    if stopped:
+        return EXIT_STOPPED
+    if Outcome.UNKNOWN in outcomes:
+        return EXIT_UNKNOWN
+    if outcomes & {Outcome.FAILED, Outcome.NOT_RUN, Outcome.SKIPPED}:
+        return EXIT_DRIFT
+    return EXIT_DONE
+
+
+def report_run(report: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        result_json(report_json(report))
+        return
+    counts = ", ".join(f"{count} {outcome.value}" for outcome, count in report.counts.items() if count)
+    result(f"run {report.run_id}: {counts or 'nothing to do'}")
+    rows = [
+        (entry.outcome.value, entry.action_id, entry.detail)
+        for entry in report.results
+        if entry.outcome is not Outcome.SUCCEEDED
+    ]
+    if rows:
+        result(table(rows, header=("outcome", "action", "detail")))
+
+
+def report_json(report: RunReport) -> JsonObject:
+    return {
+        "run": report.run_id,
+        "actions": {outcome.value: count for outcome, count in report.counts.items()},
+        "results": plain(report.results),
+        "seconds": round((report.ended_at - report.started_at).total_seconds(), 3),
+    }
+
+
+def rebuild(arguments: argparse.Namespace) -> int:
+    """`abreast rebuild`: finishes an interrupted run, else assesses and plans; then executes and verifies."""
+    with session_of(arguments) as session, stop_on_interrupt() as stop:
+        session.arm()
+        report = _resume(session, arguments, stop)
+        drift = session.compare(*read_both(session))
+        if not stop.is_set():
+            report, drift = _rebuild_rest(session, arguments, stop, drift=drift, earlier=report)
+        return _conclude(session, arguments, report=report, drift=drift, stopped=stop.is_set())

@@ -1,0 +1,73 @@
+"""How commands speak: JSON or text to stdout, progress and prompts to stderr, nothing of it markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+_CONTROL = {code: "�" for code in (*range(32), 127, *range(128, 160)) if code != 9}
+"""A name from outside may hold terminal escapes; they are shown, not obeyed."""
+
+
+def plain(value: object) -> Any:
+    """A value as JSON has it: dataclasses by field, enums by value, times in ISO 8601 (UTC)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, Mapping):
+        return {
+            str(key.value if isinstance(key, Enum) else key): plain(item) for key, item in value.items()
+        }
+    if isinstance(value, (frozenset, set)):
+        return sorted(plain(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def safe(text: str) -> str:
+    """Text from outside without control characters, so that it cannot drive the terminal."""
+    return text.translate(_CONTROL)
+
+
+def say(text: str) -> None:
+    """To the person: stderr, so that stdout stays the result."""
+    print(safe_lines(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def result(text: str) -> None:
+    """The result: stdout."""
+    print(safe_lines(text), flush=True)  # noqa: T201
+
+
+def safe_lines(text: str) -> str:
+    return "\n".join(safe(line) for line in text.split("\n"))
+
+
+def result_json(value: object, *, indent: int | None = 2) -> None:
+    result(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+
+
+def table(rows: Iterable[Sequence[object]], *, header: Sequence[str]) -> str:
+    """Aligned columns, two spaces between; the last column is not padded."""
+    cells = [list(header), *([safe(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        lines.append("  ".join([*padded, row[-1]]).rstrip())
+    return "\n".join(lines)
+
+
+def ask(prompt: str) -> str:
+    """One line from the person; empty at end of input."""
+    print(f"{safe(prompt)} ", end="", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip()

@@ -1,0 +1,95 @@
+"""Commands that write and show plans: plan, review."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from console.cli.output import plain, result, result_json, say, table
+from console.cli.reading import read_both
+from console.cli.sessions import session_of
+from console.session import choose_rows
+from sync.errors import EXIT_DONE, EXIT_UNKNOWN, UsageError
+from sync.model import Action, JsonObject, Plan
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """`abreast plan`: the repairs of the named projects, or of all, as a file that can be reviewed and applied."""
+    from sync.plan import to_json
+
+    with session_of(arguments) as session:
+        drift = session.compare(*read_both(session))
+        rows = choose_rows(drift, arguments.projects)
+        actions = [action for row in rows for action in session.repairs(row)]
+        for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
+            if not coverage.is_complete:
+                say(f"abreast: {name} is {coverage.state.value}, nothing is proposed for what was not read. {coverage.why}")
+        notes = [f"{row.name}: {part.note}" for row in rows for part in row.parts if part.note]
+        made = session.plan(actions, notes=notes)
+        text = json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n"
+        if arguments.output is None:
+            result(text.rstrip("\n"))
+        else:
+            _write(arguments.output, text)
+            say(f"{len(made.actions)} actions written to {arguments.output}. Digest {made.digest}")
+            say(f"Next: abreast review {arguments.output}")
+        complete = drift.desired.is_complete and drift.actual.is_complete
+        return EXIT_DONE if complete else EXIT_UNKNOWN
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The plan could not be written to {path}: {error.strerror}.") from None
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan from its file. Raises UsageError when there is none, GuardError when it was changed."""
+    from sync.plan import from_json
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The plan {path} cannot be read: {error.strerror}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise UsageError(f"{path} is not a plan: it is not JSON.", next_step="`abreast plan -o FILE` writes one.") from None
+    return from_json(content)
+
+
+def review(arguments: argparse.Namespace) -> int:
+    """`abreast review`: every action with its reason, what it was planned against, and how it is taken back."""
+    made = read_plan(arguments.file)
+    if arguments.format == "json":
+        result_json(_review_json(made))
+        return EXIT_DONE
+    show(made)
+    return EXIT_DONE
+
+
+def _review_json(made: Plan) -> JsonObject:
+    from sync.plan import to_json, totals
+
+    return {**to_json(made), "totals": plain(totals(made.actions))}
+
+
+def show(made: Plan) -> None:
+    """A plan as text, on stdout."""
+    from sync.plan import totals
+
+    result(f"Plan for {made.environment} ({made.endpoint}), by {made.author}")
+    result(f"made {plain(made.created_at)}, expires {plain(made.expires_at)}")
+    result(f"digest {made.digest}")
+    counts = ", ".join(f"{count} × {kind.value}" for kind, count in totals(made.actions).items())
+    result(f"{len(made.actions)} actions: {counts or 'none'}. None of them deletes anything.")
+    if made.actions:
+        result("")
+        result(table(map(_action_row, made.actions), header=("action", "target", "change", "reversible", "reason")))
+    for note in made.notes:
+        result(f"left alone: {note}")
+
+
+def _action_row(action: Action) -> tuple[str, str, str, str, str]:
+    change = ", ".join(f"{name}={value}" for name, value in action.parameters.items())
+    return (action.kind.value, action.target, change, action.reversibility.value, action.reason)

@@ -1,0 +1,142 @@
+"""Commands that only read: check, inventory, ledger."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from console.cli.output import plain, result, result_json, say, table
+from console.cli.sessions import session_of
+from console.session import Session
+from sync.errors import EXIT_CRITICAL, EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
+from sync.model import ActualInventory, Coverage, DesiredInventory, Drift, DriftKind, JsonObject
+
+
+def read_both(
+    session: Session, *, previous: ActualInventory | None = None
+) -> tuple[DesiredInventory, ActualInventory]:
+    """Both sides at the same time, everything in them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="side") as pool:
+        desired = pool.submit(session.read_desired)
+        actual = pool.submit(session.read_actual, previous=previous)
+        return desired.result(), actual.result()
+
+
+def verdict(drift: Drift) -> tuple[int, str]:
+    """Exit code and word of one comparison. An unproven side is unknown, whatever else was found."""
+    kinds = {row.kind for row in drift.rows}
+    if not (drift.desired.is_complete and drift.actual.is_complete) or DriftKind.UNKNOWN in kinds:
+        return EXIT_UNKNOWN, "unknown"
+    if any(kind.is_critical for kind in kinds):
+        return EXIT_CRITICAL, "critical"
+    if kinds - {DriftKind.IN_SYNC}:
+        return EXIT_DRIFT, "drift"
+    return EXIT_DONE, "in sync"
+
+
+def summary(session: Session, drift: Drift) -> JsonObject:
+    """One comparison as JSON: verdict, counts by kind, what can be repaired, the coverage of each side."""
+    from sync.plan import repairable
+
+    code, word = verdict(drift)
+    return {
+        "environment": session.environment.name,
+        "status": word,
+        "exit_code": code,
+        "headline": session.headline(drift).text,
+        "counts": {kind.value: count for kind, count in drift.counts().items()},
+        "repairable": len(repairable(drift, session.rules)),
+        "losses": sum(len(row.losses) for row in drift.rows),
+        "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
+        "taken_at": {
+            "desired": plain(drift.desired_taken_at),
+            "actual": plain(drift.actual_taken_at),
+            "limits": plain(drift.limits_taken_at),
+        },
+    }
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """`abreast check`: one comparison, as Nagios wants it."""
+    with session_of(arguments) as session:
+        drift = session.compare(*read_both(session))
+        code, word = verdict(drift)
+        if arguments.format == "json":
+            result_json(summary(session, drift))
+            return code
+        counts = [f"{count} {kind.value}" for kind, count in drift.counts().items() if count]
+        result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
+        result(session.headline(drift).text)
+        for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
+            result(f"{name}: {_coverage_words(coverage)}")
+        rows = [
+            (f"{row.kind.glyph} {row.kind.value}", row.name, row.reason)
+            for row in drift.rows
+            if row.kind is not DriftKind.IN_SYNC
+        ]
+        if rows:
+            result(table(rows, header=("drift", "project", "why")))
+        return code
+
+
+def _coverage_words(coverage: Coverage) -> str:
+    return coverage.state.value + (f", {coverage.why}" if coverage.why else "")
+
+
+def inventory(arguments: argparse.Namespace) -> int:
+    """`abreast inventory`: first a line with scope and coverage, then one line a resource."""
+    with session_of(arguments) as session:
+        reading: DesiredInventory | ActualInventory
+        reading = session.read_desired() if arguments.side == "desired" else session.read_actual()
+        for line in _lines(arguments.side, reading):
+            result_json(line, indent=None)
+        if not reading.coverage.is_complete:
+            say(f"abreast: this side is {_coverage_words(reading.coverage)}")
+            return EXIT_UNKNOWN
+        return EXIT_DONE
+
+
+def _lines(side: str, reading: DesiredInventory | ActualInventory) -> Iterator[JsonObject]:
+    yield {
+        "kind": "inventory",
+        "side": side,
+        "taken_at": plain(reading.taken_at),
+        "scope": plain(reading.scope),
+        "coverage": plain(reading.coverage),
+    }
+    if isinstance(reading, DesiredInventory):
+        for project in reading.projects.values():
+            yield {"kind": "project", **plain(project)}
+        return
+    lists = {
+        "domain": reading.domains,
+        "account": reading.accounts,
+        "vm": reading.vms,
+        "volume": reading.volumes,
+        "snapshot": reading.snapshots,
+        "template": reading.templates,
+        "iso": reading.isos,
+        "network": reading.networks,
+        "cloudstack project": reading.projects,
+        "job": reading.jobs or (),
+    }
+    for kind, resources in lists.items():
+        for resource in resources:
+            yield {"kind": kind, **plain(resource)}
+
+
+def ledger(arguments: argparse.Namespace) -> int:
+    """`abreast ledger show`: the record, oldest first."""
+    with session_of(arguments) as session:
+        entries = session.ledger.entries(run_id=arguments.run, limit=arguments.limit)
+        if arguments.format == "json":
+            for entry in entries:
+                result_json(entry, indent=None)
+            return EXIT_DONE
+        rows = [
+            (entry.seq, plain(entry.at), entry.operator, entry.kind.value, entry.summary) for entry in entries
+        ]
+        result(table(rows, header=("seq", "at (UTC)", "by", "what", "details")))
+        return EXIT_DONE

@@ -1,0 +1,67 @@
+"""Commands that open a screen: the console, the recovery mode, the wall. They need a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+
+from console.cli.output import result_json, say
+from console.cli.sessions import open_session, session_of
+from console.session import Session
+from sync.errors import EXIT_DONE, UsageError
+
+
+def require_terminal(command: str, instead: str) -> None:
+    """Raises UsageError where there is no terminal to draw on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(f"`abreast {command}` needs a terminal.".replace("  ", " "), next_step=instead)
+
+
+def open_console(arguments: argparse.Namespace) -> int:
+    require_terminal("", "`abreast check` compares without one.")
+    return run_app(open_session(arguments), start="overview")
+
+
+def open_recovery(arguments: argparse.Namespace) -> int:
+    require_terminal("recover", "`abreast rebuild` recovers without one.")
+    return run_app(open_session(arguments), start="recovery")
+
+
+def open_watch(arguments: argparse.Namespace) -> int:
+    if arguments.headless:
+        with session_of(arguments) as session:
+            return watch_headless(session)
+    require_terminal("watch", "`abreast watch --headless` prints one JSON line a refresh.")
+    return run_app(open_session(arguments), start="watch")
+
+
+def run_app(session: Session, *, start: str) -> int:
+    """The console on a session, until it is left; closes the session."""
+    from console.app import ConsoleApp
+
+    try:
+        code = ConsoleApp(session, start=start).run()
+    finally:
+        session.close()
+    return EXIT_DONE if code is None else int(code)
+
+
+def watch_headless(session: Session) -> int:
+    """One JSON line a refresh to stdout, until SIGINT or SIGTERM. Never arms, never writes."""
+    from console.cli.reading import read_both, summary
+
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    previous = None
+    while not stop.is_set():
+        started = session.clock()
+        desired, actual = read_both(session, previous=previous)
+        result_json(summary(session, session.compare(desired, actual)), indent=None)
+        previous = actual
+        spent = (session.clock() - started).total_seconds()
+        stop.wait(max(session.environment.refresh.inventory_seconds - spent, 0.5))
+    say("abreast: stopped watching.")
+    return EXIT_DONE

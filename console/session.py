@@ -1,0 +1,266 @@
+"""One environment put together: both sources, the rules, the ledger and, only when armed, the writer.
+
+Owns no thread and no widget. Everything heavy (`cs`, SQLAlchemy, httpx) is imported where it is first needed,
+so that a console can paint before any of it is loaded.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sync.errors import GuardError, UsageError
+from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope, project_key
+
+if TYPE_CHECKING:
+    from sync.ci_db import CiDatabase
+    from sync.cloudstack import Capabilities, Reader, Writer
+    from sync.credentials import CredentialFile
+    from sync.executor import Executor
+    from sync.headline import Headline
+    from sync.ledger import Ledger
+    from sync.plan import PlanRules
+    from sync.settings import Environment
+
+Progress = Callable[[str, int], None]
+"""Called with the name of a list and the rows read of it so far, from any thread."""
+
+
+def utc_now() -> datetime:
+    """The one clock of the product; tests replace it where they build a session."""
+    return datetime.now(UTC)
+
+
+def operator_name() -> str:
+    """Who is at the keyboard, for the ledger: login and host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+class Session:
+    """What a command or the console needs of one environment. Safe to use from several threads.
+
+    Starts read-only: until `arm` is called there is no write client in the process.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        operator: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.environment = environment
+        self.operator = operator or operator_name()
+        self.clock = clock
+        self._lock = threading.RLock()
+        self._reader: Reader | None = None
+        self._writer: Writer | None = None
+        self._ci_database: CiDatabase | None = None
+        self._ledger: Ledger | None = None
+
+    # --- arming -------------------------------------------------------------------------------------------
+
+    @property
+    def can_arm(self) -> bool:
+        """Whether the configuration names credentials for writing."""
+        return self.environment.cloudstack.write is not None
+
+    @property
+    def is_armed(self) -> bool:
+        return self._writer is not None
+
+    def arm(self) -> None:
+        """Construct the write client. Raises GuardError when the environment has no credentials for it."""
+        credentials = self.environment.cloudstack.write
+        if credentials is None:
+            raise GuardError(
+                f"The environment {self.environment.name} is read-only: no credentials for writing are configured.",
+                next_step=f"Name a section as `write` under [environments.{self.environment.name}.cloudstack].",
+            )
+        from sync.cloudstack import Writer
+
+        with self._lock:
+            if self._writer is None:
+                self._writer = Writer(credentials)
+
+    def disarm(self) -> None:
+        """Drop the write client; whatever runs keeps its own until it has ended."""
+        with self._lock:
+            self._writer = None
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    @property
+    def reader(self) -> Reader:
+        with self._lock:
+            if self._reader is None:
+                from sync.cloudstack import Reader
+
+                self._reader = Reader(self.environment.cloudstack.read, clock=self.clock)
+            return self._reader
+
+    @property
+    def ci_database(self) -> CiDatabase:
+        with self._lock:
+            if self._ci_database is None:
+                from sync.ci_db import CiDatabase
+
+                self._ci_database = CiDatabase(self.environment.ci_database, clock=self.clock)
+            return self._ci_database
+
+    @property
+    def ledger(self) -> Ledger:
+        """The record of this environment, opened and migrated. Raises LedgerError when it cannot be."""
+        with self._lock:
+            if self._ledger is None:
+                from sync.ledger import Ledger
+
+                ledger = Ledger(
+                    self.environment.ledger,
+                    environment=self.environment.name,
+                    operator=self.operator,
+                    clock=self.clock,
+                )
+                ledger.open()
+                self._ledger = ledger
+            return self._ledger
+
+    @property
+    def vault(self) -> CredentialFile:
+        from sync.credentials import CredentialFile
+
+        return CredentialFile(self.environment.credential_file)
+
+    def scope(self, projects: Sequence[str] = ()) -> Scope:
+        keys = frozenset(project_key(name) for name in projects)
+        return Scope(parent=self.environment.parent, projects=keys or None)
+
+    def capabilities(self) -> Capabilities:
+        """What this server offers to the key that reads. Raises SourceError when it cannot be asked."""
+        return self.reader.capabilities()
+
+    def read_desired(self, progress: Progress | None = None) -> DesiredInventory:
+        """The whole CI database; a reading that failed comes back as coverage, not as an exception."""
+        return self.ci_database.read(self.scope(), progress=progress)
+
+    def read_actual(
+        self,
+        *,
+        limits: bool = True,
+        users: bool = True,
+        previous: ActualInventory | None = None,
+        progress: Progress | None = None,
+    ) -> ActualInventory:
+        """The whole of CloudStack below the parent; failures come back as coverage."""
+        return self.reader.inventory(
+            self.scope(), limits=limits, users=users, previous=previous, progress=progress
+        )
+
+    # --- deciding -----------------------------------------------------------------------------------------
+
+    @property
+    def rules(self) -> PlanRules:
+        from sync.plan import PlanRules
+
+        return PlanRules(
+            parent=self.environment.parent,
+            roles=self.environment.roles,
+            network=self.environment.network,
+        )
+
+    def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
+        from sync.drift import compare
+
+        return compare(desired, actual, network_rule=self.environment.network)
+
+    def headline(self, drift: Drift) -> Headline:
+        from sync.headline import headline
+
+        return headline(drift)
+
+    def repairs(self, row: DriftRow) -> tuple[Action, ...]:
+        from sync.plan import repairs
+
+        return repairs(row, rules=self.rules, now=self.clock())
+
+    def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
+        """Bind actions to this environment, this server and this operator. Raises SourceError."""
+        from sync.plan import build
+
+        capabilities = self.capabilities()
+        return build(
+            actions,
+            environment=self.environment.name,
+            root_id=capabilities.root_id,
+            endpoint=capabilities.endpoint,
+            author=self.operator,
+            now=self.clock(),
+            notes=notes,
+        )
+
+    # --- acting -------------------------------------------------------------------------------------------
+
+    def executor(self, *, rebuild: bool = False) -> Executor:
+        """An executor with the write client of this session. Raises GuardError while it is not armed.
+
+        `rebuild` sets failing projects aside and tries them again at the end, instead of stopping their kind.
+        """
+        from sync.executor import ExecutionPolicy, Executor
+
+        writer = self._writer
+        if writer is None:
+            raise GuardError(
+                f"The console is read-only: nothing can be changed in {self.environment.name}.",
+                next_step="Arm it first.",
+            )
+        return Executor(
+            reader=self.reader,
+            writer=writer,
+            ledger=self.ledger,
+            vault=self.vault,
+            limits=self.environment.execution,
+            policy=ExecutionPolicy.REBUILD if rebuild else ExecutionPolicy.STAGED,
+            clock=self.clock,
+        )
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far, reading and writing."""
+        reading = self._reader.calls if self._reader is not None else 0
+        writing = self._writer.calls if self._writer is not None else 0
+        return reading + writing
+
+    def close(self) -> None:
+        with self._lock:
+            if self._ledger is not None:
+                self._ledger.close()
+            self._ledger = self._reader = self._writer = self._ci_database = None
+
+
+def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:
+    """The rows of the named projects, or all. Raises UsageError naming the nearest for one that is not there."""
+    if not projects:
+        return drift.rows
+    from difflib import get_close_matches
+
+    by_key = {row.key: row for row in drift.rows}
+    chosen = []
+    for name in projects:
+        row = by_key.get(project_key(name))
+        if row is None:
+            near = get_close_matches(project_key(name), list(by_key), n=1)
+            hint = f"Did you mean {by_key[near[0]].name}?" if near else "`abreast inventory desired` lists them."
+            raise UsageError(f"There is no project or domain named {name}.", next_step=hint)
+        chosen.append(row)
+    return tuple(chosen)
+
+
+def within(drift: Drift, rows: Sequence[DriftRow]) -> Drift:
+    """The same comparison with only these rows: what was left out stays unseen, not absent."""
+    keys = frozenset(row.key for row in rows)
+    return replace(drift, rows=tuple(rows), scope=replace(drift.scope, projects=keys))
