@@ -1,0 +1,57 @@
+"""The ledger's tables, as `migrations` makes them: entries with the head of their chain, runs, the lease."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(40)),
+    Column("kind", String(30), nullable=False),
+    Column("at", String(40), nullable=False),
+    Column("operator", String(400), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+Index("entries_of_run", entries.c.environment, entries.c.run_id, entries.c.seq)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(40), primary_key=True),
+    Column("environment", String(100), nullable=False),
+    Column("operator", String(400), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("started_at", String(40), nullable=False),
+    Column("ended_at", String(40)),
+    Column("state", String(20), nullable=False),
+    Column("counts", Text, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("token", String(40), nullable=False),
+    Column("owner", String(400), nullable=False),
+    Column("host", String(300), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process", String(100), nullable=False),
+    Column("since", String(40), nullable=False),
+    Column("heartbeat", String(40), nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The ledger's schema, step by step. Run from code by `sync.ledger`; needs no alembic.ini."""
