@@ -124,6 +124,8 @@ class Blueprint:
     parent: str = "ROOT/ci"
     images: tuple[Image, ...] = ()
     """Public templates, owned by the root admin."""
+    outside: tuple[str, ...] = ()
+    """Paths of domains that have nothing to do with CI."""
     service_seconds: Mapping[str, float] = field(default_factory=dict)
     """Virtual seconds of single steps, where they are not the measured ones of the simulator."""
     retired: tuple[tuple[str, str, str, str], ...] = ()

@@ -186,6 +186,7 @@ def lab() -> Blueprint:
     return Blueprint(
         tenants=tuple(tenants),
         images=PUBLIC_IMAGES,
+        outside=("ROOT/teaching",),
         retired=(
             ("tramontane", "cdelorme", "2025-11-04T09:12:00", "project ended, archive in the data store"),
         ),

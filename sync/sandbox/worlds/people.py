@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from sync.sandbox.worlds.blueprint import Person
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
+    """Words of a text, for tables that are easier to read as one."""
     return tuple(text.split())
 
 
-FIRST_NAMES = _words(
+FIRST_NAMES = words(
     "Julie Émilie François Anaïs Benoît Chloé Hélène Jérôme Sébastien Zoé Mathéo Inès Théo Océane "
     "Clémence Rémi Gaëlle Loïc Noémie Aurélien Camille Élodie Frédéric Maëlle Cédric Solène Grégoire "
     "Bérénice Tristan Agnès Jean-Marc Marie-Ève Lukas Ingrid Søren Katarzyna Paweł Giulia Matteo Zoltán "
@@ -20,7 +21,7 @@ FIRST_NAMES = _words(
     "Fatou Mehdi Leïla Karim Thu-Hà Wei Akiko Priya"
 )
 
-LAST_NAMES = _words(
+LAST_NAMES = words(
     "Martin Lefèvre Garnier Dubois Béranger Müller Moreau Fournier Girard Bonnet Delaître Rousseau "
     "Çelik Vasseur Guérin Boyer Chevalier Le-Goff Nguyễn Hervé Lemaître Gauthier Perrin Morvan Clément "
     "Barthélemy Besson Charpentier Ménard Collet Prévost Kowalczyk Hoarau Benali Rossi Jacquet Schäfer "
