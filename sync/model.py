@@ -94,6 +94,8 @@ class Member:
     role: str = ""
     """`owner`, or whatever the CI database says."""
     enabled: bool = True
+    problem: str = ""
+    """Why CloudStack would refuse this member (a required field is NULL, …); empty when it would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ class Project:
     domain_id: str | None = None
     """The CloudStack id that the CI database stores, if it does."""
     members: tuple[Member, ...] = ()
-    """By (owner first, username): the first one comes with the account."""
+    """By (owner first, username): the first one comes with the account. None of them has a problem."""
+    unusable: tuple[Member, ...] = ()
+    """Members with a problem: neither created nor changed, and a user of that name is not unexpected."""
     agents: tuple[Agent, ...] = ()
     quotas: Mapping[str, int] = field(default_factory=dict)
     """Resource name (see `RESOURCE_TYPES`) → maximum, `UNLIMITED` for none."""
@@ -125,11 +129,25 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Retirement:
+    """A record of the CI database that a project is to go. Evidence, never an order."""
+
+    project: str
+    by: str = ""
+    at: str = ""
+    """As the CI database writes it."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredInventory:
     scope: Scope
     taken_at: datetime
     coverage: Coverage
+    """`why` may also carry notes on rows that belong to no project, although the reading is complete."""
     projects: Mapping[str, Project] = field(default_factory=lambda: MappingProxyType({}))
+    """By key. Of several projects with one key, all have a problem and the further ones a key with a number."""
+    retired: tuple[Retirement, ...] = ()
 
 
 # --- the actual side ----------------------------------------------------------------------------------------
