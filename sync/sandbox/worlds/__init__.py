@@ -1,7 +1,7 @@
 """The worlds that a sandbox can be seeded with: `empty`, `drill`, `large`, or a file.
 
-A file is a blueprint in JSON (see `blueprint`), or a SQLite database of the sample schema (see `ci_rows`): then
-the cloud is in sync with it. Every world is one blueprint, from which both the World and the rows of the CI
+A file is a blueprint in JSON (see `blueprint`) or a SQLite database of the sample schema (see `ci_rows`): the
+cloud is then in sync with it. Every world is one blueprint, from which both the World and the rows of the CI
 database follow, so that a database can be written without asking the server anything.
 """
 

@@ -59,7 +59,7 @@ class Machine:
     """Name of the Jenkins agent that the CI database knows on it; empty for none."""
     offering: str = "Medium Instance"
     state: str = "Running"
-    disk_gib: int = 20
+    disk_gib: int = 16
     data_gib: int = 0
     """Size of a second volume; 0 for none."""
     age_days: int = 100
@@ -74,7 +74,7 @@ class Image:
     """A template."""
 
     name: str
-    os: str = "CentOS 5.6 (64-bit)"
+    os: str = "Other Linux (64-bit)"
     size_gib: int = 8
     age_days: int = 60
 

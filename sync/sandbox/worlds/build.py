@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sync.sandbox.records import Account, Domain, User, World
 from sync.sandbox.passwords import hashed
+from sync.sandbox.records import Account, Domain, User, World
 from sync.sandbox.worlds.blueprint import Blueprint, Tenant, id_for
 from sync.sandbox.worlds.build_machines import Machines
 

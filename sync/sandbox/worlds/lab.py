@@ -23,14 +23,14 @@ UNEXPECTED = "zephyr"
 """A domain that the CI database does not know and that was there before."""
 
 PUBLIC_IMAGES = (
-    Image("debian-12-x86_64", size_gib=4, age_days=420),
+    Image("debian-12-x86_64", os="Debian GNU/Linux 12 (64-bit)", size_gib=4, age_days=420),
     Image("debian-13-x86_64", size_gib=4, age_days=190),
-    Image("ubuntu-22.04-x86_64", size_gib=5, age_days=900),
-    Image("ubuntu-24.04-x86_64", size_gib=5, age_days=510),
-    Image("fedora-42-x86_64", size_gib=5, age_days=240),
-    Image("rocky-9-x86_64", size_gib=6, age_days=600),
-    Image("windows-server-2022", size_gib=28, age_days=700),
-    Image("freebsd-14.2", size_gib=3, age_days=310),
+    Image("ubuntu-22.04-x86_64", os="Ubuntu 22.04 LTS", size_gib=5, age_days=900),
+    Image("ubuntu-24.04-x86_64", os="Ubuntu 24.04 LTS", size_gib=5, age_days=510),
+    Image("fedora-42-x86_64", os="Fedora Linux (64 bit)", size_gib=5, age_days=240),
+    Image("rocky-9-x86_64", os="Rocky Linux 9", size_gib=6, age_days=600),
+    Image("windows-server-2022", os="Windows Server 2022 (64-bit)", size_gib=28, age_days=700),
+    Image("freebsd-14.2", os="FreeBSD (64-bit)", size_gib=3, age_days=310),
 )
 """What the CI team offers everybody; owned by the root admin, outside every project."""
 
@@ -260,7 +260,7 @@ def _machines(line: _Line, place: int, nightly: str, *, agents: bool) -> Iterato
                 state="Stopped"
                 if (place + number) % 11 == 6 or line.extra.get("enabled") is False
                 else "Running",
-                disk_gib=40 if "windows" in template else 20,
+                disk_gib=40 if "windows" in template else 16,
                 data_gib=50 if (place + number) % 8 == 3 else 0,
                 age_days=40 + (place * 17 + number * 29) % 600,
                 snapshot_ages=(2, 9, 16) if snapshot else (),
