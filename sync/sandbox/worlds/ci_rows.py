@@ -95,9 +95,15 @@ def _agents(tenant: Tenant) -> Iterator[Row]:
 def _tenants(connection: sqlite3.Connection) -> Iterator[Tenant]:
     for place, row in enumerate(connection.execute("SELECT * FROM projects ORDER BY rowid").fetchall()):
         name = row["name"]
-        agents = connection.execute("SELECT * FROM agents WHERE project = ?", (name,)).fetchall()
-        quotas = connection.execute("SELECT * FROM quotas WHERE project = ?", (name,)).fetchall()
-        members = connection.execute("SELECT * FROM members WHERE project = ?", (name,)).fetchall()
+        agents = connection.execute(
+            "SELECT * FROM agents WHERE project = ? ORDER BY rowid", (name,)
+        ).fetchall()
+        quotas = connection.execute(
+            "SELECT * FROM quotas WHERE project = ? ORDER BY rowid", (name,)
+        ).fetchall()
+        members = connection.execute(
+            "SELECT * FROM members WHERE project = ? ORDER BY rowid", (name,)
+        ).fetchall()
         yield Tenant(
             name=name,
             network_domain=row["network_domain"],
