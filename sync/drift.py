@@ -1,0 +1,424 @@
+"""The comparison: what the CI database says against what CloudStack has, one row a project or domain.
+
+Decides the kind of every row and says why; proposes nothing (that is `plan`) and does no I/O. What was not
+seen is never taken for absent: with a side that is not complete, rows are UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import TypeVar
+
+from sync.headline import Headline, headline, unread
+from sync.model import (
+    Account,
+    ActualInventory,
+    DesiredInventory,
+    Domain,
+    DomainView,
+    Drift,
+    DriftKind,
+    DriftRow,
+    NetworkRule,
+    OwnedResource,
+    Part,
+    Project,
+    Scope,
+    Side,
+    Subject,
+    VirtualMachine,
+    project_key,
+)
+from sync.parts import compare_living, compare_missing, kind_of, usable_members
+
+__all__ = ["Headline", "Loss", "compare", "headline", "losses"]
+
+_RANKS = {kind: rank for rank, kind in enumerate(DriftKind)}
+_RESOURCES = ("volumes", "snapshots", "templates", "isos", "networks", "projects")
+"""Lists of `ActualInventory` that a `DomainView` has under the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A machine that the CI database knows and that has no VM any more."""
+
+    key: str
+    project: str
+    agent: str
+    vm: str
+    address: str | None = None
+    note: str = ""
+
+
+def losses(drift: Drift) -> tuple[Loss, ...]:
+    """The machines of the CI database whose VM is gone, by project and VM name."""
+    found = []
+    for row in sorted(drift.rows, key=lambda row: row.key):
+        if row.project is None:
+            continue
+        addresses = {(agent.name, agent.vm): agent.address for agent in row.project.agents}
+        for part in sorted(row.losses, key=lambda part: (part.name, part.desired or "")):
+            agent = part.desired or ""
+            address = addresses.get((agent, part.name))
+            found.append(Loss(row.key, row.name, agent, part.name, address=address, note=part.note))
+    return tuple(found)
+
+
+def compare(
+    desired: DesiredInventory, actual: ActualInventory, *, network_rule: NetworkRule | None = None
+) -> Drift:
+    """Both sides aligned, worst first, then by key; the order of what was read does not matter.
+
+    Rows exist only for keys that both scopes cover. MISSING, HOLLOW, UNEXPECTED and DIFFERS are only ever
+    said from two complete inventories. That a deletion runs is seen in CloudStack alone, so it is said
+    whenever CloudStack was read completely, but without repairs when the CI database was not.
+    """
+    scope = _common(desired.scope, actual.scope)
+    judge = _Judge(_gather(actual, scope), desired=desired, network_rule=network_rule)
+    projects = {key: project for key, project in desired.projects.items() if scope.covers(key)}
+    rows: list[DriftRow] = []
+    for key in projects.keys() | judge.world.tops.keys() | judge.world.corpses.keys():
+        rows.extend(judge.rows(key, projects.get(key)))
+    rows.sort(key=lambda row: (_RANKS[row.kind], row.key))
+    return Drift(
+        rows=tuple(rows),
+        desired=desired.coverage,
+        actual=actual.coverage,
+        desired_taken_at=desired.taken_at,
+        actual_taken_at=actual.taken_at,
+        limits_taken_at=actual.limits_taken_at,
+        scope=scope,
+    )
+
+
+def _common(desired: Scope, actual: Scope) -> Scope:
+    """What both readings cover."""
+    if desired.projects is None or actual.projects is None:
+        projects = actual.projects if desired.projects is None else desired.projects
+    else:
+        projects = desired.projects & actual.projects
+    return Scope(parent=actual.parent, projects=projects)
+
+
+# --- gathering --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Corpse:
+    """A domain that is not listed any more, and what still names it."""
+
+    path: str
+    domain_id: str = ""
+    """Empty when only things of its sub-domains are left and nothing tells its own id."""
+    vms: list[VirtualMachine] = field(default_factory=list)
+    subdomains: list[Domain] = field(default_factory=list)
+    """Still listed below it, which proves that CloudStack still has its row and with it its name."""
+
+    @property
+    def claim(self) -> tuple[bool, str, str]:
+        """The likeliest holder of the name has the highest: a row for sure, else the youngest VM."""
+        return (bool(self.subdomains), max((vm.created for vm in self.vms), default=""), self.domain_id)
+
+
+@dataclass(slots=True)
+class _World:
+    """The actual side by key. Everything is indexed once, by the id of the domain that owns it."""
+
+    actual: ActualInventory
+    listed: set[str] = field(default_factory=set)
+    owner: dict[str, str] = field(default_factory=dict)
+    """Id of a listed domain below the parent → id of the project's domain that it is or lies in."""
+    tops: dict[str, list[Domain]] = field(default_factory=dict)
+    subdomains: dict[str, list[Domain]] = field(default_factory=dict)
+    accounts: dict[str, list[Account]] = field(default_factory=dict)
+    vms: dict[str, list[VirtualMachine]] = field(default_factory=dict)
+    resources: dict[str, dict[str, list[OwnedResource]]] = field(default_factory=dict)
+    """List name → owner → rows. An owner that is not listed stands under its own id."""
+    corpses: dict[str, list[_Corpse]] = field(default_factory=dict)
+
+    @property
+    def is_deletion_running(self) -> bool:
+        """Whether a job deletes some domain; so it is taken to be where jobs could not be read."""
+        jobs = self.actual.jobs
+        return jobs is None or any(job.command.endswith("DeleteDomainCmd") for job in jobs)
+
+    def view(self, domain: Domain) -> DomainView:
+        """What CloudStack has of one project."""
+        return DomainView(
+            domain_id=domain.id,
+            path=domain.path,
+            domain=domain,
+            accounts=tuple(map(_with_sorted_users, _sorted(self.accounts.get(domain.id)))),
+            subdomains=_sorted(self.subdomains.get(domain.id)),
+            vms=_sorted(self.vms.get(domain.id)),
+            **{name: _sorted(self.resources[name].get(domain.id)) for name in _RESOURCES},
+        )
+
+    def dying_view(self, corpse: _Corpse) -> DomainView:
+        """What still tells of a domain that is no longer listed."""
+        ids = sorted({corpse.domain_id, *(vm.domain_id for vm in corpse.vms)} - self.listed)
+        return DomainView(
+            domain_id=corpse.domain_id,
+            path=corpse.path,
+            domain=None,
+            accounts=(),
+            subdomains=_sorted(corpse.subdomains),
+            vms=_sorted(corpse.vms),
+            **{
+                name: _sorted([row for domain in ids for row in self.resources[name].get(domain, ())])
+                for name in _RESOURCES
+            },
+        )
+
+
+_Named = TypeVar("_Named", Account, Domain, VirtualMachine, OwnedResource)
+
+
+def _sorted(rows: list[_Named] | None) -> tuple[_Named, ...]:
+    """By name, then id: CloudStack promises no order."""
+    if not rows:
+        return ()
+    if len(rows) > 1:
+        rows.sort(key=attrgetter("name", "id"))
+    return tuple(rows)
+
+
+def _with_sorted_users(account: Account) -> Account:
+    users = account.users
+    if all(users[index].username <= users[index + 1].username for index in range(len(users) - 1)):
+        return account
+    return replace(account, users=tuple(sorted(users, key=attrgetter("username", "id"))))
+
+
+def _below(path: str, parent: str) -> list[str]:
+    """Names of the domains from the parent (exclusive) down to `path`; empty when it does not lie below."""
+    if path.startswith(parent + "/"):
+        return path[len(parent) + 1 :].split("/")
+    parts, above = path.split("/"), parent.split("/")
+    if [part.casefold() for part in parts[: len(above)]] == [part.casefold() for part in above]:
+        return parts[len(above) :]
+    return []
+
+
+def _gather(actual: ActualInventory, scope: Scope) -> _World:
+    world = _World(actual, listed={domain.id for domain in actual.domains})
+    _gather_domains(world, scope)
+    owner = world.owner
+    for account in actual.accounts:
+        if account.domain_id in owner:
+            world.accounts.setdefault(owner[account.domain_id], []).append(account)
+    for vm in actual.vms:
+        if vm.domain_id in owner:
+            world.vms.setdefault(owner[vm.domain_id], []).append(vm)
+        elif vm.domain_id not in world.listed:
+            _bury(world, vm, scope)
+    for name in _RESOURCES:
+        rows: dict[str, list[OwnedResource]] = {}
+        for row in getattr(actual, name):
+            rows.setdefault(owner.get(row.domain_id, row.domain_id), []).append(row)
+        world.resources[name] = rows
+    for key, corpses in world.corpses.items():
+        world.corpses[key] = _settle(corpses, has_living=key in world.tops)
+    return world
+
+
+def _gather_domains(world: _World, scope: Scope) -> None:
+    below: list[tuple[str, list[str], Domain]] = []
+    for domain in world.actual.domains:
+        names = _below(domain.path, scope.parent)
+        if not names:
+            continue
+        key = project_key(names[0])
+        if not scope.covers(key):
+            continue
+        if len(names) > 1:
+            below.append((key, names, domain))
+        else:
+            world.tops.setdefault(key, []).append(domain)
+            world.owner[domain.id] = domain.id
+    for key, names, domain in below:
+        tops = world.tops.get(key)
+        if tops:
+            top = next((top for top in tops if top.name == names[0]), tops[0])
+            world.owner[domain.id] = top.id
+            world.subdomains.setdefault(top.id, []).append(domain)
+        else:
+            domain_id = domain.parent_id or "" if len(names) == 2 else ""
+            corpse = _corpse(world, key, f"{scope.parent}/{names[0]}", domain_id)
+            corpse.subdomains.append(domain)
+
+
+def _bury(world: _World, vm: VirtualMachine, scope: Scope) -> None:
+    """File a VM under the unlisted domain that its path still names."""
+    names = _below(vm.domain_path, scope.parent)
+    if not names or not scope.covers(project_key(names[0])):
+        return
+    key = project_key(names[0])
+    if len(names) == 1:
+        corpse = _corpse(world, key, vm.domain_path, vm.domain_id)
+    else:
+        corpse = _corpse(world, key, f"{scope.parent}/{names[0]}", "")
+    corpse.vms.append(vm)
+
+
+def _corpse(world: _World, key: str, path: str, domain_id: str) -> _Corpse:
+    corpses = world.corpses.setdefault(key, [])
+    for corpse in corpses:
+        if corpse.domain_id == domain_id:
+            return corpse
+    corpses.append(_Corpse(path, domain_id))
+    return corpses[-1]
+
+
+def _settle(corpses: list[_Corpse], *, has_living: bool) -> list[_Corpse]:
+    """The likeliest holder of the name first; what is left of sub-domains goes to it where nothing lives."""
+    ranked = sorted(corpses, key=lambda corpse: corpse.claim, reverse=True)
+    nameless = next((corpse for corpse in ranked if not corpse.domain_id), None)
+    named = [corpse for corpse in ranked if corpse.domain_id]
+    if nameless is None or has_living or not named:
+        return ranked
+    named[0].vms.extend(nameless.vms)
+    named[0].subdomains.extend(nameless.subdomains)
+    return named
+
+
+# --- judging ----------------------------------------------------------------------------------------------
+
+
+class _Judge:
+    """Says the kind of each row."""
+
+    def __init__(self, world: _World, *, desired: DesiredInventory, network_rule: NetworkRule | None) -> None:
+        actual = world.actual
+        self.world = world
+        self.parent = actual.scope.parent
+        self.network_rule = network_rule
+        self.is_actual_complete = actual.coverage.is_complete
+        self.has_parent = actual.parent_id is not None or bool(actual.domains) or self.parent == "ROOT"
+        self.is_deletion_running = world.is_deletion_running
+        self.unproven = _why_unproven(desired, actual)
+
+    def rows(self, key: str, project: Project | None) -> Iterator[DriftRow]:
+        """The row of a key, and one more for each dying domain that is not the project's own any more."""
+        tops = self.world.tops.get(key, [])
+        corpses = self.world.corpses.get(key, []) if self.is_actual_complete else []
+        blocked = self.unproven or (project.problem if project is not None else "") or _ambiguous(tops)
+        own: _Corpse | None = None
+        if corpses and (not tops or not corpses[-1].domain_id):
+            own = corpses[-1] if tops else corpses[0]
+        if tops:
+            yield self._present(key, project, tops, own=own, blocked=blocked)
+        elif own is not None:
+            yield self._dying(key, project, own, blocked=blocked)
+        elif project is not None:
+            yield self._absent(key, project, blocked=blocked)
+        for corpse in corpses:
+            if corpse is not own:
+                yield self._dying(f"{key} ({corpse.domain_id})", None, corpse, blocked="")
+
+    def _present(
+        self, key: str, project: Project | None, tops: list[Domain], *, own: _Corpse | None, blocked: str
+    ) -> DriftRow:
+        """A row whose domain is listed; `own` is what is left of its deleted sub-domains."""
+        domain = min(tops, key=attrgetter("id"))
+        view = self.world.view(domain)
+        dying = self.world.dying_view(own) if own is not None else None
+        if blocked:
+            return DriftRow(key, DriftKind.UNKNOWN, project, view, dying=dying, reason=blocked)
+        parts = [] if dying is None else [self._dying_subdomain(dying)]
+        if project is None:
+            kind = min([DriftKind.UNEXPECTED, *(part.kind for part in parts)], key=_RANKS.__getitem__)
+            reason = (
+                f"CloudStack has the domain {domain.path}, the CI database has no project of that name. "
+                "It is left alone."
+            )
+            return DriftRow(key, kind, None, view, dying=dying, parts=tuple(parts), reason=reason)
+        parts = compare_living(project, view, domain, network_rule=self.network_rule) + parts
+        kind = kind_of(parts)
+        members = len(usable_members(project))
+        if members and not view.accounts and kind is not DriftKind.DELETING:
+            known = _count(members, "member")
+            reason = f"The domain {domain.path} is there without any account; the CI database knows {known}."
+            return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), reason)
+        return DriftRow(key, kind, project, view, dying, tuple(parts), _why_differs(parts))
+
+    def _dying_subdomain(self, dying: DomainView) -> Part:
+        kind = DriftKind.DELETING if self.is_deletion_running else DriftKind.ORPHANED
+        still = _still_there(dying)
+        path = dying.vms[0].domain_path if dying.vms else dying.path
+        note = f"The sub-domain {path} is gone from the list, {still}; the CI database knows no sub-domains."
+        return Part(Subject.DOMAIN, path, "", kind, None, still, note)
+
+    def _dying(self, key: str, project: Project | None, corpse: _Corpse, *, blocked: str) -> DriftRow:
+        """A row whose domain is not listed while things of it are still there."""
+        dying = self.world.dying_view(corpse)
+        still = _still_there(dying)
+        if self.is_deletion_running or corpse.subdomains:
+            kind = DriftKind.DELETING
+            reason = f"CloudStack is deleting the domain {dying.path}: it is not listed any more, {still}."
+            if self.world.actual.jobs is None:
+                reason += " Its jobs could not be read: it may also have ended already."
+        else:
+            kind = DriftKind.ORPHANED
+            reason = f"The domain {dying.path} is gone and no deletion runs, {still}."
+        parts: tuple[Part, ...] = ()
+        if blocked:
+            parts = (Part(Subject.DOMAIN, "", "", DriftKind.UNKNOWN, None, None, blocked),)
+        elif project is not None:
+            parts = tuple(self._lacking(project, dying))
+        return DriftRow(key, kind, project, None, dying=dying, parts=parts, reason=reason)
+
+    def _absent(self, key: str, project: Project, *, blocked: str) -> DriftRow:
+        if blocked:
+            return DriftRow(key, DriftKind.UNKNOWN, project, None, reason=blocked)
+        reason = f"CloudStack has no domain {self.parent}/{project.name.strip()}."
+        parts = tuple(self._lacking(project, None))
+        return DriftRow(key, DriftKind.MISSING, project, None, parts=parts, reason=reason)
+
+    def _lacking(self, project: Project, dying: DomainView | None) -> list[Part]:
+        return compare_missing(
+            project,
+            missing_parent=None if self.has_parent else self.parent,
+            network_rule=self.network_rule,
+            dying=dying,
+        )
+
+
+def _why_unproven(desired: DesiredInventory, actual: ActualInventory) -> str:
+    """Why nothing can be said about absence; empty when both sides are complete."""
+    if project_key(desired.scope.parent) != project_key(actual.scope.parent):
+        return f"The sides were read for different parents: {desired.scope.parent} and {actual.scope.parent}."
+    sides = ((Side.ACTUAL, actual.coverage), (Side.DESIRED, desired.coverage))
+    return " ".join(unread(side, coverage) for side, coverage in sides if not coverage.is_complete)
+
+
+def _ambiguous(tops: list[Domain]) -> str:
+    if len(tops) < 2:
+        return ""
+    paths = ", ".join(sorted(domain.path for domain in tops))
+    return f"CloudStack lists more than one domain for this key ({paths}): which one is meant cannot be told."
+
+
+def _still_there(dying: DomainView) -> str:
+    running = sum(vm.state.casefold() == "running" for vm in dying.vms)
+    if not dying.vms:
+        return f"{_count(len(dying.subdomains), 'sub-domain')} still listed"
+    verb = "is" if len(dying.vms) == 1 else "are"
+    return f"{_count(len(dying.vms), 'VM')} {verb} still there ({running} running)"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _why_differs(parts: list[Part]) -> str:
+    """What differs, the first few by name; empty where nothing does."""
+    differing = [part for part in parts if part.kind is not DriftKind.IN_SYNC and not part.is_loss]
+    if not differing:
+        lost = sum(part.is_loss for part in parts)
+        return f"In sync; {_count(lost, 'machine')} of the CI database without a VM." if lost else ""
+    words = list(dict.fromkeys(" ".join(filter(None, (part.subject.value, part.name))) for part in differing))
+    shown = ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+    return f"{_count(len(words), 'difference')}: {shown}."

@@ -1,0 +1,192 @@
+"""The state of an environment in plain words: one or two sentences, and the keys that lead on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
+from sync.parts import is_blocked, is_missing_parent
+
+STALE_AFTER = timedelta(minutes=3)
+"""Three times the slowest refresh of a side."""
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True, slots=True)
+class NextKey:
+    """What to press and what it does; who draws it knows whether the key exists here, and its remapping."""
+
+    key: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    text: str
+    """Whole sentences. May hold names and messages from outside: never markup."""
+    next_keys: tuple[NextKey, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The text with its keys: `… R recovers, enter opens.`"""
+        keys = ", ".join(map(str, self.next_keys))
+        return f"{self.text} {keys}." if keys else self.text
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+RECOVERS = NextKey("R", "recovers")
+OPENS = NextKey("enter", "opens")
+
+
+def headline(drift: Drift, *, now: datetime | None = None, stale_after: timedelta = STALE_AFTER) -> Headline:
+    """What to know first. With `now`, a side that was read too long ago is said before everything else."""
+    sides = ((Side.ACTUAL, drift.actual), (Side.DESIRED, drift.desired))
+    is_complete = all(coverage.is_complete for _, coverage in sides)
+    sentences = [*_stale(drift, now, stale_after)]
+    sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
+    findings = [*_critical(drift), *_lesser(drift)] if is_complete else [*_deleting(drift), *_unknown(drift)]
+    sentences += findings or ([_in_sync(drift)] if is_complete else [])
+    sentences += _losses(drift)
+    return Headline(" ".join(sentences), tuple(_keys(drift, is_complete=is_complete)))
+
+
+def unread(side: Side, coverage: Coverage) -> str:
+    """One sentence about a side that is not complete, with its own words of why."""
+    how = "could not be read" if coverage.state is CoverageState.FAILED else "was read in part only"
+    subject = f"The {side.value}" if side is Side.DESIRED else side.value
+    why = coverage.why.strip().rstrip(".")
+    return f"{subject} {how}: {why}." if why else f"{subject} {how}."
+
+
+def _stale(drift: Drift, now: datetime | None, stale_after: timedelta) -> Iterator[str]:
+    if now is None:
+        return
+    for side, taken_at in ((Side.ACTUAL, drift.actual_taken_at), (Side.DESIRED, drift.desired_taken_at)):
+        age = now - taken_at
+        if age > stale_after:
+            subject = f"The {side.value}" if side is Side.DESIRED else side.value
+            yield f"{subject} was last read {_age(age)} ago: this is what was true then."
+
+
+def _age(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return f"{int(age.total_seconds())} s"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)} days"
+
+
+# --- findings ---------------------------------------------------------------------------------------------
+
+
+def _rows(drift: Drift, kind: DriftKind) -> list[DriftRow]:
+    return [row for row in drift.rows if row.kind is kind]
+
+
+def _number(number: int) -> str:
+    """For the beginning of a sentence."""
+    return _NUMBERS[number].capitalize() if number < len(_NUMBERS) else str(number)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _critical(drift: Drift) -> Iterator[str]:
+    missing = _rows(drift, DriftKind.MISSING)
+    parent = next((part.name for row in drift.rows for part in row.parts if is_missing_parent(part)), None)
+    if parent is not None:
+        yield f"The parent domain {parent} does not exist."
+    if missing:
+        projects = sum(row.project is not None for row in drift.rows)
+        verb = "has" if len(missing) == 1 else "have"
+        yield f"{len(missing)} of {_count(projects, 'project')} {verb} no domain."
+    yield from _deleting(drift, subject="" if missing else "domain")
+    hollow = len(_rows(drift, DriftKind.HOLLOW))
+    if hollow:
+        subject = (
+            "domain is hollow: its account is" if hollow == 1 else "domains are hollow: their accounts are"
+        )
+        yield f"{_number(hollow)} {subject} gone."
+    orphaned = _rows(drift, DriftKind.ORPHANED)
+    if orphaned:
+        vms = sum(len(row.dying.vms) for row in orphaned if row.dying is not None)
+        verb = "is" if vms == 1 else "are"
+        domains = "a deleted domain" if len(orphaned) == 1 else f"{len(orphaned)} deleted domains"
+        yield f"{_count(vms, 'VM')} {verb} left of {domains}, and no deletion runs."
+
+
+def _deleting(drift: Drift, *, subject: str = "domain") -> Iterator[str]:
+    deleting = _rows(drift, DriftKind.DELETING)
+    if not deleting:
+        return
+    vms = [vm for row in deleting if row.dying is not None for vm in row.dying.vms]
+    running = sum(vm.state.casefold() == "running" for vm in vms)
+    verb = "is" if len(deleting) == 1 else "are"
+    noun = f" {subject}{'' if len(deleting) == 1 else 's'}" if subject else ""
+    if running:
+        still = f" ({_count(running, 'VM')} still {'runs' if running == 1 else 'run'})"
+    else:
+        still = f" ({_count(len(vms), 'VM')} still there)" if vms else ""
+    yield f"{_number(len(deleting))}{noun} {verb} being deleted now{still}."
+
+
+def _lesser(drift: Drift) -> Iterator[str]:
+    unexpected = len(_rows(drift, DriftKind.UNEXPECTED))
+    if unexpected:
+        verb = "domain is" if unexpected == 1 else "domains are"
+        yield f"{_number(unexpected)} {verb} unexpected."
+    differs = len(_rows(drift, DriftKind.DIFFERS))
+    if differs:
+        yield f"{_number(differs)} {'project differs' if differs == 1 else 'projects differ'}."
+    unknown = _rows(drift, DriftKind.UNKNOWN)
+    unread_limits = sum(_lacks_only_limits(row) for row in unknown)
+    if unread_limits:
+        yield f"The limits of {_count(unread_limits, 'project')} are not known."
+    if len(unknown) > unread_limits:
+        yield f"{_number(len(unknown) - unread_limits)} cannot be compared."
+
+
+def _lacks_only_limits(row: DriftRow) -> bool:
+    return bool(row.parts) and all(part.subject is Subject.LIMIT for part in row.differences)
+
+
+def _unknown(drift: Drift) -> Iterator[str]:
+    """What an incomplete side means for the rows."""
+    unknown = len(_rows(drift, DriftKind.UNKNOWN))
+    if unknown:
+        yield f"Whether {_count(unknown, 'row')} {'is' if unknown == 1 else 'are'} in sync is not known."
+
+
+def _losses(drift: Drift) -> list[str]:
+    lost = sum(len(row.losses) for row in drift.rows)
+    if not lost:
+        return []
+    return [f"{_count(lost, 'machine')} of the CI database {'has' if lost == 1 else 'have'} no VM any more."]
+
+
+def _in_sync(drift: Drift) -> str:
+    projects = len(drift.rows)
+    if not projects:
+        return f"The CI database has no projects and CloudStack no domains below {drift.scope.parent}."
+    if not drift.scope.is_full:
+        return f"{_count(projects, 'project')} compared, in sync."
+    return "The only project is in sync." if projects == 1 else f"All {projects} projects are in sync."
+
+
+def _keys(drift: Drift, *, is_complete: bool) -> Iterator[NextKey]:
+    if is_complete and any(
+        row.kind.is_critical and row.project and not is_blocked(row) for row in drift.rows
+    ):
+        yield RECOVERS
+    if any(row.kind is not DriftKind.IN_SYNC for row in drift.rows):
+        yield OPENS

@@ -1,0 +1,417 @@
+"""One project against its domain, part by part: stored id, network domain, limits, account, users, network,
+machines.
+
+Pure, and shared by `drift` (what differs) and `plan` (what is done about it), so that both mean the same
+account and the same members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from sync.model import (
+    RESOURCE_TYPES,
+    UNLIMITED,
+    Account,
+    Domain,
+    DomainView,
+    DriftKind,
+    DriftRow,
+    Member,
+    NetworkRule,
+    Part,
+    Project,
+    Subject,
+    User,
+    VirtualMachine,
+)
+
+_GONE_STATES = frozenset({"destroyed", "expunging", "expunged"})
+_RANKS = {kind: rank for rank, kind in enumerate(DriftKind)}
+_PASSED_ON = frozenset({DriftKind.DELETING, DriftKind.ORPHANED, DriftKind.UNKNOWN})
+"""Kinds of parts that a row takes over as they are; whatever else is not in sync makes it DIFFERS."""
+
+
+def is_enabled(state: str) -> bool:
+    return state.casefold() == "enabled"
+
+
+def limit_words(maximum: int) -> str:
+    return "unlimited" if maximum == UNLIMITED else str(maximum)
+
+
+def name_key(name: str) -> str:
+    """Key of account, user, network and machine names: CloudStack compares them without regard to case."""
+    return name.casefold()
+
+
+def usable_members(project: Project) -> tuple[Member, ...]:
+    """The members in their order, the first of every user name: CloudStack has it once in a domain."""
+    first: dict[str, Member] = {}
+    for member in project.members:
+        if member.username.strip():
+            first.setdefault(name_key(member.username), member)
+    return tuple(first.values())
+
+
+def own_account(view: DomainView, project: Project) -> Account | None:
+    """The account named as the project, in the domain itself."""
+    key = name_key(project.name.strip())
+    own = [account for account in _accounts_of(view) if name_key(account.name) == key]
+    return min(own, key=lambda account: account.id) if own else None
+
+
+def held_usernames(view: DomainView, project: Project) -> dict[str, str]:
+    """User names that another account of the same domain holds → that account's name."""
+    own = own_account(view, project)
+    return {
+        name_key(user.username): account.name
+        for account in _accounts_of(view)
+        if account is not own
+        for user in account.users
+    }
+
+
+def _accounts_of(view: DomainView) -> Iterator[Account]:
+    return (account for account in view.accounts if account.domain_id == view.domain_id)
+
+
+def has_network(view: DomainView, name: str) -> bool:
+    """Whether the domain itself has a network of this name."""
+    key = name_key(name)
+    return any(
+        network.domain_id == view.domain_id and name_key(network.name) == key for network in view.networks
+    )
+
+
+def is_missing_parent(part: Part) -> bool:
+    """Whether the part says that the parent of all projects does not exist; its name is the parent's path."""
+    return part.subject is Subject.DOMAIN and part.kind is DriftKind.MISSING and bool(part.name)
+
+
+def is_blocked(row: DriftRow) -> bool:
+    """Whether the row's own kind is certain, but not enough is known of its project to repair it."""
+    return any(
+        part.subject is Subject.DOMAIN and part.kind is DriftKind.UNKNOWN and not part.name
+        for part in row.parts
+    )
+
+
+def kind_of(parts: Iterable[Part]) -> DriftKind:
+    """The worst of the parts, as the kind of a row whose domain is there. Lost machines are no drift."""
+    worst = DriftKind.IN_SYNC
+    for part in parts:
+        if part.kind is DriftKind.IN_SYNC or part.is_loss:
+            continue
+        kind = part.kind if part.kind in _PASSED_ON else DriftKind.DIFFERS
+        if _RANKS[kind] < _RANKS[worst]:
+            worst = kind
+    return worst
+
+
+# --- a domain that is there -------------------------------------------------------------------------------
+
+
+def compare_living(
+    project: Project, view: DomainView, domain: Domain, *, network_rule: NetworkRule | None
+) -> list[Part]:
+    """Every compared thing of a project whose domain is listed; in sync or not."""
+    parts = [Part(Subject.DOMAIN, "", "", DriftKind.IN_SYNC, project.name, domain.path)]
+    if project.domain_id:
+        parts.append(_stored_id(project.domain_id, domain.id))
+    if project.network_domain:
+        parts.append(_network_domain(project.network_domain, domain.network_domain))
+    parts.extend(_limits(project, domain))
+    parts.extend(_accounts(project, view))
+    if network_rule is not None and usable_members(project):
+        parts.append(_network(network_rule.name_for(project.name), view))
+    parts.extend(machines(project, view.vms, ()))
+    return parts
+
+
+def _stored_id(stored: str, actual: str) -> Part:
+    if stored.strip().casefold() == actual.casefold():
+        return Part(Subject.STORED_ID, "", "", DriftKind.IN_SYNC, stored, actual)
+    return Part(
+        Subject.STORED_ID,
+        "",
+        "",
+        DriftKind.DIFFERS,
+        stored,
+        actual,
+        note="The CI database stores another domain's id: re-link it there, the identity map has the new id.",
+    )
+
+
+def _network_domain(desired: str, actual: str | None) -> Part:
+    same = desired.casefold() == (actual or "").casefold()
+    kind = DriftKind.IN_SYNC if same else DriftKind.DIFFERS
+    return Part(Subject.NETWORK_DOMAIN, "", "networkdomain", kind, desired, actual or None)
+
+
+@lru_cache(maxsize=4096)
+def _equal_limit(resource: str, maximum: int) -> Part:
+    words = limit_words(maximum)
+    return Part(Subject.LIMIT, resource, "max", DriftKind.IN_SYNC, words, words)
+
+
+def _limits(project: Project, domain: Domain) -> Iterator[Part]:
+    limits = domain.limits
+    for resource, maximum in sorted(project.quotas.items()):
+        actual = None if limits is None else limits.get(resource)
+        if actual == maximum:
+            yield _equal_limit(resource, maximum)
+        elif actual is not None and resource in RESOURCE_TYPES:
+            words = limit_words(actual)
+            yield Part(Subject.LIMIT, resource, "max", DriftKind.DIFFERS, limit_words(maximum), words)
+        else:
+            yield Part(
+                Subject.LIMIT,
+                resource,
+                "max",
+                DriftKind.UNKNOWN,
+                limit_words(maximum),
+                None if actual is None else limit_words(actual),
+                note=_why_limit_unknown(resource, is_read=limits is not None),
+            )
+
+
+def _why_limit_unknown(resource: str, *, is_read: bool) -> str:
+    if resource not in RESOURCE_TYPES:
+        return f"The quota {resource} is none that CloudStack has."
+    if is_read:
+        return f"CloudStack did not tell the {resource} limit of this domain."
+    return f"The {resource} limit was not read: limits are read less often than the rest."
+
+
+# --- account and users ------------------------------------------------------------------------------------
+
+
+def _accounts(project: Project, view: DomainView) -> Iterator[Part]:
+    account = own_account(view, project)
+    members = usable_members(project)
+    yield from unusable_members(project)
+    if account is not None:
+        yield _account_state(project, account)
+        yield from _users(project, account, held=_held(view, project))
+    elif members:
+        yield from absent_account(project, held=_held(view, project))
+    for other in view.accounts:
+        if other is not account and other.domain_id == view.domain_id:
+            yield Part(
+                Subject.ACCOUNT,
+                other.name,
+                "",
+                DriftKind.UNEXPECTED,
+                None,
+                other.state,
+                note=f"The CI database does not know the account {other.name}; it is left alone.",
+            )
+
+
+def _held(view: DomainView, project: Project) -> dict[str, str]:
+    return (
+        held_usernames(view, project) if len(view.accounts) > 1 or own_account(view, project) is None else {}
+    )
+
+
+def _account_state(project: Project, account: Account) -> Part:
+    desired = "enabled" if project.enabled else "disabled"
+    if is_enabled(account.state) == project.enabled:
+        return _equal_account(account.name, desired, account.state)
+    note = ""
+    if not project.enabled:
+        note = (
+            f"The CI database has the project disabled. abreast does not disable the account {account.name}: "
+            "that would stop its VMs."
+        )
+    return Part(Subject.ACCOUNT, account.name, "state", DriftKind.DIFFERS, desired, account.state, note)
+
+
+@lru_cache(maxsize=16384)
+def _equal_account(name: str, desired: str, actual: str) -> Part:
+    return Part(Subject.ACCOUNT, name, "state", DriftKind.IN_SYNC, desired, actual)
+
+
+@lru_cache(maxsize=65536)
+def _equal_user(username: str, state: str) -> Part:
+    return Part(Subject.USER, username, "", DriftKind.IN_SYNC, state, state)
+
+
+def _users(project: Project, account: Account, *, held: dict[str, str]) -> Iterator[Part]:
+    users = {name_key(user.username): user for user in account.users}
+    for member in usable_members(project):
+        user = users.pop(name_key(member.username), None)
+        if user is None:
+            yield _absent_user(member, held=held)
+            continue
+        differing = list(_user_fields(member, user, account))
+        if differing:
+            yield from differing
+        else:
+            yield _equal_user(user.username, user.state)
+    for member in project.unusable:
+        users.pop(name_key(member.username), None)
+    for user in users.values():
+        yield Part(
+            Subject.USER,
+            user.username,
+            "",
+            DriftKind.UNEXPECTED,
+            None,
+            user.state,
+            note=f"The CI database does not know the user {user.username}; it is left alone.",
+        )
+
+
+def _user_fields(member: Member, user: User, account: Account) -> Iterator[Part]:
+    """The fields that differ. CloudStack takes no empty value, so an empty desired one asks nothing."""
+    if is_enabled(user.state) != member.enabled:
+        note = ""
+        if member.enabled and not is_enabled(account.state):
+            note = (
+                f"The user {user.username} is not enabled while the account {account.name} is "
+                f"{account.state}: CloudStack would enable the account with it."
+            )
+        desired = "enabled" if member.enabled else "disabled"
+        yield Part(Subject.USER, user.username, "state", DriftKind.DIFFERS, desired, user.state, note)
+    note = ""
+    if user.source.casefold() != "native":
+        note = f"The user {user.username} comes from {user.source}: its details are changed there."
+    for name in ("email", "firstname", "lastname"):
+        wanted, present = getattr(member, name), getattr(user, name)
+        if wanted and wanted != present:
+            yield Part(Subject.USER, user.username, name, DriftKind.DIFFERS, wanted, present, note)
+
+
+def _absent_user(member: Member, *, held: dict[str, str]) -> Part:
+    state = "enabled" if member.enabled else "disabled"
+    holder = held.get(name_key(member.username))
+    if holder is not None:
+        return Part(
+            Subject.USER,
+            member.username,
+            "account",
+            DriftKind.DIFFERS,
+            state,
+            holder,
+            note=(
+                f"The user name {member.username} is held by the account {holder} of the same domain; "
+                "CloudStack has it once in a domain, so it is not created."
+            ),
+        )
+    return Part(Subject.USER, member.username, "", DriftKind.MISSING, state, None)
+
+
+def absent_account(project: Project, *, held: dict[str, str]) -> Iterator[Part]:
+    """The account and all its users as missing."""
+    members = usable_members(project)
+    note = ""
+    if all(name_key(member.username) in held for member in members):
+        note = f"The account {project.name} cannot be created: another account holds every user name."
+    elif not project.enabled:
+        note = (
+            f"The CI database has the project {project.name} disabled. A created account is enabled, and "
+            "abreast does not disable accounts."
+        )
+    state = "enabled" if project.enabled else "disabled"
+    yield Part(Subject.ACCOUNT, project.name, "", DriftKind.MISSING, state, None, note)
+    for member in members:
+        yield _absent_user(member, held=held)
+
+
+def unusable_members(project: Project) -> Iterator[Part]:
+    """Members that are left alone, and why. Nothing is yielded for the ordinary project."""
+    for member in project.unusable:
+        note = f"The member {member.username or 'without a user name'} is left alone: {member.problem}"
+        yield Part(Subject.USER, member.username, "member", DriftKind.DIFFERS, member.username, None, note)
+    usable = usable_members(project)
+    if len(usable) == len(project.members):
+        return
+    for member in project.members:
+        if not any(member is other for other in usable):
+            note = (
+                f"The CI database names the member {member.username or 'without a user name'} once more "
+                "(upper and lower case are one); only the first counts."
+            )
+            yield Part(
+                Subject.USER, member.username, "member", DriftKind.DIFFERS, member.username, None, note
+            )
+
+
+# --- network and machines ---------------------------------------------------------------------------------
+
+
+def _network(name: str, view: DomainView) -> Part:
+    if has_network(view, name):
+        return Part(Subject.NETWORK, name, "", DriftKind.IN_SYNC, name, name)
+    return Part(Subject.NETWORK, name, "", DriftKind.MISSING, name, None)
+
+
+def machines(
+    project: Project, living: tuple[VirtualMachine, ...], dying: tuple[VirtualMachine, ...]
+) -> Iterator[Part]:
+    """The VMs that the CI database knows. One that is gone is a loss: it has no repair and is no drift."""
+    if not project.agents:
+        return
+    present = {name_key(vm.name): vm for vm in living}
+    leaving = {name_key(vm.name): vm for vm in dying}
+    for agent in project.agents:
+        if not agent.vm:
+            continue
+        vm = present.get(name_key(agent.vm))
+        if vm is not None and vm.state.casefold() not in _GONE_STATES:
+            yield Part(Subject.MACHINE, agent.vm, "", DriftKind.IN_SYNC, agent.name, vm.state)
+            continue
+        vm = vm or leaving.get(name_key(agent.vm))
+        yield _lost_machine(agent.name, agent.vm, vm, is_living=name_key(agent.vm) in present)
+
+
+def _lost_machine(agent: str, name: str, vm: VirtualMachine | None, *, is_living: bool) -> Part:
+    if vm is None:
+        note = f"The VM {name} of the agent {agent} is gone."
+        return Part(Subject.MACHINE, name, "", DriftKind.MISSING, agent, None, note, is_loss=True)
+    if vm.state.casefold() not in _GONE_STATES:
+        note = f"The VM {name} of the agent {agent} is still {vm.state}, its domain is not listed."
+        return Part(Subject.MACHINE, name, "", DriftKind.DELETING, agent, vm.state, note)
+    note = f"The VM {name} of the agent {agent} is {vm.state}."
+    if is_living and vm.state.casefold() == "destroyed":
+        note += " `recoverVirtualMachine` brings it back until the expunge delay has passed."
+    return Part(Subject.MACHINE, name, "", DriftKind.MISSING, agent, vm.state, note, is_loss=True)
+
+
+# --- a domain that is not there ---------------------------------------------------------------------------
+
+
+def compare_missing(
+    project: Project,
+    *,
+    missing_parent: str | None,
+    network_rule: NetworkRule | None,
+    dying: DomainView | None,
+) -> list[Part]:
+    """Everything that a project without a listed domain lacks; `missing_parent` is the path of the parent
+    when that does not exist either."""
+    parts = []
+    if missing_parent is not None:
+        note = f"The parent domain {missing_parent} does not exist; it is created first."
+        parts.append(Part(Subject.DOMAIN, missing_parent, "", DriftKind.MISSING, missing_parent, None, note))
+    parts.append(Part(Subject.DOMAIN, "", "", DriftKind.MISSING, project.name, None))
+    if project.network_domain:
+        parts.append(
+            Part(Subject.NETWORK_DOMAIN, "", "networkdomain", DriftKind.MISSING, project.network_domain, None)
+        )
+    for resource, maximum in sorted(project.quotas.items()):
+        note = "" if resource in RESOURCE_TYPES else _why_limit_unknown(resource, is_read=True)
+        parts.append(
+            Part(Subject.LIMIT, resource, "max", DriftKind.MISSING, limit_words(maximum), None, note)
+        )
+    parts.extend(unusable_members(project))
+    if usable_members(project):
+        parts.extend(absent_account(project, held={}))
+        if network_rule is not None:
+            name = network_rule.name_for(project.name)
+            parts.append(Part(Subject.NETWORK, name, "", DriftKind.MISSING, name, None))
+    parts.extend(machines(project, (), dying.vms if dying is not None else ()))
+    return parts

@@ -1,0 +1,194 @@
+"""Plans as JSON and their digest: what was confirmed is what is executed, to the letter.
+
+The digest is the SHA-256 of the plan's own JSON without the digest, so any change to a file is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from sync.errors import GuardError, UsageError
+from sync.model import Action, ActionKind, JsonObject, Plan, Reversibility
+
+FORMAT = 1
+"""Of the file. A file of another format is refused, never guessed at."""
+
+_FORBIDDEN = ("password", "secret", "apikey", "signature", "cleanup")
+"""Words that no parameter's name may contain: a plan is shown, stored and sent around, and deletes nothing."""
+
+
+def digest_of(plan: Plan) -> str:
+    """SHA-256 (hex) over canonical JSON (sorted keys, no spaces, UTF-8) of everything but the digest itself."""
+    content = to_json(plan)
+    del content["digest"]
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def to_json(plan: Plan) -> JsonObject:
+    """The plan as values that `json` writes; `from_json` reads it back as the same plan."""
+    return {
+        "abreast_plan": FORMAT,
+        "environment": plan.environment,
+        "root_id": plan.root_id,
+        "endpoint": plan.endpoint,
+        "author": plan.author,
+        "created_at": plan.created_at.astimezone(UTC).isoformat(),
+        "expires_at": plan.expires_at.astimezone(UTC).isoformat(),
+        "actions": [_action_to_json(action) for action in plan.actions],
+        "digest": plan.digest,
+        "notes": list(plan.notes),
+    }
+
+
+def _action_to_json(action: Action) -> JsonObject:
+    return {
+        "id": action.id,
+        "kind": action.kind.value,
+        "project": action.project,
+        "target": action.target,
+        "target_id": action.target_id,
+        "parameters": dict(action.parameters),
+        "precondition": dict(action.precondition),
+        "reason": action.reason,
+        "reversibility": action.reversibility.value,
+        "needs": list(action.needs),
+        "undo": action.undo,
+    }
+
+
+def from_json(content: object) -> Plan:
+    """A plan from what `json` read.
+
+    Raises UsageError for what is no plan, GuardError for one that was changed after it was made. Whether it
+    has expired is `plan.refuse_expired`'s question.
+    """
+    if not isinstance(content, dict) or "abreast_plan" not in content:
+        raise UsageError("This is not a plan.", next_step="`abreast plan -o FILE` writes one.")
+    if content["abreast_plan"] != FORMAT:
+        raise UsageError(
+            f"The plan has the format {content['abreast_plan']!r}, this abreast reads format {FORMAT}.",
+            next_step="Make it anew with `abreast plan`.",
+        )
+    plan = Plan(
+        environment=_text(content, "environment"),
+        root_id=_text(content, "root_id"),
+        endpoint=_text(content, "endpoint"),
+        author=_text(content, "author"),
+        created_at=_time(content, "created_at"),
+        expires_at=_time(content, "expires_at"),
+        actions=tuple(_action(entry) for entry in _list(content, "actions")),
+        digest=_text(content, "digest"),
+        notes=tuple(_texts(content, "notes")),
+    )
+    # The comparison of the whole also refuses what is in the file besides the plan.
+    if not hmac.compare_digest(digest_of(plan).encode(), plan.digest.encode()) or to_json(plan) != content:
+        raise GuardError(
+            f"The plan was changed after it was made: its digest {plan.digest[:64]} is not that of its content.",
+            next_step="Make it anew with `abreast plan`, and have that one reviewed.",
+        )
+    check(plan.actions)
+    return plan
+
+
+def check(actions: Sequence[Action]) -> None:
+    """Raises GuardError unless ids are unique, all that is needed comes before, and no parameter is a secret."""
+    before: set[str] = set()
+    for action in actions:
+        if action.id in before:
+            raise GuardError(f"The plan has the action `{action.id}` twice.", next_step="Make it anew.")
+        lacking = [need for need in action.needs if need not in before]
+        if lacking:
+            raise GuardError(
+                f"The action `{action.id}` needs `{lacking[0]}`, which is not before it in the plan.",
+                next_step="Stage that one too, or leave both out.",
+            )
+        for name in action.parameters:
+            if any(word in name.casefold() for word in _FORBIDDEN):
+                raise GuardError(
+                    f"The action `{action.id}` has the parameter {name}, which no plan may carry.",
+                    next_step="Make the plan anew with `abreast plan`.",
+                )
+        before.add(action.id)
+
+
+# --- reading fields ---------------------------------------------------------------------------------------
+
+
+def _wrong(name: str, expected: str) -> UsageError:
+    return UsageError(
+        f"The plan's field {name} is not {expected}.", next_step="Make it anew with `abreast plan`."
+    )
+
+
+def _text(content: Mapping[str, object], name: str) -> str:
+    value = content.get(name)
+    if not isinstance(value, str):
+        raise _wrong(name, "a text")
+    return value
+
+
+def _time(content: Mapping[str, object], name: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(_text(content, name))
+    except ValueError:
+        raise _wrong(name, "a time") from None
+    if time.tzinfo is None:
+        raise _wrong(name, "a time with its zone")
+    return time.astimezone(UTC)
+
+
+def _list(content: Mapping[str, object], name: str) -> list[object]:
+    value = content.get(name)
+    if not isinstance(value, list):
+        raise _wrong(name, "a list")
+    return value
+
+
+def _texts(content: Mapping[str, object], name: str) -> list[str]:
+    values = _list(content, name)
+    if not all(isinstance(value, str) for value in values):
+        raise _wrong(name, "a list of texts")
+    return [str(value) for value in values]
+
+
+def _mapping(content: Mapping[str, object], name: str) -> dict[str, str | None]:
+    value = content.get(name)
+    if not isinstance(value, dict) or not all(
+        isinstance(key, str) and (entry is None or isinstance(entry, str)) for key, entry in value.items()
+    ):
+        raise _wrong(name, "a mapping of texts")
+    return value
+
+
+def _action(content: object) -> Action:
+    if not isinstance(content, dict):
+        raise _wrong("actions", "a list of actions")
+    try:
+        kind = ActionKind(_text(content, "kind"))
+        reversibility = Reversibility(_text(content, "reversibility"))
+    except ValueError as error:
+        raise UsageError(
+            f"The plan has an action that this abreast does not know: {error}.",
+            next_step="Make it anew with `abreast plan`.",
+        ) from None
+    parameters = _mapping(content, "parameters")
+    if None in parameters.values():
+        raise _wrong("parameters", "a mapping of texts")
+    target_id = content.get("target_id")
+    return Action(
+        kind=kind,
+        project=_text(content, "project"),
+        target=_text(content, "target"),
+        target_id=None if target_id is None else _text(content, "target_id"),
+        parameters={name: value for name, value in parameters.items() if value is not None},
+        precondition=_mapping(content, "precondition"),
+        reason=_text(content, "reason"),
+        reversibility=reversibility,
+        needs=tuple(_texts(content, "needs")),
+        undo=_text(content, "undo"),
+    )
