@@ -1,0 +1,414 @@
+"""The configuration: environments, each a pair of CI database and CloudStack, and how they are worked on.
+
+The file's structure is checked as a whole when it is loaded; the credentials of an environment are read when
+it is asked for, so that a broken file of one never keeps an operator from another. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from platformdirs import user_config_path, user_data_path
+
+from sync import mapping as mappings
+from sync.cloudstack_ini import Credentials, read_environment, read_section
+from sync.errors import ConfigurationError, UsageError
+from sync.model import NetworkRule
+from sync.private_file import read_private, read_text, refuse_others
+from sync.secret import Secret, shown_url
+from sync.toml_table import Table, only_one, read_table
+
+__all__ = [
+    "CiDatabaseSettings",
+    "CloudStackCredentials",
+    "Configuration",
+    "Credentials",
+    "Environment",
+    "ExecutionLimits",
+    "Refresh",
+    "configuration_path",
+    "load",
+]
+
+APPLICATION = "abreast"
+DEFAULT_PARENT = "ROOT/ci"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+# --- the values ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CiDatabaseSettings:
+    """Where the CI database is and how its schema reads."""
+
+    url: Secret
+    """A SQLAlchemy URL; hidden, because a password may stand in it."""
+    mapping: mappings.Mapping = field(default_factory=mappings.Mapping)
+    password_file: Path | None = None
+    """A file with nothing but the password, readable by its owner only."""
+    password_variable: str = ""
+    """The environment variable that has the password."""
+    timeout_seconds: float = 10.0
+    """For connecting, and for waiting on a lock."""
+
+    def password(self) -> Secret | None:
+        """The password that does not stand in the URL, read anew each time. Raises ConfigurationError."""
+        if self.password_file is not None:
+            text = read_private(self.password_file, what="the file with the CI database's password").strip(
+                "\r\n"
+            )
+            if not text:
+                raise ConfigurationError(
+                    f"{self.password_file}: the file with the CI database's password is empty."
+                )
+            return Secret(text)
+        if self.password_variable:
+            value = os.environ.get(self.password_variable)
+            if not value:
+                raise ConfigurationError(
+                    f"The environment variable {self.password_variable}, which has the CI database's password, "
+                    "is not set.",
+                    next_step=f"Export {self.password_variable}, or configure a password_file.",
+                )
+            return Secret(value)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CloudStackCredentials:
+    """The key that reads and, where there is one, the key that writes."""
+
+    read: Credentials
+    write: Credentials | None = None
+    """None makes the environment read-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """How often each part is read, in seconds; never faster than the last reading took."""
+
+    inventory_seconds: float = 10.0
+    users_seconds: float = 60.0
+    ci_database_seconds: float = 60.0
+    limits_every: int = 10
+    """Limits are read at every n-th refresh of the inventory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLimits:
+    concurrency: int = 4
+    """Actions at once, after the first one alone."""
+    budget_failures: int = 3
+    """So many failures stop an execution,"""
+    budget_fraction: float = 0.02
+    """or this share of its actions, whichever is more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One configured pair of CI database and CloudStack. Can be made without a file, as the drill's is."""
+
+    name: str
+    ci_database: CiDatabaseSettings
+    cloudstack: CloudStackCredentials
+    ledger: str
+    """SQLAlchemy URL of the record."""
+    credential_file: Path
+    """Where the passwords of new users are kept, 0600."""
+    title: str = ""
+    """As the header shows it; the name in capitals where it is empty."""
+    parent: str = DEFAULT_PARENT
+    roles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The CI database's role of the first member → name of the CloudStack role of the account; else User."""
+    network: NetworkRule | None = None
+    refresh: Refresh = Refresh()
+    execution: ExecutionLimits = ExecutionLimits()
+    runbook: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What only people know, title → text."""
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Id of a binding → its keys."""
+    theme: str | None = None
+
+    @property
+    def read_only(self) -> bool:
+        return self.cloudstack.write is None
+
+    def summary(self) -> dict[str, str]:
+        """What this environment is, for printing: no user, key or password."""
+        write = self.cloudstack.write
+        shown = {
+            "environment": self.name,
+            "title": self.title or self.name.upper(),
+            "parent": self.parent,
+            "CloudStack": self.cloudstack.read.endpoint,
+            "reading as": self.cloudstack.read.source,
+            "writing as": "nobody: read-only" if write is None else write.source,
+            "CI database": shown_url(self.ci_database.url.reveal()),
+            "mapping": ", ".join(self.ci_database.mapping.queries) or "reference schema",
+            "ledger": shown_url(self.ledger),
+            "new passwords": str(self.credential_file),
+        }
+        if self.network is not None:
+            shown["network"] = f"{self.network.name} ({self.network.offering}, {self.network.zone})"
+        return shown
+
+
+class _OnDemand(Mapping[str, Environment]):
+    """Environments by name, each completed with its credentials when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Environment]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Environment] = {}
+
+    def __getitem__(self, name: str) -> Environment:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    environments: Mapping[str, Environment]
+    """By name. Asking for one reads its credentials and raises ConfigurationError when that fails."""
+    default: str
+    path: Path
+
+    def environment(self, name: str | None) -> Environment:
+        """The named environment, or the default. Raises UsageError for an unknown one, ConfigurationError."""
+        wanted = name or self.default
+        if wanted not in self.environments:
+            raise UsageError(
+                f"{self.path} has no environment {wanted}.",
+                next_step=mappings.nearest(wanted, list(self.environments), label="It has"),
+            )
+        return self.environments[wanted]
+
+
+# --- from the file ------------------------------------------------------------------------------------------
+
+
+def configuration_path(path: Path | None = None) -> Path:
+    """The file that counts: the given one, `ABREAST_CONFIG`, or abreast.toml in the user's configuration."""
+    if path is not None:
+        return path
+    named = os.environ.get("ABREAST_CONFIG", "")
+    if named:
+        return Path(named).expanduser()
+    return user_config_path(APPLICATION) / "abreast.toml"
+
+
+def load(path: Path | None = None) -> Configuration:
+    """Read and check the configuration. Raises ConfigurationError with the file and the key or line."""
+    file = configuration_path(path).absolute()
+    if not file.exists():
+        raise ConfigurationError(
+            f"There is no configuration at {file}.",
+            next_step="Write it (the README has an example), name it with --config or ABREAST_CONFIG, "
+            "or try `abreast drill`, which needs none.",
+        )
+    text, mode = read_text(file, what="the configuration")
+    root = read_table(file, text)
+    root.allow("default", "environments")
+    tables = root.table("environments")
+    if not tables.values:
+        root.fail("environments", "is missing", next_step="Write a table [environments.production].")
+    makers = {}
+    for name in tables.values:
+        if not _NAME.fullmatch(name):
+            tables.fail(name, "must be lower-case letters, digits, `-` and `_`")
+        if name == "drill":
+            tables.fail(name, "is the name of the practice environment", next_step="Choose another name.")
+        makers[name] = _environment(tables.table(name), name, mode=mode)
+    default = root.text("default") or next(iter(makers))
+    if default not in makers:
+        root.fail(
+            "default",
+            f"names the environment {default}, which is not there",
+            next_step=mappings.nearest(default, list(makers), label="The environments are"),
+        )
+    return Configuration(_OnDemand(makers), default, file)
+
+
+def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environment]:
+    """Everything of one environment but its credentials, which are read by calling what comes back."""
+    table.allow(
+        "title",
+        "parent",
+        "ledger",
+        "theme",
+        "cloudstack",
+        "ci_database",
+        "roles",
+        "network",
+        "refresh",
+        "execution",
+        "runbook",
+        "keys",
+    )
+    credentials = _cloudstack(table.table("cloudstack"))
+    ci_database = _ci_database(table.table("ci_database"), mode=mode)
+    title = table.text("title")
+    parent = _parent(table)
+    folder = user_data_path(APPLICATION)
+    ledger = table.text("ledger")
+    if "@" in ledger:
+        refuse_others(table.file, mode, what="the configuration, with a ledger's user in it,")
+    roles = table.table("roles").texts()
+    network = _network(table)
+    refresh = _refresh(table.table("refresh"))
+    execution = _execution(table.table("execution"))
+    runbook = table.table("runbook").texts()
+    keys = table.table("keys").texts()
+    theme = table.text("theme") or None
+
+    def make() -> Environment:
+        return Environment(
+            name=name,
+            ci_database=ci_database,
+            cloudstack=credentials(),
+            ledger=_anchored(ledger, table.file.parent) or f"sqlite:///{folder / f'{name}.sqlite'}",
+            credential_file=folder / f"{name}-credentials.jsonl",
+            title=title,
+            parent=parent,
+            roles=MappingProxyType(roles),
+            network=network,
+            refresh=refresh,
+            execution=execution,
+            runbook=MappingProxyType(runbook),
+            keys=MappingProxyType(keys),
+            theme=theme,
+        )
+
+    return make
+
+
+def _parent(table: Table) -> str:
+    parent = table.text("parent", default=DEFAULT_PARENT)
+    names = parent.split("/")
+    if names[0] != "ROOT" or not all(name.strip() for name in names):
+        table.fail(
+            "parent", f"is {parent!r}, which is no path of a domain", next_step='Write it as "ROOT/ci".'
+        )
+    return parent
+
+
+def _cloudstack(table: Table) -> Callable[[], CloudStackCredentials]:
+    if not table.values:
+        table.fail("", "is missing", next_step='Write file = "~/.cloudstack.ini" and read = "SECTION" in it.')
+    table.allow("file", "read", "write", "credentials")
+    only_one(table, ("credentials", "file"))
+    if "credentials" in table.values:
+        if table.text("credentials") != "environment":
+            table.fail(
+                "credentials", 'can only be "environment"', next_step="Otherwise name a file and a section."
+            )
+        for key in ("read", "write"):
+            if key in table.values:
+                table.fail(key, 'cannot be used with credentials = "environment", which only reads')
+        return lambda: CloudStackCredentials(read_environment())
+    table.required_text("file", example="~/.cloudstack.ini")
+    file = table.file_named("file")
+    read = table.required_text("read", example="production")
+    write = table.text("write")
+
+    def credentials() -> CloudStackCredentials:
+        reading = read_section(file, read)
+        writing = read_section(file, write) if write else None
+        if writing is not None and writing.endpoint != reading.endpoint:
+            table.fail(
+                "write",
+                f"names a section for another server ({writing.endpoint}) than `read` ({reading.endpoint})",
+                next_step="What is read and what is changed must be the same server.",
+            )
+        return CloudStackCredentials(reading, writing)
+
+    return credentials
+
+
+def _ci_database(table: Table, *, mode: int) -> CiDatabaseSettings:
+    table.allow("url", "password_file", "password_variable", "timeout_seconds", "mapping")
+    only_one(table, ("password_file", "password_variable"))
+    url = table.required_text("url", example="postgresql://abreast@ci-db.example.org/ci")
+    if "://" not in url:
+        table.fail(
+            "url", "is not a database URL", next_step="It begins postgresql://, mysql://, sqlite:/// …"
+        )
+    if _has_password(url):
+        refuse_others(table.file, mode, what="the configuration, with a database password in it,")
+    queries = table.table("mapping")
+    queries.allow(*mappings.QUERIES)
+    try:
+        mapping = mappings.Mapping(MappingProxyType(queries.texts()))
+    except ConfigurationError as error:
+        raise type(error)(f"{queries.where()}: {error.what}", next_step=error.next_step) from None
+    return CiDatabaseSettings(
+        url=Secret(_anchored(url, table.file.parent)),
+        mapping=mapping,
+        password_file=table.file_named("password_file") if table.text("password_file") else None,
+        password_variable=table.text("password_variable"),
+        timeout_seconds=table.number("timeout_seconds", default=10.0, least=0.1, most=600.0),
+    )
+
+
+def _has_password(url: str) -> bool:
+    rest = url.partition("://")[2]
+    return bool(re.search(r"^[^/]*:[^/]*@|:.*@|(?i:pass|pwd)\w*=", rest)) and not url.startswith("sqlite")
+
+
+def _anchored(url: str, folder: Path) -> str:
+    """A SQLite URL with `~` expanded and a relative path made relative to the configuration's folder."""
+    scheme, separator, path = url.partition(":///")
+    if not separator or not scheme.startswith("sqlite") or path.startswith(("file:", ":memory:")) or not path:
+        return url
+    return f"{scheme}:///{folder / Path(path).expanduser()}"
+
+
+def _network(table: Table) -> NetworkRule | None:
+    if "network" not in table.values:
+        return None
+    rule = table.table("network")
+    rule.allow("offering", "zone", "name")
+    name = rule.text("name", default="{project}-net")
+    if "{project}" not in name:
+        rule.fail("name", "must contain {project}", next_step='Write name = "{project}-net".')
+    return NetworkRule(
+        offering=rule.required_text("offering", example="DefaultIsolatedNetworkOfferingWithSourceNatService"),
+        zone=rule.required_text("zone", example="zone-1"),
+        name=name,
+    )
+
+
+def _refresh(table: Table) -> Refresh:
+    table.allow("inventory_seconds", "users_seconds", "ci_database_seconds", "limits_every")
+    standard = Refresh()
+    return Refresh(
+        table.number("inventory_seconds", default=standard.inventory_seconds, least=1, most=3600),
+        table.number("users_seconds", default=standard.users_seconds, least=1, most=3600),
+        table.number("ci_database_seconds", default=standard.ci_database_seconds, least=1, most=3600),
+        table.whole("limits_every", default=standard.limits_every, least=1, most=1000),
+    )
+
+
+def _execution(table: Table) -> ExecutionLimits:
+    table.allow("concurrency", "budget_failures", "budget_fraction")
+    standard = ExecutionLimits()
+    return ExecutionLimits(
+        table.whole("concurrency", default=standard.concurrency, least=1, most=32),
+        table.whole("budget_failures", default=standard.budget_failures, least=1, most=1000),
+        table.number("budget_fraction", default=standard.budget_fraction, least=0, most=1),
+    )
