@@ -280,6 +280,7 @@ class World:
         self.usage = Usage(self._lineage)
         self._random = random.Random(seed)
         self._children: dict[str, dict[str, None]] = {}
+        self._child_named: dict[tuple[str, str], str] = {}
         self._accounts_in: dict[str, dict[str, None]] = {}
         self._users_of: dict[str, dict[str, None]] = {}
         self._user_by_key: dict[str, str] = {}
@@ -348,6 +349,11 @@ class World:
     def _index(self, table: str, one: Any, *, add: bool) -> None:
         if table == "domains":
             _toggle(self._children, one.parent_id or "", one.id, add=add)
+            named = (one.parent_id or "", one.name.casefold())
+            if add:
+                self._child_named[named] = one.id
+            elif self._child_named.get(named) == one.id:
+                del self._child_named[named]
         elif table == "accounts":
             _toggle(self._accounts_in, one.domain_id, one.id, add=add)
         elif table == "users":
@@ -361,6 +367,7 @@ class World:
 
     def rebuild_indexes(self) -> None:
         """Index everything anew, after a state file was read."""
+        self._child_named.clear()
         for index in (self._children, self._accounts_in, self._users_of, self._user_by_key, self._owned):
             index.clear()
         for table in TABLES:
@@ -380,6 +387,19 @@ class World:
             one = waiting.pop()
             yield one
             waiting.extend(reversed(self.children(one.id)))
+
+    def child_named(self, parent_id: str, name: str) -> Domain | None:
+        """The live domain of a name below a parent, Inactive ones too, whatever the case."""
+        return self.domains.get(self._child_named.get((parent_id, name.casefold()), ""))
+
+    def rename_domain(self, domain: Domain, name: str) -> None:
+        """Change a domain's name, and the paths of all below it."""
+        self._index("domains", domain, add=False)
+        domain.name = name
+        self._index("domains", domain, add=True)
+        for one in self.subtree(domain.id):
+            if one.parent_id is not None:
+                one.path = f"{self.domains[one.parent_id].path}/{one.name}"
 
     def is_within(self, domain_id: str, ancestor_id: str) -> bool:
         """Whether a domain (removed ones too) is the ancestor or below it."""

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from sync.sandbox import commands
-from sync.sandbox.records import Account, Domain, Role, RoleRule, User, World
 from sync.sandbox.passwords import hashed
+from sync.sandbox.records import Account, Domain, Role, RoleRule, User, World
 
 assert commands, "importing the package registers every command"
 

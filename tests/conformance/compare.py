@@ -1,4 +1,4 @@
-"""Comparing a recorded answer with the sandbox's: ids are paired, times and volatile fields are not compared."""
+"""Comparing a recorded answer with the sandbox's: ids are paired, times and volatile ones are not."""
 
 from __future__ import annotations
 

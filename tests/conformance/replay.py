@@ -1,4 +1,4 @@
-"""Replaying recordings: one sandbox a release, all exchanges in order, time passes only while a reading waits."""
+"""Replaying recordings: one sandbox a release, all in order; time passes only while a reading waits."""
 
 from __future__ import annotations
 
