@@ -40,7 +40,9 @@ class CredentialFile:
         """Nothing is opened or made yet."""
         self.path = path
         self._lock = threading.Lock()
-        self._known: dict[_Key, Credential] | None = None
+        self._known: dict[_Key, Credential] = {}
+        self._seen: tuple[int, int, int] | None = None
+        """Inode, mode and size of the file when it was last read or written."""
 
     def __repr__(self) -> str:
         return f"CredentialFile({str(self.path)!r})"
@@ -67,22 +69,23 @@ class CredentialFile:
             if credential is None:
                 credential = Credential(domain_path, account, username, generate())
                 self._append(credential)
-                known[key] = credential
             return credential.password
 
     def _load(self) -> dict[_Key, Credential]:
-        if self._known is None:
-            self._known = {
-                _key(item.domain_path, item.account, item.username): item
-                for item in _parse(self._read(), self.path)
-            }
+        """What the file says now; read again only when something was written to it meanwhile."""
+        try:
+            status = self.path.lstat()
+        except FileNotFoundError:
+            self._known, self._seen = {}, None
+            return self._known
+        if self._seen != (status.st_ino, status.st_mode, status.st_size):
+            self._known = {_key_of(item): item for item in _parse(self._read(), self.path)}
+            self._seen = (status.st_ino, status.st_mode, status.st_size)
         return self._known
 
     def _read(self) -> bytes:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return b""
         except OSError as error:
             raise self._unusable(f"cannot be opened: {error.strerror}") from None
         with os.fdopen(descriptor, "rb") as file:
@@ -111,12 +114,16 @@ class CredentialFile:
                 file.write(line.encode("ascii") + b"\n")
                 file.flush()
                 os.fsync(descriptor)
+                status = os.fstat(descriptor)
             _sync_folder(self.path.parent)
         except OSError as error:
             raise LedgerError(
                 f"The password for {credential.username} cannot be written to {self.path}: {error.strerror}.",
                 next_step="The user is not created without it. Check the disk's space and permissions.",
             ) from None
+
+        self._known[_key_of(credential)] = credential
+        self._seen = (status.st_ino, status.st_mode, status.st_size)
 
     def _check_mode(self, descriptor: int) -> None:
         status = os.fstat(descriptor)
@@ -165,6 +172,10 @@ def _parse(content: bytes, path: Path) -> list[Credential]:
 def _key(domain_path: str, account: str, username: str) -> _Key:
     """CloudStack compares names of domains without regard to case."""
     return (domain_path.casefold(), account, username)
+
+
+def _key_of(credential: Credential) -> _Key:
+    return _key(credential.domain_path, credential.account, credential.username)
 
 
 def _sync_folder(folder: Path) -> None:

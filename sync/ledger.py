@@ -9,34 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Row,
-    Select,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    make_url,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from sync.errors import ConfigurationError, LedgerError
+from sync.errors import LedgerError
 from sync.lease import Lease, current_operator
+from sync.ledger_database import cause_of, connect, migrate, prepare_file
 from sync.ledger_schema import entries as entries_table
 from sync.ledger_schema import heads as heads_table
 from sync.ledger_schema import runs as runs_table
@@ -46,12 +32,6 @@ Clock = Callable[[], datetime]
 
 NO_HASH = "0" * 64
 """What the first entry follows."""
-
-LATEST_REVISION = "0001"
-"""The schema that this release writes; the newest module of `migrations/versions`."""
-
-_BUSY_SECONDS = 15.0
-_MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def utc_now() -> datetime:
@@ -89,6 +69,24 @@ class Entry:
     payload: JsonObject
     previous_hash: str
     hash: str
+
+    @property
+    def summary(self) -> str:
+        """What it says, in one line for people."""
+        payload = self.payload
+        if self.kind is EntryKind.RUN_STARTED:
+            return f"{len(payload['plan']['actions'])} actions, {payload['policy']}, {_confirmed(payload)}"
+        if self.kind is EntryKind.RUN_RESUMED:
+            return _confirmed(payload)
+        if self.kind is EntryKind.RUN_ENDED:
+            return ", ".join(f"{count} {name}" for name, count in payload["counts"].items() if count)
+        if self.kind is EntryKind.INTENT:
+            said = payload["command"]
+        elif self.kind is EntryKind.SUBMITTED:
+            said = f"job {payload['job_id']}" if payload["job_id"] else "answered"
+        else:
+            said = f"{payload['outcome']} {payload['detail']}".strip()
+        return f"{payload['action']}: {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +151,7 @@ class Ledger:
         self.environment = environment
         self.operator = operator or current_operator()
         self._clock = clock
-        self._engine = _engine(url)
+        self._engine = connect(url)
         self._name = make_url(url).render_as_string(hide_password=True)
         self._lease: Lease | None = None
         self._lock = threading.Lock()
@@ -166,9 +164,9 @@ class Ledger:
 
     def open(self) -> Self:
         """Bring the schema up to date and make sure that it can be written; LedgerError when it cannot."""
-        _prepare_file(self._engine)
+        prepare_file(self._engine)
         with self._writing() as connection:
-            _migrate(connection, self._name)
+            migrate(connection, self._name)
         with self._writing() as connection:
             self._ensure_head(connection)
         return self
@@ -213,8 +211,9 @@ class Ledger:
     ) -> Entry:
         """Write how a run ended."""
         with self._writing() as connection:
-            entry = self._append(connection, EntryKind.RUN_ENDED, payload, run_id)
             by_name = {outcome.value: count for outcome, count in counts.items()}
+            content = {**payload, "state": state.value, "counts": by_name}
+            entry = self._append(connection, EntryKind.RUN_ENDED, content, run_id)
             self._set_run(
                 connection,
                 run_id,
@@ -364,7 +363,7 @@ class Ledger:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise LedgerError(
-                f"The ledger {self._name} cannot be written: {_cause(error)}.",
+                f"The ledger {self._name} cannot be written: {cause_of(error)}.",
                 next_step="Nothing is sent to CloudStack without it. Check the disk's space and permissions.",
             ) from None
 
@@ -375,89 +374,9 @@ class Ledger:
                 yield connection
         except SQLAlchemyError as error:
             raise LedgerError(
-                f"The ledger {self._name} cannot be read: {_cause(error)}.",
+                f"The ledger {self._name} cannot be read: {cause_of(error)}.",
                 next_step="Check that the file or database is there and is abreast's.",
             ) from None
-
-
-def _engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-        options: dict[str, object] = {"hide_parameters": True}
-        if parsed.get_backend_name() == "sqlite":
-            options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        engine = create_engine(parsed, **options)
-    except SQLAlchemyError:
-        raise ConfigurationError(
-            "The ledger's URL is not one that SQLAlchemy understands.",
-            next_step="Write it as sqlite:///path or postgresql+psycopg://user@host/name.",
-        ) from None
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The ledger's database needs the driver {error.name}, which is not installed.",
-            next_step="Install abreast[postgresql].",
-        ) from None
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
-    """Durable and readable while it is written; transactions are begun by `_begin_sqlite` alone."""
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Writers take the write lock at once: a transaction that reads first could not be serialised later."""
-    is_reading = connection.get_execution_options().get("is_reading", False)
-    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
-
-
-def _prepare_file(engine: Engine) -> None:
-    """Make the SQLite file for its owner alone; SQLite gives its companions the same mode."""
-    name = engine.url.database
-    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
-        return
-    path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise LedgerError(
-            f"The ledger {path} cannot be opened: {error.strerror}.",
-            next_step="Nothing is sent to CloudStack without it. Check the path and its permissions.",
-        ) from None
-
-
-def _migrate(connection: Connection, name: str) -> None:
-    if _revision(connection) == LATEST_REVISION:
-        return
-    # Only a new or old ledger pays for importing Alembic.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError:
-        raise LedgerError(
-            f"The ledger {name} was written by a newer abreast.", next_step="Upgrade this installation."
-        ) from None
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return str(version) if version is not None else None
 
 
 def _check_chain(rows: Iterator[Row[tuple[object, ...]]]) -> tuple[list[str], int, str]:
@@ -519,7 +438,5 @@ def _run(row: Row[tuple[object, ...]]) -> RunSummary:
     )
 
 
-def _cause(error: Exception) -> str:
-    """The database's own words; they name files and tables, never parameters or passwords."""
-    origin = getattr(error, "orig", None) or error
-    return str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
+def _confirmed(payload: JsonObject) -> str:
+    return f"confirmed by {payload['confirmed']['by']}"

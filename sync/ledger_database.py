@@ -1,0 +1,106 @@
+"""The ledger's database: how it is opened, made durable and brought to the newest schema."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sync.errors import ConfigurationError, LedgerError
+
+LATEST_REVISION = "0001"
+"""The schema that this release writes; the newest module of `migrations/versions`."""
+
+_BUSY_SECONDS = 15.0
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def connect(url: str) -> Engine:
+    """An engine for the ledger's URL; ConfigurationError when it is none or its driver is missing."""
+    try:
+        parsed = make_url(url)
+        options: dict[str, object] = {"hide_parameters": True}
+        if parsed.get_backend_name() == "sqlite":
+            options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        engine = create_engine(parsed, **options)
+    except SQLAlchemyError:
+        raise ConfigurationError(
+            "The ledger's URL is not one that SQLAlchemy understands.",
+            next_step="Write it as sqlite:///path or postgresql+psycopg://user@host/name.",
+        ) from None
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The ledger's database needs the driver {error.name}, which is not installed.",
+            next_step="Install abreast[postgresql].",
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
+    """Durable and readable while it is written; transactions are begun by `_begin_sqlite` alone."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers take the write lock at once: a transaction that reads first could not be serialised later."""
+    is_reading = connection.get_execution_options().get("is_reading", False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def prepare_file(engine: Engine) -> None:
+    """Make the SQLite file for its owner alone; SQLite gives its companions the same mode."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        return
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise LedgerError(
+            f"The ledger {path} cannot be opened: {error.strerror}.",
+            next_step="Nothing is sent to CloudStack without it. Check the path and its permissions.",
+        ) from None
+
+
+def migrate(connection: Connection, name: str) -> None:
+    """Bring the schema up to date within the caller's transaction; LedgerError when it is too new."""
+    if _revision(connection) == LATEST_REVISION:
+        return
+    # Only a new or old ledger pays for importing Alembic.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise LedgerError(
+            f"The ledger {name} was written by a newer abreast.", next_step="Upgrade this installation."
+        ) from None
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return str(version) if version is not None else None
+
+
+def cause_of(error: Exception) -> str:
+    """The database's own words; they name files and tables, never parameters or passwords."""
+    origin = getattr(error, "orig", None) or error
+    return str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__

@@ -1,0 +1,425 @@
+"""How each kind of action is read, compared, sent and verified: one table of small functions.
+
+Nothing here decides when something is sent; that is the executor's. Deciding never rests on an error's text:
+the object is read, before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sync.errors import DataError, GuardError
+from sync.lookup import Lookup
+from sync.model import (
+    RESOURCE_TYPES,
+    Action,
+    ActionKind,
+    Scope,
+)
+
+SETTLE_SECONDS = 5.0
+"""How long a call of unknown outcome is given to show its effect, where a second one would be refused."""
+
+SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES = 30.0
+"""The same where CloudStack would make a second object of the same name (networks)."""
+
+
+# --- what was read ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One object as it is now."""
+
+    object_id: str | None
+    """None when it is proven not to be there."""
+    fields: Mapping[str, str | None] = field(default_factory=dict)
+    """Normalised field name → value; `exists` is always among them."""
+    unseen: frozenset[str] = frozenset()
+    """Fields that nothing shows any more: neither a precondition nor a goal can be compared with them."""
+
+
+def normalised(name: str) -> str:
+    """One spelling for a field, however a plan writes it (`network_domain`, `networkdomain`)."""
+    return name.casefold().translate(str.maketrans("", "", "_- "))
+
+
+def _absent() -> Observation:
+    return Observation(None, {"exists": "no"})
+
+
+def _present(object_id: str, **fields: str | None) -> Observation:
+    return Observation(object_id, {"exists": "yes", **fields})
+
+
+# --- targets ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target taken apart."""
+
+    path: str
+    """Of the domain."""
+    account: str = ""
+    name: str = ""
+    """Of the user, the resource or the network."""
+
+
+def target_of(action: Action) -> Target:
+    """Take the natural key apart; GuardError when it is not one of this kind."""
+    kind, target = action.kind, action.target
+    parts: list[str]
+    if kind in (ActionKind.RENAME_DOMAIN, ActionKind.CREATE_DOMAIN, ActionKind.UPDATE_DOMAIN):
+        parts = [target]
+    elif kind in (ActionKind.CREATE_ACCOUNT, ActionKind.ENABLE_ACCOUNT):
+        path, _, account = target.rpartition(":")
+        parts = [path, account]
+    elif kind is ActionKind.UPDATE_LIMIT:
+        path, _, resource = target.rpartition("#")
+        parts = [path, "", resource]
+    elif kind is ActionKind.CREATE_NETWORK:
+        path, _, network = target.rpartition("/")
+        parts = [path, action.parameters.get("account", ""), network]
+    else:
+        rest, _, username = target.rpartition(":")
+        path, _, account = rest.rpartition(":")
+        parts = [path, account, username]
+    found = Target(*parts)
+    if "/" not in found.path:
+        raise GuardError(
+            f"“{target}” is no target of “{kind.value}”.", next_step="The plan is damaged: make a new one."
+        )
+    return found
+
+
+# --- reading one object -------------------------------------------------------------------------------------
+
+
+def _read_domain(lookup: Lookup, action: Action) -> Observation:
+    if action.target_id is not None:
+        domain = lookup.reader.domain_by_id(action.target_id)
+    else:
+        domain = lookup.reader.domain_by_path(action.target)
+    if domain is None:
+        return _absent()
+    return _present(
+        domain.id, name=domain.name, networkdomain=domain.network_domain or "", state=domain.state
+    )
+
+
+def _read_dying_domain(lookup: Lookup, action: Action) -> Observation:
+    """A domain that is being deleted is not listed; its VMs tell what it is called (measured on 4.23)."""
+    if action.target_id is None:
+        raise GuardError(
+            f"“{action.id}” names no domain id.", next_step="The plan is damaged: make a new one."
+        )
+    domain = lookup.reader.domain_by_id(action.target_id)
+    if domain is not None:
+        return Observation(domain.id, {"exists": "yes", "listed": "yes", "name": domain.name})
+    path = target_of(action).path
+    scope = Scope(parent=path.rpartition("/")[0])
+    inventory = lookup.reader.inventory(scope, limits=False, users=False)
+    paths = {vm.domain_path for vm in inventory.vms if vm.domain_id == action.target_id}
+    fields = {"exists": "no", "listed": "no"}
+    if len(paths) != 1:
+        return Observation(action.target_id, fields, unseen=frozenset({"name"}))
+    return Observation(action.target_id, {**fields, "name": paths.pop().rpartition("/")[2]})
+
+
+def _read_account(lookup: Lookup, action: Action) -> Observation:
+    target = target_of(action)
+    domain_id = lookup.domain_id(target.path)
+    account = lookup.reader.account(domain_id, target.account) if domain_id is not None else None
+    if account is None:
+        return _absent()
+    return _present(account.id, state=account.state.casefold(), role=account.role)
+
+
+def _read_user(lookup: Lookup, action: Action) -> Observation:
+    target = target_of(action)
+    domain_id = lookup.domain_id(target.path)
+    user = lookup.reader.user(domain_id, target.name) if domain_id is not None else None
+    if user is None:
+        return _absent()
+    return _present(
+        user.id,
+        state=user.state.casefold(),
+        email=user.email,
+        firstname=user.firstname,
+        lastname=user.lastname,
+        account=user.account,
+        source=user.source,
+    )
+
+
+def _read_limit(lookup: Lookup, action: Action) -> Observation:
+    target = target_of(action)
+    domain = lookup.reader.domain_by_path(target.path, limits=True)
+    if domain is None:
+        return _absent()
+    if domain.limits is None or target.name not in domain.limits:
+        raise DataError(
+            f"The {target.name} limit of {target.path} could not be read.",
+            next_step="Check that the reading key may see limits.",
+        )
+    return _present(domain.id, max=str(domain.limits[target.name]))
+
+
+def _read_network(lookup: Lookup, action: Action) -> Observation:
+    target = target_of(action)
+    domain_id = lookup.domain_id(target.path)
+    network = lookup.reader.network(domain_id, target.name) if domain_id is not None else None
+    return _absent() if network is None else _present(network.id, name=network.name, state=network.state)
+
+
+# --- what is sent -------------------------------------------------------------------------------------------
+
+Parameters = dict[str, str]
+
+
+def _send_create_domain(lookup: Lookup, action: Action, _: Observation) -> Parameters:
+    parent, name = action.target.rsplit("/", 1)
+    wanted = _values(action)
+    parameters = {"name": wanted.get("name", name), "parentdomainid": lookup.required_domain_id(parent)}
+    if wanted.get("networkdomain"):
+        parameters["networkdomain"] = wanted["networkdomain"]
+    return parameters
+
+
+def _send_rename_domain(_: Lookup, action: Action, now: Observation) -> Parameters:
+    return {"id": str(now.object_id), "name": action.parameters["name"]}
+
+
+def _send_update_domain(_: Lookup, action: Action, now: Observation) -> Parameters:
+    return {"id": str(now.object_id), "networkdomain": _values(action)["networkdomain"]}
+
+
+def _send_create_account(lookup: Lookup, action: Action, _: Observation) -> Parameters:
+    target = target_of(action)
+    return {
+        "account": target.account,
+        **_person(action),
+        "domainid": lookup.required_domain_id(target.path),
+        "roleid": lookup.role_id(action.parameters["role"]),
+    }
+
+
+def _send_create_user(lookup: Lookup, action: Action, _: Observation) -> Parameters:
+    target = target_of(action)
+    return {
+        "account": target.account,
+        **_person(action),
+        "domainid": lookup.required_domain_id(target.path),
+    }
+
+
+def _send_update_user(_: Lookup, action: Action, now: Observation) -> Parameters:
+    return {"id": str(now.object_id), **dict(action.parameters)}
+
+
+def _send_id(_: Lookup, __: Action, now: Observation) -> Parameters:
+    return {"id": str(now.object_id)}
+
+
+def _send_limit(_: Lookup, action: Action, now: Observation) -> Parameters:
+    resource = target_of(action).name
+    return {
+        "domainid": str(now.object_id),
+        "resourcetype": str(RESOURCE_TYPES[resource]),
+        "max": _values(action)["max"],
+    }
+
+
+def _send_network(lookup: Lookup, action: Action, _: Observation) -> Parameters:
+    target = target_of(action)
+    return {
+        "name": target.name,
+        "displaytext": target.name,
+        "zoneid": lookup.zone_id(action.parameters["zone"]),
+        "networkofferingid": lookup.network_offering_id(action.parameters["offering"]),
+        "account": target.account,
+        "domainid": lookup.required_domain_id(target.path),
+    }
+
+
+def _person(action: Action) -> Parameters:
+    return {name: action.parameters[name] for name in ("username", "email", "firstname", "lastname")}
+
+
+def _values(action: Action) -> dict[str, str]:
+    return {normalised(name): value for name, value in action.parameters.items()}
+
+
+# --- what must not be sent ----------------------------------------------------------------------------------
+
+
+def _no_objection(_: Lookup, __: Action, ___: Observation) -> str:
+    return ""
+
+
+def _only_native(_: Lookup, action: Action, now: Observation) -> str:
+    source = now.fields.get("source") or "native"
+    if source == "native":
+        return ""
+    return f"{target_of(action).name} comes from {source}, where it has to be changed"
+
+
+def _account_is_enabled(lookup: Lookup, action: Action, now: Observation) -> str:
+    """`enableUser` also enables the account, so it is never sent to a disabled one."""
+    target = target_of(action)
+    domain_id = lookup.required_domain_id(target.path)
+    account = lookup.reader.account(domain_id, now.fields.get("account") or target.account)
+    state = account.state.casefold() if account is not None else "gone"
+    return "" if state == "enabled" else f"the account {target.account} is {state}"
+
+
+# --- the table ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What an execution has to know about one kind of action."""
+
+    command: str
+    observe: Callable[[Lookup, Action], Observation]
+    parameters: Callable[[Lookup, Action, Observation], Parameters]
+    """What is sent, without the password. May read ids by name."""
+    fields: frozenset[str]
+    """What can be observed, and so be a precondition or a goal."""
+    goal: Mapping[str, str] = field(default_factory=dict)
+    """Fields that this kind always brings about; the action's own parameters are added to them."""
+    objection: Callable[[Lookup, Action, Observation], str] = _no_objection
+    """Why it must not be sent although the precondition holds; "" when it may."""
+    is_creation: bool = False
+    has_password: bool = False
+    settle_seconds: float = SETTLE_SECONDS
+    is_refused_when_gone: bool = False
+    """A refusal, while the object cannot be read, means that there is nothing left to change."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether a second call could do no harm once reading has shown no effect of the first."""
+        return self.settle_seconds == SETTLE_SECONDS
+
+
+_PERSON = frozenset({"email", "firstname", "lastname"})
+_USER = _PERSON | {"exists", "state", "account", "source"}
+
+OPERATIONS: Mapping[ActionKind, Operation] = {
+    ActionKind.RENAME_DOMAIN: Operation(
+        "updateDomain",
+        _read_dying_domain,
+        _send_rename_domain,
+        frozenset({"exists", "listed", "name"}),
+        is_refused_when_gone=True,
+    ),
+    ActionKind.CREATE_DOMAIN: Operation(
+        "createDomain",
+        _read_domain,
+        _send_create_domain,
+        frozenset({"exists", "networkdomain"}),
+        is_creation=True,
+    ),
+    ActionKind.UPDATE_DOMAIN: Operation(
+        "updateDomain",
+        _read_domain,
+        _send_update_domain,
+        frozenset({"exists", "name", "networkdomain", "state"}),
+    ),
+    ActionKind.CREATE_ACCOUNT: Operation(
+        "createAccount",
+        _read_account,
+        _send_create_account,
+        frozenset({"exists", "state", "role"}),
+        goal={"state": "enabled"},
+        is_creation=True,
+        has_password=True,
+    ),
+    ActionKind.ENABLE_ACCOUNT: Operation(
+        "enableAccount",
+        _read_account,
+        _send_id,
+        frozenset({"exists", "state", "role"}),
+        goal={"state": "enabled"},
+    ),
+    ActionKind.CREATE_USER: Operation(
+        "createUser", _read_user, _send_create_user, _USER, is_creation=True, has_password=True
+    ),
+    ActionKind.UPDATE_USER: Operation(
+        "updateUser", _read_user, _send_update_user, _USER, objection=_only_native
+    ),
+    ActionKind.ENABLE_USER: Operation(
+        "enableUser",
+        _read_user,
+        _send_id,
+        _USER,
+        goal={"state": "enabled"},
+        objection=_account_is_enabled,
+    ),
+    ActionKind.DISABLE_USER: Operation(
+        "disableUser", _read_user, _send_id, _USER, goal={"state": "disabled"}
+    ),
+    ActionKind.UPDATE_LIMIT: Operation(
+        "updateResourceLimit", _read_limit, _send_limit, frozenset({"exists", "max"})
+    ),
+    ActionKind.CREATE_NETWORK: Operation(
+        "createNetwork",
+        _read_network,
+        _send_network,
+        frozenset({"exists", "name", "state"}),
+        is_creation=True,
+        settle_seconds=SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
+    ),
+}
+
+
+# --- decisions ----------------------------------------------------------------------------------------------
+
+
+def goal_of(action: Action) -> dict[str, str]:
+    """Fields and values that reading must show once the action has been done."""
+    operation = OPERATIONS[action.kind]
+    wanted = {name: value for name, value in _values(action).items() if name in operation.fields}
+    return {**wanted, **operation.goal}
+
+
+def is_reached(action: Action, now: Observation) -> bool:
+    """Whether the object is seen to be as the action wants it."""
+    is_visible = now.object_id is not None and not now.unseen & goal_of(action).keys()
+    return is_visible and not shortfall(action, now)
+
+
+def shortfall(action: Action, now: Observation) -> str:
+    """What differs from the goal, in words; "" when nothing does."""
+    goal = goal_of(action)
+    return _differences(goal, now)
+
+
+def surprise(action: Action, now: Observation) -> str:
+    """What has changed since the action was planned, in words; "" when its precondition holds."""
+    if action.target_id is not None and now.object_id is not None and now.object_id != action.target_id:
+        return f"another object has the name {action.target} now (id {now.object_id})"
+    if action.target_id is not None and now.object_id is None:
+        return "it is not there any more"
+    return _differences(action.precondition, now)
+
+
+def unknown_fields(action: Action) -> list[str]:
+    """Fields of the precondition that cannot be checked: a plan with any must not run."""
+    known = OPERATIONS[action.kind].fields
+    return [name for name in action.precondition if normalised(name) not in known]
+
+
+def _differences(wanted: Mapping[str, str | None], now: Observation) -> str:
+    found = {name: now.fields.get(normalised(name)) for name in wanted}
+    return ", ".join(
+        f"{name} is {_shown(found[name])} instead of {_shown(value)}"
+        for name, value in wanted.items()
+        if normalised(name) not in now.unseen and (value or "").strip() != (found[name] or "").strip()
+    )
+
+
+def _shown(value: str | None) -> str:
+    return f"“{value}”" if value else "empty"
