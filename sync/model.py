@@ -49,6 +49,8 @@ class ListProof:
     """Distinct ids among the rows."""
     problem: str = ""
     """Why the list is not proven complete; empty when it is."""
+    note: str = ""
+    """How it was proven, where not by `count`, or what had to be assumed."""
 
 
 @dataclass(frozen=True, slots=True)

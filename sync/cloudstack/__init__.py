@@ -1,0 +1,12 @@
+"""The one way to CloudStack: a Reader that proves what it read, a Writer that can send only what rebuilds.
+
+The only package that imports `cs` (PyPI `cs`, and `requests` underneath it), and it does so when a Reader or
+Writer is made, not before: the first frame on screen does not wait for it.
+"""
+
+from sync.cloudstack.capabilities import Capabilities
+from sync.cloudstack.reader import Reader
+from sync.cloudstack.values import Credentials, JobState, Submission
+from sync.cloudstack.writer import Writer
+
+__all__ = ["Capabilities", "Credentials", "JobState", "Reader", "Submission", "Writer"]

@@ -1,0 +1,208 @@
+"""One credential's connection to CloudStack: signed POST calls through `cs`, one session a thread.
+
+The only module that imports `cs`. It asks `cs` for the raw text (`json=False`) and reads it itself: the
+wrapper must be the one of this very call. Otherwise `{"anything": {}}`, said by something else than CloudStack,
+would be an empty list, and an empty list is what an incident looks like.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Any
+from urllib.parse import urlsplit
+
+import cs
+import requests
+import urllib3
+
+from sync.cloudstack import faults
+from sync.cloudstack.values import Clock, Credentials
+from sync.errors import AbreastError, DataError, ThrottledError
+from sync.model import JsonObject
+
+LONGEST_THROTTLED = 15.0
+"""Seconds that one reading call waits at most, over all its refusals with 429."""
+
+INTERRUPTED_TRIES = 2
+"""Tries of a reading call whose connection broke."""
+
+_SENSITIVE = ("password", "secret", "signature", "apikey")
+
+
+def version() -> str:
+    """The version of abreast, for the User-Agent; `unknown` in a tree that was never installed."""
+    try:
+        return metadata.version("abreast")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+class Connection:
+    """Calls CloudStack with one credential; usable from any number of threads."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        keep_alive: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Without `keep_alive` each call has a connection of its own.
+
+        Changing calls want that: a connection that was idle for too long and breaks when used looks exactly
+        like one that breaks while the server works.
+        """
+        self._credentials = credentials
+        self._clock = clock
+        self._sleep = sleep
+        self._keep_alive = keep_alive
+        self._local = threading.local()
+        self._counter_lock = threading.Lock()
+        self._calls = 0
+        self.endpoint = faults.shown_endpoint(credentials.endpoint)
+        self._timeout = max(1, round(credentials.timeout_seconds))
+        if credentials.verify is False:
+            # Otherwise urllib3 writes a warning across the screen at every call.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def __repr__(self) -> str:
+        return f"<Connection to {self.endpoint}>"
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far, by all threads."""
+        return self._calls
+
+    def clean(self, text: str) -> str:
+        """CloudStack's words as they may be shown: one line, clipped, without this credential's secrets."""
+        return faults.clean(text, self._secrets_of({}))
+
+    def read(self, command: str, parameters: Mapping[str, str] | None = None) -> JsonObject:
+        """The answer to a call that changes nothing, inside its wrapper.
+
+        A broken connection is tried once more, 429 waits as long as CloudStack says, within bounds. Raises
+        SourceError.
+        """
+        waited = 0.0
+        interrupted = 0
+        while True:
+            answer = self._attempt(command, parameters or {}, changes=False)
+            if isinstance(answer, ThrottledError):
+                wait = answer.retry_after_seconds
+                if waited + wait <= LONGEST_THROTTLED:
+                    waited += max(wait, 0.05)
+                    self._sleep(max(wait, 0.05))
+                    continue
+            if isinstance(answer, faults.InterruptedAnswerError):
+                interrupted += 1
+                if interrupted < INTERRUPTED_TRIES:
+                    continue
+            if isinstance(answer, AbreastError):
+                raise answer
+            return answer
+
+    def change(self, command: str, parameters: Mapping[str, str]) -> JsonObject:
+        """The answer to a call that changes something, inside its wrapper. Sent once, whatever happens.
+
+        Raises OutcomeUnknownError when it was sent and no answer came, SourceError when it was not done.
+        """
+        answer = self._attempt(command, parameters, changes=True)
+        if isinstance(answer, AbreastError):
+            raise answer
+        return answer
+
+    def _attempt(
+        self, command: str, parameters: Mapping[str, str], *, changes: bool
+    ) -> JsonObject | AbreastError:
+        """One call. Errors are returned, not raised, so that none has an exception of `cs` or `requests` as
+        its context: those hold the request with its key, signature and passwords."""
+        call = faults.Call(
+            command, self.endpoint, changes, self._timeout, secrets=self._secrets_of(parameters)
+        )
+        with self._counter_lock:
+            self._calls += 1
+        try:
+            text = getattr(self._client(), command)(json=False, response="json", **parameters)
+        except cs.CloudStackApiException as error:
+            response = error.response
+            return faults.refusal(
+                call,
+                response.status_code,
+                response.text,
+                skew_seconds=faults.skew(response.headers.get("Date"), self._clock()),
+            )
+        except (requests.exceptions.RequestException, OSError) as error:
+            return faults.network(call, error)
+        except UnicodeError:
+            return DataError(f"{command} was not sent: one of its values is no valid text.")
+        body = _unwrapped(command, text)
+        return faults.unreadable(call, text) if body is None else body
+
+    def _secrets_of(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
+        values = (
+            value for name, value in parameters.items() if any(part in name.lower() for part in _SENSITIVE)
+        )
+        return (self._credentials.secret.reveal(), self._credentials.key, *values)
+
+    def _client(self) -> Any:
+        client = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = self._new_client()
+        return client
+
+    def _new_client(self) -> Any:
+        session = requests.Session()
+        # CloudStack never redirects, and a redirected POST would carry a password to wherever it is told.
+        session.max_redirects = 0
+        session.hooks["response"].append(_as_utf8)
+        if _is_loopback(self._credentials.endpoint):
+            session.trust_env = False
+        headers = {"User-Agent": f"abreast/{version()}", "Accept-Encoding": "gzip, deflate"}
+        if not self._keep_alive:
+            headers["Connection"] = "close"
+        verify = self._credentials.verify
+        return cs.CloudStack(
+            endpoint=self._credentials.endpoint,
+            key=self._credentials.key,
+            secret=self._credentials.secret.reveal(),
+            timeout=self._timeout,
+            method="post",
+            verify=verify or None,
+            dangerous_no_tls_verify=verify is False,
+            name="abreast",
+            headers=headers,
+            session=session,
+            fetch_result=False,
+            trace=False,
+        )
+
+
+def _as_utf8(response: requests.Response, **_: object) -> None:
+    """CloudStack speaks UTF-8, also where `text/javascript` does not say so and requests assumes Latin-1."""
+    response.encoding = "utf-8"
+
+
+def _is_loopback(endpoint: str) -> bool:
+    try:
+        host = urlsplit(endpoint).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _unwrapped(command: str, text: str) -> JsonObject | None:
+    """What is inside `{"<command>response": {…}}`; None when the text is anything else."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or len(document) != 1:
+        return None
+    body = document.get(f"{command.lower()}response")
+    return body if isinstance(body, dict) else None

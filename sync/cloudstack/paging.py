@@ -1,0 +1,250 @@
+"""Lists, page by page, with the proof that nothing is missing.
+
+Proven means: distinct ids == rows == `count` before == `count` after. Rows that come or go while pages are
+read shift the pages, so a reading that does not add up is repeated. The traps are measured: 431 above the
+largest page, pages without a list, `{}` for nothing, and releases that count per page.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+
+from sync.cloudstack.values import Progress
+from sync.errors import IncompleteError, RefusedError
+from sync.model import JsonObject, ListProof
+
+READINGS = 3
+"""How often a list is read before it is called unproven."""
+
+WAVE = 4
+"""Pages asked for at a time where nothing tells how many there are."""
+
+Call = Callable[[str, Mapping[str, str]], JsonObject]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One list: the command, the key of its rows in the answer, and what to ask."""
+
+    command: str
+    key: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    identity: tuple[str, ...] = ("id",)
+    """The fields that tell two rows apart. A template has a row for each zone it is in."""
+    note: str = ""
+    """What distinguishes this query from others of the same command, for the proof's name."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.command} {self.note}".strip()
+
+    def with_parameters(self, note: str = "", **parameters: str) -> Query:
+        return replace(self, parameters={**self.parameters, **parameters}, note=note or self.note)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    rows: list[JsonObject]
+    proof: ListProof
+
+    def require(self) -> list[JsonObject]:
+        """The rows, if they are proven to be all. Raises IncompleteError."""
+        if self.proof.problem:
+            raise IncompleteError(f"{self.proof.problem}", next_step="Read again.")
+        return self.rows
+
+
+@dataclass(slots=True)
+class Habits:
+    """What was learnt about a server: shared by all that read it."""
+
+    page_size: int = 500
+    counts_per_page: bool = False
+    """`count` is the number of rows of this page, as in some old releases."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Pager:
+    """Reads lists. With a pool, pages are fetched concurrently in it; without, one after another."""
+
+    def __init__(self, call: Call, *, habits: Habits, pool: Executor | None = None) -> None:
+        self._call = call
+        self._habits = habits
+        self._pool = pool
+
+    def read(self, query: Query, progress: Progress | None = None) -> Listing:
+        """All rows of the list, with the proof; `proof.problem` says why it is none. Raises SourceError."""
+        for _ in range(READINGS):
+            listing = _Reading(self, query, progress).listing()
+            if not listing.proof.problem:
+                return listing
+        problem = f"{listing.proof.problem} ({READINGS} times)"
+        return Listing(listing.rows, replace(listing.proof, problem=problem))
+
+    # --- pages ---------------------------------------------------------------------------------------------
+
+    def first(self, query: Query) -> tuple[JsonObject, int]:
+        """The first page and the size that the server accepted for it."""
+        while True:
+            size = self._habits.page_size
+            try:
+                return self.page(query, 1, size), size
+            except RefusedError as refused:
+                if refused.code != 431 or size == 1:
+                    raise
+                # 431 may be about anything, and its text must not decide: a page of one row tells.
+                self.page(query, 1, 1)
+            with self._habits.lock:
+                if self._habits.page_size == size:
+                    self._habits.page_size = max(1, size // 2)
+
+    def page(self, query: Query, number: int, size: int) -> JsonObject:
+        return self.pages(query, [number], size)[0]
+
+    def pages(self, query: Query, numbers: list[int], size: int) -> list[JsonObject]:
+        """Several pages, in the order of `numbers`."""
+        asked = [{**query.parameters, "page": str(number), "pagesize": str(size)} for number in numbers]
+        if self._pool is None:
+            return [self._call(query.command, parameters) for parameters in asked]
+        futures = [self._pool.submit(self._call, query.command, parameters) for parameters in asked]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    @property
+    def counts_per_page(self) -> bool:
+        return self._habits.counts_per_page
+
+    def learn_that_count_is_per_page(self) -> None:
+        self._habits.counts_per_page = True
+
+
+class _Reading:
+    """One attempt at one list."""
+
+    def __init__(self, pager: Pager, query: Query, progress: Progress | None) -> None:
+        self._pager = pager
+        self._query = query
+        self._progress = progress
+        self._rows: list[JsonObject] = []
+        self._pages = 0
+
+    def listing(self) -> Listing:
+        first, size = self._pager.first(self._query)
+        rows = self._take(first)
+        if self._pager.counts_per_page:
+            return self._until_short(len(rows), size)
+        before = _count(first, rows)
+        if len(rows) == size == before and self._page_two_counts_itself(size):
+            self._pager.learn_that_count_is_per_page()
+            return self._until_short(len(self._rows) - size, size)
+        last = -(-before // size)
+        for start in range(self._pages + 1, last + 1, WAVE):
+            numbers = list(range(start, min(start + WAVE, last + 1)))
+            for page in self._pager.pages(self._query, numbers, size):
+                self._take(page)
+        recount = self._pager.page(self._query, 1, 1)
+        after = _count(recount, _rows_of(self._query, recount))
+        if after == 1 < before and self._second_row_counts_itself():
+            self._pager.learn_that_count_is_per_page()
+            return self._by_ids()
+        return self._proven(before, after)
+
+    def _page_two_counts_itself(self, size: int) -> bool:
+        """A full page whose `count` is its own size is all there is, or of a release that counts per page."""
+        page = self._pager.page(self._query, 2, size)
+        rows = self._take(page)
+        return bool(rows) and page.get("count") == len(rows)
+
+    def _second_row_counts_itself(self) -> bool:
+        page = self._pager.page(self._query, 2, 1)
+        return bool(_rows_of(self._query, page)) and page.get("count") == 1
+
+    def _until_short(self, last: int, size: int) -> Listing:
+        """Reads on until a page is not full: all that can be done where `count` tells nothing."""
+        while last == size:
+            numbers = list(range(self._pages + 1, self._pages + 1 + WAVE))
+            for page in self._pager.pages(self._query, numbers, size):
+                last = min(last, len(self._take(page)))
+        return self._by_ids()
+
+    def _take(self, page: JsonObject) -> list[JsonObject]:
+        rows = _rows_of(self._query, page)
+        self._rows += rows
+        self._pages += 1
+        if self._progress is not None:
+            self._progress(self._query.name, len(self._rows))
+        return rows
+
+    def _unique(self) -> int:
+        identity = self._query.identity
+        if len(identity) == 1:
+            return len({row.get(identity[0]) for row in self._rows})
+        return len({tuple(str(row.get(name)) for name in identity) for row in self._rows})
+
+    def _proven(self, before: int, after: int) -> Listing:
+        unique = self._unique()
+        problem = ""
+        if not len(self._rows) == unique == before == after:
+            problem = (
+                f"{self._query.name}: {len(self._rows)} rows with {unique} ids, but a count of {before} "
+                f"before and {after} after; rows came or went while it was read, so read again"
+            )
+        return self._listing(unique, before=before, after=after, problem=problem)
+
+    def _by_ids(self) -> Listing:
+        unique = self._unique()
+        problem = ""
+        if unique != len(self._rows):
+            problem = f"{self._query.name}: {len(self._rows)} rows with {unique} ids; read again"
+        note = "this release counts each page on its own: read until a page was not full, ids distinct"
+        return self._listing(unique, problem=problem, note=note)
+
+    def _listing(
+        self,
+        unique: int,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        problem: str,
+        note: str = "",
+    ) -> Listing:
+        proof = ListProof(
+            name=self._query.name,
+            rows=len(self._rows),
+            pages=self._pages,
+            count_before=before,
+            count_after=after,
+            unique=unique,
+            problem=problem,
+            note=note,
+        )
+        return Listing(self._rows, proof)
+
+
+def _rows_of(query: Query, page: JsonObject) -> list[JsonObject]:
+    """The rows of a page; none where there is no list: `{}`, and `{"count": N}` past the end.
+
+    Raises IncompleteError when the answer holds something else instead.
+    """
+    rows = page.get(query.key)
+    if rows is None:
+        others = sorted(set(page) - {"count"})
+        if others:
+            raise IncompleteError(f"{query.name} answered with {', '.join(others)} instead of {query.key}.")
+        return []
+    identity = query.identity[0]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get(identity) for row in rows):
+        raise IncompleteError(f"{query.name} answered with rows that have no {identity}.")
+    return rows
+
+
+def _count(page: JsonObject, rows: list[JsonObject]) -> int:
+    """The `count` of a page. A list without one counts as its rows; `{}` is an empty result."""
+    count = page.get("count")
+    return count if isinstance(count, int) else len(rows)

@@ -1,0 +1,244 @@
+"""From CloudStack's rows to values. Pure; a field that a release does not have is empty, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sync.model import (
+    RESOURCE_TYPES,
+    UNLIMITED,
+    Account,
+    Domain,
+    JsonObject,
+    OwnedResource,
+    RunningJob,
+    Scope,
+    User,
+    VirtualMachine,
+    project_key,
+)
+
+_LIMIT_FIELDS = tuple((name, f"{name}limit") for name in RESOURCE_TYPES)
+_NO_USERS: tuple[User, ...] = ()
+
+
+def _text(row: JsonObject, name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _text_or_none(row: JsonObject, name: str) -> str | None:
+    return _text(row, name) or None
+
+
+def domain(row: JsonObject, *, with_limits: bool) -> Domain:
+    return Domain(
+        id=_text(row, "id"),
+        name=_text(row, "name"),
+        path=_text(row, "path"),
+        parent_id=_text_or_none(row, "parentdomainid"),
+        level=_size(row, ("level",)) or 0,
+        network_domain=_text_or_none(row, "networkdomain"),
+        state=_text(row, "state") or "Active",
+        limits=limits(row) if with_limits else None,
+    )
+
+
+def limits(row: JsonObject) -> dict[str, int] | None:
+    """A domain's own limits; None where the row has none of them (`details=min`).
+
+    They are strings: `Unlimited`, `-1` or a number, `20` as well as `400.0` (measured on 4.18 and 4.23).
+    """
+    found = {}
+    for name, field in _LIMIT_FIELDS:
+        value = row.get(field)
+        if value is None:
+            continue
+        limit = _limit(value)
+        if limit is not None:
+            found[name] = limit
+    return found or None
+
+
+def _limit(value: object) -> int | None:
+    if isinstance(value, str) and value.strip().casefold() == "unlimited":
+        return UNLIMITED
+    try:
+        return int(float(str(value)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def user(row: JsonObject) -> User:
+    return User(
+        id=_text(row, "id"),
+        username=_text(row, "username"),
+        email=_text(row, "email"),
+        firstname=_text(row, "firstname"),
+        lastname=_text(row, "lastname"),
+        state=_text(row, "state"),
+        account_id=_text(row, "accountid"),
+        account=_text(row, "account"),
+        domain_id=_text(row, "domainid"),
+        source=_text(row, "usersource") or "native",
+    )
+
+
+def users_by_account(rows: Iterable[JsonObject]) -> dict[str, tuple[User, ...]]:
+    """Account id → its users, by username."""
+    grouped: dict[str, list[User]] = {}
+    for row in rows:
+        one = user(row)
+        grouped.setdefault(one.account_id, []).append(one)
+    return {account_id: tuple(sorted(users, key=_username)) for account_id, users in grouped.items()}
+
+
+def _username(one: User) -> str:
+    return one.username
+
+
+def account(row: JsonObject, users: tuple[User, ...] = _NO_USERS) -> Account:
+    return Account(
+        id=_text(row, "id"),
+        name=_text(row, "name"),
+        domain_id=_text(row, "domainid"),
+        state=_text(row, "state"),
+        role=_text(row, "rolename") or _text(row, "roletype"),
+        users=users,
+    )
+
+
+def machine(row: JsonObject, path: str) -> VirtualMachine:
+    """`path` is that of the VM's domain: rows before 4.19 or so do not have it."""
+    protected = row.get("deleteprotection")
+    return VirtualMachine(
+        id=_text(row, "id"),
+        name=_text(row, "name"),
+        state=_text(row, "state"),
+        domain_id=_text(row, "domainid"),
+        domain_path=path,
+        account=_text_or_none(row, "account"),
+        project=_text_or_none(row, "project"),
+        addresses=tuple(str(nic["ipaddress"]) for nic in row.get("nic") or () if nic.get("ipaddress")),
+        delete_protected=protected if isinstance(protected, bool) else None,
+        created=_text(row, "created"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where a kind of owned resource keeps what is shown of it."""
+
+    state: str = "state"
+    size: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+VOLUME = Shape(
+    size=("size",), details=("type", "vmname", "virtualmachineid", "storage", "storageid", "path", "zonename")
+)
+SNAPSHOT = Shape(
+    size=("virtualsize", "physicalsize"), details=("volumename", "volumeid", "intervaltype", "zonename")
+)
+TEMPLATE = Shape(
+    state="status", size=("size",), details=("templatetype", "ostypename", "hypervisor", "format", "zonename")
+)
+ISO = Shape(state="status", size=("size",), details=("ostypename", "zonename"))
+NETWORK = Shape(details=("type", "cidr", "networkofferingname", "zonename"))
+PROJECT = Shape(details=("displaytext", "projectaccountname"))
+
+
+def owned(row: JsonObject, path: str, shape: Shape) -> OwnedResource:
+    """A volume, snapshot, template, ISO, network or CloudStack Project in the domain at `path`."""
+    state = _text(row, shape.state)
+    if not state and "isready" in row:
+        state = "Ready" if row["isready"] else "Not ready"
+    return OwnedResource(
+        id=_text(row, "id"),
+        name=_text(row, "name"),
+        state=state,
+        domain_id=_text(row, "domainid"),
+        domain_path=path,
+        account=_text_or_none(row, "account") or _owner(row),
+        project=_text_or_none(row, "project"),
+        size=_size(row, shape.size),
+        created=_text(row, "created"),
+        details={name: _text(row, name) for name in shape.details if row.get(name)},
+    )
+
+
+def _owner(row: JsonObject) -> str | None:
+    """The account that owns a CloudStack Project: `owner` is a list of objects with one key each."""
+    for owner in row.get("owner") or ():
+        if isinstance(owner, dict) and owner.get("account"):
+            return str(owner["account"])
+    return None
+
+
+def _size(row: JsonObject, names: tuple[str, ...]) -> int | None:
+    for name in names:
+        value = row.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value)
+    return None
+
+
+def job(row: JsonObject) -> RunningJob:
+    return RunningJob(
+        id=_text(row, "jobid"),
+        command=_text(row, "cmd"),
+        started=_text(row, "created"),
+        user_id=_text(row, "userid"),
+        account=_text(row, "account") or _text(row, "accountid"),
+    )
+
+
+# --- paths and scope --------------------------------------------------------------------------------------
+
+
+def is_below(path: str, parent: str) -> bool:
+    """Whether `path` is `parent` or below it; names of domains are compared case-insensitively."""
+    path, parent = path.casefold(), parent.casefold()
+    return path == parent or path.startswith(f"{parent}/")
+
+
+def in_scope(scope: Scope) -> Callable[[str], bool]:
+    """A test for paths. The parent itself is in scope, also when the scope names projects."""
+    parent = scope.parent.casefold()
+    prefix = f"{parent}/"
+
+    def covers(path: str) -> bool:
+        folded = path.casefold()
+        if folded == parent:
+            return True
+        if not folded.startswith(prefix):
+            return False
+        return scope.is_full or scope.covers(project_key(folded[len(prefix) :].partition("/")[0]))
+
+    return covers
+
+
+class Paths:
+    """Domain id → path, of the domains that are listed and of those that are not any more."""
+
+    def __init__(self, listed: Mapping[str, str], remembered: Mapping[str, str], parent: str) -> None:
+        self._listed = listed
+        self._remembered = remembered
+        self._parent = parent
+        self.assumed = 0
+        """Rows whose domain's path had to be assumed."""
+
+    def of(self, row: JsonObject) -> str:
+        """The path of the row's domain.
+
+        4.18 names no path in the rows of VMs, volumes and snapshots (measured), and a domain that is being
+        deleted is no longer listed: then it is the path it had when it was last seen, else it is assumed to
+        be right below the parent. Too loud rather than too quiet: it may be a project that is dying.
+        """
+        domain_id = _text(row, "domainid")
+        path = self._listed.get(domain_id) or _text(row, "domainpath") or self._remembered.get(domain_id)
+        if path:
+            return path
+        self.assumed += 1
+        return f"{self._parent}/{_text(row, 'domain') or domain_id}"
