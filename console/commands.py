@@ -1,0 +1,276 @@
+"""Every command there is, in one table: it feeds key bindings, footer, palette, help and the README.
+
+The id of a command is the id of its binding, by which the configuration's `keys` remap it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+from sync.errors import ConfigurationError
+
+SCOPES: dict[str, str] = {
+    "app": "everywhere",
+    "overview": "Overview",
+    "project": "Project",
+    "watch": "Watch",
+    "review": "Review",
+    "execution": "Execution",
+    "recovery": "Recovery",
+    "history": "History",
+    "help": "Help",
+}
+"""Scope → its name for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing the operator can ask for."""
+
+    id: str
+    keys: str
+    """Comma-separated, as Textual names them."""
+    label: str
+    """One or two words for the footer."""
+    help: str
+    """One sentence for help, palette and README."""
+    action: str
+    scopes: tuple[str, ...]
+    dangerous: bool = False
+    """Leads to a change in CloudStack: exists only while armed."""
+    watch: bool = False
+    """Exists in the monitoring mode too."""
+    footer: bool = True
+
+    @property
+    def action_name(self) -> str:
+        return self.action.partition("(")[0].rpartition(".")[2]
+
+
+COMMANDS: tuple[Command, ...] = (
+    # Overview, Project, Watch
+    Command(
+        "stage",
+        "space",
+        "stage",
+        "Stage every repair of the row under the cursor, or take it out again.",
+        "stage",
+        ("overview", "project"),
+    ),
+    Command(
+        "open",
+        "enter",
+        "open",
+        "Open the project under the cursor: both sides field by field.",
+        "open",
+        ("overview", "watch"),
+        watch=True,
+    ),
+    Command(
+        "filter",
+        "slash",
+        "filter",
+        "Filter by words in names, members and VMs; :missing, :hollow … filter by kind.",
+        "filter",
+        ("overview", "watch"),
+        watch=True,
+    ),
+    Command(
+        "show-all",
+        "d",
+        "all/drift",
+        "Show all rows, or only those that drift.",
+        "show_all",
+        ("overview", "watch"),
+        watch=True,
+    ),
+    Command(
+        "kind",
+        "f",
+        "kind",
+        "Show only one kind of drift, the next one at every press.",
+        "next_kind",
+        ("overview", "watch"),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "sort",
+        "o",
+        "order",
+        "Order by severity, name, members or VMs.",
+        "sort",
+        ("overview", "watch"),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "staged",
+        "s",
+        "staged",
+        "Review the staged actions, confirm them one by one or by kind.",
+        "review",
+        ("overview", "project"),
+    ),
+    Command(
+        "recover",
+        "R",
+        "recover",
+        "Recovery mode: assess what is missing, hollow or dying, and rebuild it.",
+        "recover",
+        ("overview", "project"),
+    ),
+    Command(
+        "sources",
+        "e",
+        "sources",
+        "How completely both sides were read: lists, pages, counts, errors.",
+        "sources",
+        ("overview", "project", "watch"),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "history",
+        "H",
+        "history",
+        "The ledger: every intent, call and outcome.",
+        "history",
+        ("overview",),
+        footer=False,
+    ),
+    # everywhere
+    Command(
+        "refresh",
+        "r",
+        "refresh",
+        "Read both sides now.",
+        "refresh_now",
+        ("app",),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "arm",
+        "A",
+        "arm",
+        "Arm the console so that confirmed actions can run, or make it read-only again.",
+        "arm",
+        ("app",),
+        footer=False,
+    ),
+    Command(
+        "theme",
+        "t",
+        "theme",
+        "Next theme: dark, light, high contrast, colour-blind safe.",
+        "next_theme",
+        ("app",),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "palette",
+        "ctrl+p",
+        "palette",
+        "Find any command by typing a part of its name.",
+        "command_palette",
+        ("app",),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "back",
+        "escape",
+        "back",
+        "One step back. Never changes anything.",
+        "go_back",
+        ("app",),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "quit",
+        "q",
+        "quit",
+        "Quit; asks while something runs.",
+        "leave",
+        ("app",),
+        watch=True,
+        footer=False,
+    ),
+    Command(
+        "help",
+        "question_mark",
+        "help",
+        "The keys that work here, and what the signs mean.",
+        "help",
+        ("app",),
+        watch=True,
+    ),
+)
+
+_BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What decides which commands exist."""
+
+    armed: bool = False
+    watching: bool = False
+
+    @property
+    def word(self) -> str:
+        """For the header."""
+        return "WATCH" if self.watching else "ARMED" if self.armed else "READ-ONLY"
+
+    def allows(self, command: Command) -> bool:
+        """Whether the command exists in this mode."""
+        if self.watching and not command.watch:
+            return False
+        return self.armed or not command.dangerous
+
+
+def command(id: str) -> Command | None:
+    """The command of that id."""
+    return _BY_ID.get(id)
+
+
+def in_scope(scope: str) -> Iterable[Command]:
+    """The commands of one scope, in the order of the table."""
+    return (command for command in COMMANDS if scope in command.scopes)
+
+
+def bindings(scope: str) -> list[Binding]:
+    """The bindings of one scope, for a class's BINDINGS."""
+    return [
+        Binding(
+            command.keys,
+            command.action,
+            command.label,
+            show=command.footer,
+            id=command.id,
+            tooltip=command.help,
+        )
+        for command in in_scope(scope)
+    ]
+
+
+def by_action(scope: str, action: str) -> Command | None:
+    """The command of that scope which runs this action; None for actions that are no command."""
+    return next((command for command in in_scope(scope) if command.action_name == action), None)
+
+
+def checked_keymap(keys: Mapping[str, str]) -> dict[str, str]:
+    """The configuration's `keys`, proven. Raises ConfigurationError for an id that no command has."""
+    for id in keys:
+        if id not in _BY_ID:
+            near = difflib.get_close_matches(id, _BY_ID, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else "`?` in the console lists the commands."
+            raise ConfigurationError(f"keys: there is no command {id!r}.", next_step=hint)
+    return dict(keys)

@@ -1,0 +1,101 @@
+"""Messages that worker threads post to the App: past facts, with the generation they belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from sync.errors import AbreastError
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift, Side
+
+
+class SourceProgressed(Message):
+    """A reading got further."""
+
+    def __init__(self, generation: int, side: Side, text: str) -> None:
+        super().__init__()
+        self.generation = generation
+        self.side = side
+        self.text = text
+
+
+class DesiredRead(Message):
+    """A reading of the CI database ended, with whatever coverage."""
+
+    def __init__(self, generation: int, inventory: DesiredInventory) -> None:
+        super().__init__()
+        self.generation = generation
+        self.inventory = inventory
+
+
+class ActualRead(Message):
+    """A reading of CloudStack ended, with whatever coverage."""
+
+    def __init__(self, generation: int, inventory: ActualInventory) -> None:
+        super().__init__()
+        self.generation = generation
+        self.inventory = inventory
+
+
+class ReadingBroke(Message):
+    """A reading ended without an inventory: a wrong configuration, or a fault of ours."""
+
+    def __init__(self, generation: int, side: Side, error: AbreastError) -> None:
+        super().__init__()
+        self.generation = generation
+        self.side = side
+        self.error = error
+
+
+class DriftCompared(Message):
+    """The two sides were compared; `staged` is what of the staged actions is still proposed."""
+
+    def __init__(
+        self,
+        generation: int,
+        drift: Drift,
+        headline: str,
+        kept: tuple[Action, ...],
+        dropped: tuple[str, ...],
+    ) -> None:
+        super().__init__()
+        self.generation = generation
+        self.drift = drift
+        self.headline = headline
+        self.kept = kept
+        self.dropped = dropped
+
+
+class ComparisonBroke(Message):
+    """The comparison failed: a fault of ours."""
+
+    def __init__(self, generation: int, error: AbreastError) -> None:
+        super().__init__()
+        self.generation = generation
+        self.error = error
+
+
+class RunProgressed(Message):
+    """The executor reported an event (`sync.executor.ExecutionEvent`)."""
+
+    def __init__(self, event: object) -> None:
+        super().__init__()
+        self.event = event
+
+
+class RunFinished(Message):
+    """A run ended by itself (`sync.executor.RunReport`)."""
+
+    def __init__(self, report: object) -> None:
+        super().__init__()
+        self.report = report
+
+
+class RunBroke(Message):
+    """A run ended by an error; the ledger has what was done."""
+
+    def __init__(self, error: AbreastError) -> None:
+        super().__init__()
+        self.error = error

@@ -1,0 +1,111 @@
+"""What every screen shares: header, footer, commands of its scope, and how it hears of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from console import commands
+from widgets.header import ConsoleHeader
+from widgets.key_bar import KeyBar, KeyHint
+
+if TYPE_CHECKING:
+    from console.app import ConsoleApp
+
+ScreenResult = Any
+
+
+class ConsoleScreen(Screen[ScreenResult]):
+    """A screen of one scope of the table of commands. Subclasses name `SCOPE` and compose `body`.
+
+    `follow(reactive, handler)` in `on_mount` calls `handler(value)` now and at every change of one of the
+    App's values, also while the screen is covered by another one.
+    """
+
+    SCOPE: ClassVar[str] = "app"
+
+    DEFAULT_CSS = "ConsoleScreen { layout: vertical; }"
+
+    @property
+    def console(self) -> ConsoleApp:
+        """The App, typed."""
+        return cast("ConsoleApp", self.app)
+
+    # --- composing ----------------------------------------------------------------------------------------
+
+    def body(self) -> ComposeResult:
+        """The widgets between header and footer."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        app = self.console
+        yield ConsoleHeader(app.identity, mode=app.console_mode.word, now=app.now)
+        yield from self.body()
+        yield KeyBar()
+
+    def _on_mount(self, event: Any) -> None:
+        super()._on_mount(event)
+        header = self.query_one(ConsoleHeader)
+        header.show(sources=self.console.sources)
+        self.follow("now", lambda now: header.show(now=now))
+        self.follow("sources", lambda sources: header.show(sources=sources))
+        self.follow("console_mode", lambda mode: header.show(mode=mode.word))
+        self.follow("run_state", lambda _: header.show(running=self.console.operations.word))
+        self.follow("staged", lambda _: self.show_keys())
+        self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
+
+    def follow(self, name: str, handler: Callable[[Any], None]) -> None:
+        """Call `handler` with the App's reactive of that name, now and at every change."""
+        self.watch(self.app, name, handler)
+
+    # --- keys ---------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Commands that the mode does not have do not exist: no key, no footer."""
+        del parameters
+        found = commands.by_action(self.SCOPE, action)
+        if found is None:
+            return True
+        return self.console.console_mode.allows(found) and self.offers(found)
+
+    def offers(self, command: commands.Command) -> bool:
+        """Whether the screen has something that this command would act on; subclasses narrow it."""
+        del command
+        return True
+
+    def key_label(self, command: commands.Command) -> str:
+        """The footer's words for a command; subclasses add counts."""
+        return command.label
+
+    def show_keys(self) -> None:
+        """Fill the footer from the bindings that are active now, in the order of the table."""
+        if not self.is_attached:
+            return
+        active: dict[str, str] = {}
+        for bound in self.active_bindings.values():
+            id = bound.binding.id
+            if bound.enabled and id is not None and id not in active:
+                active[id] = self.app.get_key_display(bound.binding)
+        hints = tuple(
+            KeyHint(active[command.id], self.key_label(command), command.id)
+            for command in commands.COMMANDS
+            if command.footer and command.id in active
+        )
+        for bar in self.query(KeyBar):
+            bar.show(hints)
+
+    @on(KeyBar.Clicked)
+    async def _run_clicked(self, event: KeyBar.Clicked) -> None:
+        found = commands.command(event.command)
+        if found is not None:
+            await self.console.run_command(found)
+
+    # --- going back ---------------------------------------------------------------------------------------
+
+    def go_back(self) -> bool:
+        """One step back within the screen; False when there is none, and the screen itself is left."""
+        return False

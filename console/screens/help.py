@@ -1,0 +1,83 @@
+"""Help: the keys that work on the screen it was opened from, everywhere else, and what the signs mean."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from console import commands
+from console.screens.base import ConsoleScreen
+from sync.model import DriftKind
+from widgets.cells import fit
+from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.lines import Line, wrap
+from widgets.pager import Pager
+
+_MEANINGS = {
+    DriftKind.DELETING: "CloudStack is deleting the domain now, or has it queued; its VMs still tell of it.",
+    DriftKind.HOLLOW: "The domain is there, what belongs in it is gone.",
+    DriftKind.MISSING: "The CI database has the project, CloudStack has no domain for it.",
+    DriftKind.ORPHANED: "VMs whose domain is gone, and no deletion runs.",
+    DriftKind.UNEXPECTED: "CloudStack has a domain that the CI database does not know. It is left alone.",
+    DriftKind.DIFFERS: "Both sides have it; fields differ.",
+    DriftKind.UNKNOWN: "A side could not be read: not seen is not absent.",
+    DriftKind.IN_SYNC: "Both sides agree.",
+}
+
+
+class HelpScreen(ConsoleScreen):
+    """Opened with the scope whose keys come first."""
+
+    SCOPE = "help"
+    BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("help")]
+
+    def __init__(self, scope: str = "app") -> None:
+        super().__init__()
+        self._scope = scope
+
+    def body(self) -> ComposeResult:
+        yield Pager(self.page, id="page")
+
+    def page(self, width: int) -> list[Line]:
+        """The whole help, laid out."""
+        lines: list[Line] = []
+        scopes = [self._scope, *(scope for scope in commands.SCOPES if scope != self._scope)]
+        for scope in scopes:
+            lines += self._scope_lines(scope, width)
+        lines += [[], [(" Signs", "tone--strong")]]
+        for kind, meaning in _MEANINGS.items():
+            lines.append([(f"   {fit(kind_text(kind), 16)}", KIND_CLASSES[kind]), (f" {meaning}", "")])
+        lines += [
+            [],
+            [(" Keys are remapped by id under `keys` in the configuration; ids stand on the right.", "")],
+        ]
+        return lines
+
+    def _scope_lines(self, scope: str, width: int) -> list[Line]:
+        found = [c for c in commands.in_scope(scope) if self.console.console_mode.allows(c)]
+        if not found:
+            return []
+        name = commands.SCOPES[scope]
+        lines: list[Line] = [[], [(f" {name[0].upper()}{name[1:]}", "tone--strong")]]
+        for command in found:
+            keys = self.shown_keys(command)
+            id_width = 12 if width >= 100 else 0
+            texts = wrap(command.help, max(20, width - 20 - id_width))
+            for number, text in enumerate(texts):
+                first = number == 0
+                lines.append(
+                    [
+                        (f"   {fit(keys if first else '', 14)} ", "tone--key"),
+                        (fit(text, width - 20 - id_width), ""),
+                        (fit(command.id if first and id_width else "", id_width), "tone--muted"),
+                    ]
+                )
+        return lines
+
+    def shown_keys(self, command: commands.Command) -> str:
+        """The keys of a command as they are now, remapped or not."""
+        keys = self.console.session.environment.keys.get(command.id, command.keys)
+        names = {"slash": "/", "question_mark": "?", "escape": "esc"}
+        return " ".join(names.get(key.strip(), key.strip()) for key in keys.split(","))

@@ -1,0 +1,117 @@
+"""What the console needs of an environment; `console.session.Session` is one, tests have another.
+
+Attributes are there at once. Methods may block and may import heavily: the App calls them from worker threads
+after the first frame. `repairs` alone is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan
+
+Progress = Callable[[str, int], None]
+"""Called with what is being read and how many rows of it there are so far; from any thread."""
+
+
+class RefreshRates(Protocol):
+    """How often what is read, in seconds (`sync.settings.Refresh`)."""
+
+    @property
+    def inventory_seconds(self) -> float: ...
+    @property
+    def users_seconds(self) -> float: ...
+    @property
+    def ci_database_seconds(self) -> float: ...
+    @property
+    def limits_every(self) -> int: ...
+
+
+class EnvironmentFacts(Protocol):
+    """What the console shows and obeys of the configuration (`sync.settings.Environment`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def parent(self) -> str: ...
+    @property
+    def refresh(self) -> RefreshRates: ...
+    @property
+    def keys(self) -> Mapping[str, str]: ...
+    @property
+    def theme(self) -> str | None: ...
+    @property
+    def runbook(self) -> Mapping[str, str]: ...
+
+
+class HeadlineText(Protocol):
+    """`sync.headline.Headline`."""
+
+    @property
+    def text(self) -> str: ...
+
+
+class ConsoleSession(Protocol):
+    """One environment, opened."""
+
+    @property
+    def environment(self) -> EnvironmentFacts: ...
+    @property
+    def operator(self) -> str: ...
+    @property
+    def is_armed(self) -> bool:
+        """Whether a write client exists. Only `arm` makes one."""
+        ...
+
+    @property
+    def can_arm(self) -> bool: ...
+
+    def arm(self) -> None:
+        """Make the write client. Raises AbreastError where that is refused."""
+        ...
+
+    def disarm(self) -> None: ...
+
+    def read_desired(self, progress: Progress | None = None) -> DesiredInventory: ...
+
+    def read_actual(
+        self,
+        *,
+        limits: bool = True,
+        users: bool = True,
+        previous: ActualInventory | None = None,
+        progress: Progress | None = None,
+    ) -> ActualInventory: ...
+
+    def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift: ...
+
+    def headline(self, drift: Drift) -> HeadlineText: ...
+
+    def repairs(self, row: DriftRow) -> tuple[Action, ...]: ...
+
+    def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
+        """Bind actions to this environment, server and operator. Blocks; raises AbreastError."""
+        ...
+
+    @property
+    def rules(self) -> Any:
+        """`sync.plan.PlanRules`."""
+        ...
+
+    @property
+    def ledger(self) -> Any:
+        """The opened `sync.ledger.Ledger`. Blocks; raises LedgerError."""
+        ...
+
+    @property
+    def vault(self) -> Any:
+        """`sync.credentials.CredentialFile`."""
+        ...
+
+    def executor(self, *, rebuild: bool = False) -> Any:
+        """A `sync.executor.Executor`. Blocks; raises GuardError when the session is not armed."""
+        ...

@@ -1,0 +1,272 @@
+"""The App's values and the pure functions that make the next ones: sources, rows, filter, order, run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sync.model import (
+    Action,
+    ActionResult,
+    Coverage,
+    CoverageState,
+    Drift,
+    DriftKind,
+    Plan,
+    Side,
+)
+from widgets.values import Identity, RowView, SourceStatus, Tone
+
+if TYPE_CHECKING:
+    from sync.model import ActualInventory, DesiredInventory
+
+
+def identity_of(name: str, title: str) -> Identity:
+    """The environment's identity; its colour follows its name."""
+    lowered = name.casefold()
+    tone: Tone = "other"
+    if lowered.startswith("prod"):
+        tone = "production"
+    elif lowered.startswith("drill"):
+        tone = "drill"
+    elif lowered.startswith(("qual", "test", "stag", "int")):
+        tone = "qualification"
+    return Identity(name=name, title=title, tone=tone)
+
+
+# --- sources ------------------------------------------------------------------------------------------------
+
+
+def first_status(side: Side, *, period_seconds: float) -> SourceStatus:
+    """A source before its first reading."""
+    noun = "projects" if side is Side.DESIRED else "domains"
+    return SourceStatus(side=side, label=side.value, noun=noun, period_seconds=period_seconds)
+
+
+def after_reading(
+    status: SourceStatus, coverage: Coverage, *, taken_at: datetime, count: int, release: str = ""
+) -> SourceStatus:
+    """The source after an attempt: a failed one keeps count and age of the last usable reading."""
+    label = f"{status.side.value} {release}".strip() if release else status.label
+    if coverage.state is CoverageState.FAILED:
+        return replace(
+            status,
+            label=label,
+            coverage=coverage.state,
+            why=coverage.why,
+            reading="",
+            failed_at=status.failed_at or taken_at,
+        )
+    return replace(
+        status,
+        label=label,
+        coverage=coverage.state,
+        why=coverage.why,
+        reading="",
+        failed_at=None,
+        count=count,
+        taken_at=taken_at,
+    )
+
+
+def desired_status(status: SourceStatus, inventory: DesiredInventory) -> SourceStatus:
+    """The CI database's status after this reading."""
+    return after_reading(
+        status, inventory.coverage, taken_at=inventory.taken_at, count=len(inventory.projects)
+    )
+
+
+def actual_status(status: SourceStatus, inventory: ActualInventory) -> SourceStatus:
+    """CloudStack's status after this reading. The parent domain is not counted."""
+    count = sum(1 for domain in inventory.domains if domain.id != inventory.parent_id)
+    return after_reading(
+        status,
+        inventory.coverage,
+        taken_at=inventory.taken_at,
+        count=count,
+        release=inventory.release,
+    )
+
+
+# --- rows ---------------------------------------------------------------------------------------------------
+
+
+def row_views(drift: Drift | None, last_known: Drift | None) -> tuple[RowView, ...]:
+    """The rows of the overview, worst first. Where a side was not read, the last known rows fill the columns
+    and stay listed, but as unknown."""
+    if drift is None:
+        return ()
+    if (drift.desired.is_complete and drift.actual.is_complete) or last_known is None:
+        return tuple(RowView(row) for row in drift.rows)
+    known = {row.key: row for row in last_known.rows}
+    views = [
+        RowView(row, known.get(row.key) if row.kind is DriftKind.UNKNOWN else None) for row in drift.rows
+    ]
+    present = {row.key for row in drift.rows}
+    views += [
+        RowView(replace(row, kind=DriftKind.UNKNOWN, reason="This side could not be read."), row)
+        for row in last_known.rows
+        if row.key not in present
+    ]
+    return tuple(sorted(views, key=lambda view: view.rank))
+
+
+def counts_of(views: Iterable[RowView]) -> dict[DriftKind, int]:
+    """How many rows there are of each kind."""
+    totals = dict.fromkeys(DriftKind, 0)
+    for view in views:
+        totals[view.kind] += 1
+    return totals
+
+
+class SortOrder(Enum):
+    """How the table is ordered; the value is the word on screen."""
+
+    WORST = "worst first"
+    NAME = "by name"
+    MEMBERS = "most members"
+    MACHINES = "most VMs"
+
+    @property
+    def following(self) -> SortOrder:
+        members = list(SortOrder)
+        return members[(members.index(self) + 1) % len(members)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the table is limited to."""
+
+    text: str = ""
+    """Words that must all occur in a row's names; a word such as `:missing` names a kind."""
+    kind: DriftKind | None = None
+    everything: bool = False
+    """Whether rows in sync are shown as well."""
+
+    def kinds(self) -> frozenset[DriftKind] | None:
+        """The kinds asked for by key or by `:word`; None when any."""
+        found = {self.kind} if self.kind is not None else set()
+        for word in self.text.casefold().split():
+            if word.startswith(":") and len(word) > 1:
+                found |= {kind for kind in DriftKind if word[1:] in (kind.value, kind.glyph)} or {
+                    kind for kind in DriftKind if kind.value.startswith(word[1:])
+                }
+        return frozenset(found) or None
+
+    def words(self) -> tuple[str, ...]:
+        """The words that are no kinds."""
+        return tuple(word for word in self.text.casefold().split() if not word.startswith(":"))
+
+    def describe(self) -> str:
+        """In words for the counts bar."""
+        shown = "all" if self.everything else "drift"
+        parts = [self.kind.value if self.kind is not None else shown]
+        if self.text:
+            parts.append(f"“{self.text}”")
+        return "filter: " + ", ".join(parts)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but drift/all is chosen."""
+        return not self.text and self.kind is None
+
+
+def visible(views: Sequence[RowView], chosen: Filter, order: SortOrder) -> list[RowView]:
+    """The rows that the filter lets through, in the order asked for."""
+    kinds, words = chosen.kinds(), chosen.words()
+    shown: Iterable[RowView] = views
+    if kinds is not None:
+        shown = (view for view in shown if view.kind in kinds)
+    elif not chosen.everything and not words:
+        shown = (view for view in shown if view.kind is not DriftKind.IN_SYNC)
+    if words:
+        shown = (view for view in shown if all(word in view.haystack for word in words))
+    found = list(shown)
+    if order is SortOrder.NAME:
+        found.sort(key=lambda view: view.key)
+    elif order is SortOrder.MEMBERS:
+        found.sort(key=lambda view: (-_members(view), view.rank))
+    elif order is SortOrder.MACHINES:
+        found.sort(key=lambda view: (-_machines(view), view.rank))
+    return found
+
+
+def _members(view: RowView) -> int:
+    project = view.shown.project
+    return len(project.members) if project is not None else 0
+
+
+def _machines(view: RowView) -> int:
+    return sum(len(side.vms) for side in (view.shown.view, view.shown.dying) if side is not None)
+
+
+# --- staging ------------------------------------------------------------------------------------------------
+
+
+def toggle_staged(staged: Sequence[Action], offered: Sequence[Action]) -> tuple[Action, ...]:
+    """Stage what is offered; when all of it is staged already, take all of it out."""
+    offered_ids = {action.id for action in offered}
+    rest = tuple(action for action in staged if action.id not in offered_ids)
+    if len(staged) - len(rest) == len(offered_ids):
+        return rest
+    return (*rest, *offered)
+
+
+def with_needs(action: Action, offered: Sequence[Action]) -> tuple[Action, ...]:
+    """The action and all that it needs among those offered, in the order offered."""
+    by_id = {candidate.id: candidate for candidate in offered}
+    wanted, queue = {action.id}, [action]
+    while queue:
+        for needed in queue.pop().needs:
+            if needed in by_id and needed not in wanted:
+                wanted.add(needed)
+                queue.append(by_id[needed])
+    return tuple(candidate for candidate in offered if candidate.id in wanted)
+
+
+def without_dependents(staged: Sequence[Action], removed: str) -> tuple[Action, ...]:
+    """What is staged, without the action of that id and without what needs it."""
+    gone = {removed}
+    while more := {action.id for action in staged if gone.intersection(action.needs)} - gone:
+        gone |= more
+    return tuple(action for action in staged if action.id not in gone)
+
+
+# --- a run --------------------------------------------------------------------------------------------------
+
+
+class RunPhase(Enum):
+    """Where an execution stands; the value is the word on screen."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One execution as the App has heard of it. Its truth is in the ledger."""
+
+    plan: Plan
+    phase: RunPhase
+    started_at: datetime
+    run_id: str = ""
+    results: Mapping[str, ActionResult] = field(default_factory=dict)
+    """By action id: what has ended."""
+    active: Mapping[str, str] = field(default_factory=dict)
+    """By action id: what it does now (`reading`, `submitting`, `waiting`, `verifying`)."""
+    ended_at: datetime | None = None
+    problem: str = ""
+    """Why the run as a whole ended early; empty when it did not."""
+
+    @property
+    def is_going_on(self) -> bool:
+        return self.phase in (RunPhase.RUNNING, RunPhase.STOPPING)
+
+    @property
+    def total(self) -> int:
+        return len(self.plan.actions)

@@ -1,0 +1,87 @@
+"""The pane below the table: why the row under the cursor is what it is, and its differences."""
+
+from __future__ import annotations
+
+from sync.model import DriftKind, DriftRow, Part
+from widgets.cells import clean, counted, fit
+from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.lines import Line, Lines
+from widgets.values import RowView
+
+
+def part_label(part: Part) -> str:
+    """`user jmartin email`."""
+    return " ".join(word for word in (part.subject.value, part.name, part.field) if word)
+
+
+def part_line(part: Part, width: int) -> Line:
+    """One compared thing: what it is, both values, the glyph between them."""
+    label = min(30, max(16, width // 3))
+    values = max(8, (width - label - 5) // 2)
+    return [
+        (" " + fit(part_label(part), label) + " ", ""),
+        (fit(part.desired if part.desired is not None else "–", values), ""),
+        (f" {part.kind.glyph} ", KIND_CLASSES[part.kind]),
+        (fit(part.actual if part.actual is not None else "–", values), ""),
+    ]
+
+
+def belongings(row: DriftRow) -> str:
+    """What CloudStack has of it, in one line."""
+    view = row.view if row.view is not None else row.dying
+    if view is None:
+        return ""
+    found = [
+        (len(view.accounts), "account", ""),
+        (len(view.vms), "VM", ""),
+        (len(view.templates), "template", ""),
+        (len(view.isos), "ISO", ""),
+        (len(view.snapshots), "snapshot", ""),
+        (len(view.volumes), "volume", ""),
+        (len(view.networks), "network", ""),
+    ]
+    return ", ".join(counted(number, noun, plural) for number, noun, plural in found if number)
+
+
+class DetailsPane(Lines):
+    """Given the row under the cursor; shows as many of its differences as there is room for."""
+
+    DEFAULT_CSS = "DetailsPane { height: 6; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="details")
+        self._view: RowView | None = None
+        self._staged = 0
+
+    def show(self, view: RowView | None, *, staged: int) -> None:
+        """Show this row, of which `staged` actions are staged."""
+        self._view, self._staged = view, staged
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        view = self._view
+        if view is None:
+            return [[("─" * width, "tone--muted")]]
+        row = view.shown
+        title = f"── {clean(row.name)} "
+        staged = f"{counted(self._staged, 'action')} staged ──" if self._staged else "──"
+        rule = max(1, width - len(title) - len(staged) - 1)
+        lines: list[Line] = [
+            [(title, "tone--strong"), ("─" * rule + " ", "tone--muted"), (staged, "tone--key")],
+            [(f" {kind_text(view.kind)}  ", KIND_CLASSES[view.kind]), (self._reason(view), "")],
+        ]
+        parts = [*row.differences, *row.losses]
+        has = belongings(row)
+        room = max(1, self.size.height - len(lines) - (1 if has else 0))
+        shown = parts if len(parts) <= room else parts[: max(0, room - 1)]
+        lines += [part_line(part, width) for part in shown]
+        if len(shown) < len(parts):
+            lines.append([(f" … {len(parts) - len(shown)} more: enter shows all", "tone--muted")])
+        if has:
+            lines.append([(f" has {has}", "tone--muted")])
+        return lines
+
+    def _reason(self, view: RowView) -> str:
+        if view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
+            return clean(f"{view.row.reason} Last known: {kind_text(view.was.kind)}. {view.was.reason}")
+        return clean(view.row.reason)

@@ -1,0 +1,187 @@
+"""The two sides abreast, one line a project: CI database left, drift in the middle, CloudStack right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from sync.model import DriftKind, DriftRow
+from widgets.cells import fit
+from widgets.kinds import COMPONENTS, KIND_CLASSES, kind_text
+from widgets.values import RowView
+from widgets.virtual_list import Piece, VirtualList
+
+_NONE = "–"
+_WIDE = 100
+"""From this width on the columns have their full names and templates a column of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths in cells, for one width of the table."""
+
+    project: int
+    members: int
+    agents: int
+    drift: int
+    domain: int
+    accounts: int
+    machines: int
+    templates: int
+    """0 where the column is folded away; the details pane has it."""
+    is_wide: bool
+
+
+def columns_for(width: int) -> Columns:
+    """How the columns share `width` cells: names get what the numbers leave."""
+    is_wide = width >= _WIDE
+    members, agents, accounts, machines = (9, 8, 10, 6) if is_wide else (5, 5, 5, 5)
+    templates, drift = (11, 18) if is_wide else (0, 15)
+    names = max(16, width - 2 - members - agents - 2 - drift - accounts - machines - templates - 1)
+    project = min(names // 2, 40)
+    return Columns(
+        project, members, agents, drift, min(names - project, 60), accounts, machines, templates, is_wide
+    )
+
+
+def heading(columns: Columns) -> tuple[list[Piece], list[Piece]]:
+    """The two lines above the table: whose side it is, and the names of the columns."""
+    left = 2 + columns.project + columns.members + columns.agents + 2
+    right = columns.domain + columns.accounts + columns.machines + columns.templates
+    sides: list[Piece] = [
+        (fit("  CI database", left), "tone--muted"),
+        (fit("drift", columns.drift), "tone--muted"),
+        (fit("CloudStack", right), "tone--muted"),
+    ]
+    words = (
+        ("members", "agents", "accounts", "VMs", "templates")
+        if columns.is_wide
+        else ("mem", "agt", "acc", "VMs", "")
+    )
+    names = (
+        fit("  project", 2 + columns.project)
+        + fit(words[0], columns.members, align="right")
+        + fit(words[1], columns.agents, align="right")
+        + " " * (2 + columns.drift)
+        + fit("domain", columns.domain)
+        + fit(words[2], columns.accounts, align="right")
+        + fit(words[3], columns.machines, align="right")
+        + fit(words[4], columns.templates, align="right")
+    )
+    return sides, [(names, "tone--strong")]
+
+
+def drift_cell(view: RowView) -> str:
+    """Glyph and word, with the number of differences, or what it was when last known."""
+    if view.kind is DriftKind.UNKNOWN and view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
+        return f"{view.kind.glyph} was {view.was.kind.value}"
+    if view.kind is DriftKind.DIFFERS:
+        count = len(view.row.differences)
+        return f"{view.kind.glyph} {count} differ" if count > 1 else f"{view.kind.glyph} differs"
+    return kind_text(view.kind)
+
+
+def _desired_cells(row: DriftRow) -> tuple[str, str, str]:
+    if row.project is None:
+        return _NONE, "", ""
+    agents = len(row.project.agents)
+    return row.project.name, str(len(row.project.members)), str(agents) if agents else _NONE
+
+
+def _actual_cells(row: DriftRow) -> tuple[str, str, str, str]:
+    view = row.view if row.view is not None else row.dying
+    if view is None:
+        return (_NONE if row.kind is not DriftKind.UNKNOWN else "", "", "", "")
+    if view.domain is None:
+        return "(gone)", _NONE, str(len(view.vms)), _NONE
+    return view.path, str(len(view.accounts)), str(len(view.vms)), str(len(view.templates))
+
+
+def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = False) -> list[Piece]:
+    """One line of the table. `mark` is two cells wide: the cursor's and the staged sign."""
+    row = view.shown
+    project, members, agents = _desired_cells(row)
+    domain, accounts, machines, templates = _actual_cells(row)
+    tone = "tone--stale" if view.is_dim or is_dim else ""
+    return [
+        (mark, "tone--key" if mark.strip() else ""),
+        (
+            fit(project, columns.project)
+            + fit(members, columns.members, align="right")
+            + fit(agents, columns.agents, align="right")
+            + "  ",
+            tone,
+        ),
+        (fit(drift_cell(view), columns.drift), tone or KIND_CLASSES[view.kind]),
+        (
+            fit(domain, columns.domain, keep_end=domain.startswith("ROOT"))
+            + fit(accounts, columns.accounts, align="right")
+            + fit(machines, columns.machines, align="right")
+            + fit(templates, columns.templates, align="right"),
+            tone,
+        ),
+    ]
+
+
+class DriftTable(VirtualList):
+    """The rows of the overview. Given views and the keys of rows with staged actions."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._views: Sequence[RowView] = ()
+        self._staged: frozenset[str] = frozenset()
+        self._is_dimmed = False
+
+    @property
+    def is_dimmed(self) -> bool:
+        """Whether all rows look old."""
+        return self._is_dimmed
+
+    @is_dimmed.setter
+    def is_dimmed(self, dim: bool) -> None:
+        if dim != self._is_dimmed:
+            self._is_dimmed = dim
+            self.redraw()
+
+    def show(self, views: Sequence[RowView]) -> None:
+        """Show these rows, in this order; cursor and marks stay on their keys."""
+        self._views = views
+        self.set_keys([view.key for view in views])
+
+    def mark(self, staged: frozenset[str]) -> None:
+        """Mark the rows of these keys as having staged actions."""
+        if staged != self._staged:
+            self._staged = staged
+            self.redraw()
+
+    @property
+    def current(self) -> RowView | None:
+        """The row under the cursor."""
+        return self._views[self.cursor] if 0 <= self.cursor < len(self._views) else None
+
+    def line(self, index: int, width: int) -> list[Piece]:
+        view = self._views[index]
+        mark = ("▸" if index == self.cursor else " ") + ("●" if view.key in self._staged else " ")
+        return row_pieces(view, columns_for(width), mark=mark, is_dim=self._is_dimmed)
+
+
+class DriftHeading(Widget):
+    """The names of the columns, in step with the table below it."""
+
+    COMPONENT_CLASSES = COMPONENTS
+    DEFAULT_CSS = "DriftHeading { height: 2; }"
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y > 1:
+            return Strip.blank(width, self.rich_style)
+        pieces = heading(columns_for(width - 1))[y]
+        segments = [
+            Segment(text, self.rich_style + self.get_component_rich_style(component, partial=True))
+            for text, component in pieces
+        ]
+        return Strip(segments).adjust_cell_length(width, self.rich_style)

@@ -1,0 +1,126 @@
+"""The header of every screen: the environment in its colour and in words, the mode, both sources, the clock.
+
+It grows by one line for each source that could not be read, and says since when and why.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from sync.model import CoverageState
+from widgets.cells import age, clean, fit
+from widgets.kinds import COMPONENTS
+from widgets.lines import Line, Lines, spread
+from widgets.values import Identity, SourceStatus
+
+_COVERAGE_TONES = {
+    CoverageState.COMPLETE: "tone--good",
+    CoverageState.PARTIAL: "tone--warning",
+    CoverageState.FAILED: "tone--bad",
+}
+
+
+def clock_time(moment: datetime) -> str:
+    """`03:12:44` in the terminal's time zone."""
+    return moment.astimezone().strftime("%H:%M:%S")
+
+
+def source_line(status: SourceStatus, now: datetime, *, width: int) -> Line:
+    """One source in `width` cells: label, count, coverage, age, and whether it is being read."""
+    label = (f" {status.label} ", "tone--strong")
+    if status.coverage is None:
+        return [label, (fit(f" reading… {clean(status.reading)}", width - len(label[0])), "tone--muted")]
+    count = "" if status.count is None else f" {status.count:,}"
+    noun = f" {status.noun}" if count and width >= 48 else ""
+    word = status.coverage.value if status.is_sound else status.coverage.value.upper()
+    pieces: Line = [label, (f"{count}{noun}", ""), (f"  {word}", _COVERAGE_TONES[status.coverage])]
+    seconds = status.age_seconds(now)
+    if seconds is not None:
+        stale = status.is_stale(now) or not status.is_sound
+        text = f"  {age(seconds)}" + (" old" if stale and width >= 48 else "")
+        pieces.append((text, "tone--warning" if stale else "tone--muted"))
+    pieces.append((" ↻" if status.reading else "  ", "tone--muted"))
+    return pieces
+
+
+def problem_line(status: SourceStatus, width: int) -> Line | None:
+    """Since when a source is silent or incomplete, and why; None while it is sound."""
+    if status.coverage is None or status.is_sound:
+        return None
+    if status.coverage is CoverageState.PARTIAL:
+        text = f" {status.label} read in part: {status.why}"
+    elif status.taken_at is None:
+        text = f" {status.label} never read: {status.why}"
+    else:
+        text = f" {status.label} not read since {clock_time(status.taken_at)}: {status.why}"
+    tone = "tone--warning" if status.coverage is CoverageState.PARTIAL else "tone--bad"
+    return [(fit(text, width), tone)]
+
+
+class ConsoleHeader(Lines):
+    """Given the identity, the mode, the sources and the time; draws itself anew every second."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *COMPONENTS,
+        "env--production",
+        "env--qualification",
+        "env--drill",
+        "env--other",
+        "mode--armed",
+        "mode--read-only",
+        "mode--watch",
+        "mode--running",
+    }
+    DEFAULT_CSS = "ConsoleHeader { dock: top; height: auto; }"
+
+    def __init__(self, identity: Identity, *, mode: str = "READ-ONLY", now: datetime) -> None:
+        super().__init__(id="header")
+        self._identity = identity
+        self._mode = mode
+        self._run_word = ""
+        self._sources: tuple[SourceStatus, ...] = ()
+        self._now = now
+
+    def show(
+        self,
+        *,
+        mode: str | None = None,
+        sources: tuple[SourceStatus, ...] | None = None,
+        now: datetime | None = None,
+        running: str | None = None,
+    ) -> None:
+        """Show these values; what is not given stays. `running` is a word on the run going on."""
+        self._mode = self._mode if mode is None else mode
+        self._sources = self._sources if sources is None else sources
+        self._now = self._now if now is None else now
+        self._run_word = self._run_word if running is None else running
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        mode_class = "mode--" + self._mode.lower()
+        left: Line = [
+            (
+                f" {fit(self._identity.title, min(len(self._identity.title), max(10, width - 40)))} ",
+                f"env--{self._identity.tone}",
+            ),
+            (" ", ""),
+            (f" {self._mode} ", mode_class),
+        ]
+        if self._run_word:
+            left += [(" ", ""), (f" {clean(self._run_word)} ", "mode--running")]
+        result = [spread(left, [(clock_time(self._now) + " ", "tone--muted")], width)]
+        result.append(self._source_pieces(width))
+        problems = [problem_line(status, width) for status in self._sources]
+        return result + [line for line in problems if line is not None]
+
+    def _source_pieces(self, width: int) -> Line:
+        half = width // 2
+        pieces: Line = []
+        for index, status in enumerate(self._sources):
+            line = source_line(status, self._now, width=half)
+            used = sum(len(text) for text, _ in line)
+            pieces += line
+            if index + 1 < len(self._sources):
+                pieces.append((" " * max(1, half - used), ""))
+        return pieces

@@ -1,0 +1,37 @@
+"""How a kind of drift and an outcome look: always a glyph, a word, and a class for the stylesheet."""
+
+from __future__ import annotations
+
+from sync.model import DriftKind, Outcome
+
+KIND_CLASSES: dict[DriftKind, str] = {kind: f"drift--{kind.value.replace(' ', '-')}" for kind in DriftKind}
+"""Component class of each kind; `console.tcss` gives it its theme variable."""
+
+OUTCOME_CLASSES: dict[Outcome, str] = {
+    outcome: f"outcome--{outcome.value.replace(' ', '-')}" for outcome in Outcome
+}
+
+OUTCOME_GLYPHS: dict[Outcome, str] = {
+    Outcome.SUCCEEDED: "✓",
+    Outcome.FAILED: "✗",
+    Outcome.SKIPPED: "↷",
+    Outcome.UNKNOWN: "?",
+    Outcome.NOT_RUN: "·",
+}
+
+TONES = frozenset(
+    {"tone--muted", "tone--strong", "tone--good", "tone--warning", "tone--bad", "tone--key", "tone--stale"}
+)
+"""Component classes for text that is not about one kind of drift."""
+
+COMPONENTS: set[str] = {*KIND_CLASSES.values(), *OUTCOME_CLASSES.values(), *TONES}
+
+
+def kind_text(kind: DriftKind) -> str:
+    """Glyph and word: `+ missing`."""
+    return f"{kind.glyph} {kind.value}"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Glyph and word: `✓ succeeded`."""
+    return f"{OUTCOME_GLYPHS[outcome]} {outcome.value}"

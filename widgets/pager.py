@@ -1,0 +1,33 @@
+"""A scrolling page of lines that were laid out for its width: help, sources, long errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from widgets.lines import Line
+from widgets.virtual_list import Piece, VirtualList
+
+
+class Pager(VirtualList):
+    """Shows what `layout(width)` answers; scrolled by the keys of a list."""
+
+    def __init__(self, layout: Callable[[int], list[Line]], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._layout = layout
+        self._page: list[Line] = []
+
+    def on_mount(self) -> None:
+        self.refill()
+
+    def refill(self) -> None:
+        """Lay the page out anew."""
+        self._page = self._layout(max(20, self.scrollable_content_region.width))
+        self.set_keys([str(number) for number in range(len(self._page))])
+
+    def _on_resize(self, event: object) -> None:
+        del event
+        self.refill()
+
+    def line(self, index: int, width: int) -> list[Piece]:
+        del width
+        return self._page[index]

@@ -1,0 +1,106 @@
+"""The values that widgets are given: who the environment is, how the sources stand, the rows to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Literal
+
+from sync.model import CoverageState, DriftKind, DriftRow, Side
+
+Tone = Literal["production", "qualification", "drill", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which environment this is, in words and in its own colour."""
+
+    name: str
+    title: str
+    tone: Tone = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How one side stands: its last reading, and what went wrong since."""
+
+    side: Side
+    label: str
+    """`CI database`, `CloudStack 4.23`."""
+    noun: str
+    """What is counted: `projects`, `domains`."""
+    count: int | None = None
+    """Of the last usable reading; None before the first one."""
+    coverage: CoverageState | None = None
+    """Of the last attempt; None before the first one has ended."""
+    taken_at: datetime | None = None
+    """When the last usable reading was taken: the age on screen counts from here."""
+    why: str = ""
+    """Of a partial or failed last attempt: what happened and what to do next."""
+    failed_at: datetime | None = None
+    """When the first of the failed attempts in a row ended; None while readings succeed."""
+    reading: str = ""
+    """Progress of the reading under way: `listDomains 500`; empty while none runs."""
+    period_seconds: float = 10.0
+    """How often it is read: an age of more than three periods is stale."""
+
+    def age_seconds(self, now: datetime) -> float | None:
+        """Seconds since the last usable reading; None before the first one."""
+        return None if self.taken_at is None else max(0.0, (now - self.taken_at).total_seconds())
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether the last usable reading is older than it should be."""
+        seconds = self.age_seconds(now)
+        return seconds is not None and seconds > max(3 * self.period_seconds, 15.0)
+
+    @property
+    def is_sound(self) -> bool:
+        return self.coverage is CoverageState.COMPLETE
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One line of the overview: a row of drift, and what it was when it was last known."""
+
+    row: DriftRow
+    was: DriftRow | None = None
+    """The row of the last drift between two complete readings, where this one is unknown."""
+
+    @property
+    def key(self) -> str:
+        return self.row.key
+
+    @property
+    def kind(self) -> DriftKind:
+        return self.row.kind
+
+    @property
+    def is_dim(self) -> bool:
+        """Whether what is shown is not what was just read."""
+        return self.row.kind is DriftKind.UNKNOWN
+
+    @property
+    def shown(self) -> DriftRow:
+        """The row that fills the columns: the last known one where this one is unknown."""
+        return self.was if self.was is not None else self.row
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Worst first; among the unknown the ones that were worst; then by key."""
+        was = self.was.kind.rank if self.was is not None else len(DriftKind)
+        return (self.row.kind.rank, was, self.row.key)
+
+    @cached_property
+    def haystack(self) -> str:
+        """What the filter searches: name, path, members, machines, agents."""
+        row = self.shown
+        words = [row.name, row.key]
+        if row.project is not None:
+            words += [member.username for member in row.project.members]
+            words += [agent.name for agent in row.project.agents]
+        for view in (row.view, row.dying):
+            if view is not None:
+                words.append(view.path)
+                words += [machine.name for machine in view.vms]
+        return "\n".join(words).casefold()
