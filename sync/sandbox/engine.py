@@ -315,7 +315,9 @@ class Engine:
                     failed=error is not None,
                 )
 
-        delay = world.service_times.of("job_start", world.service_times.job_start)
+        delay = queued.delay
+        if delay is None:
+            delay = world.service_times.of("job_start", world.service_times.job_start)
         self.tasks.spawn(work, delay=delay, started=started, done=done)
         made = {"jobid": job.id}
         return made if queued.entity_id is None else {"id": queued.entity_id} | made

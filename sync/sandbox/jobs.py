@@ -37,7 +37,7 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """First yield of an asynchronous command: the code before it ran with the request, the rest is the job."""
+    """First yield of an asynchronous command: what is before it ran with the request, the rest is the job."""
 
     entity_id: str | None = None
     """Shown as `id` beside the jobid (deployVirtualMachine and other creating commands)."""
@@ -46,6 +46,8 @@ class Queued:
     with_instance: bool = True
     """False: not even `jobinstancetype` is shown."""
     event: JobEvent | None = None
+    delay: float | None = None
+    """Virtual seconds until the job starts; None: as long as jobs usually take to start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,8 @@ def _exceeded(
 ) -> ApiError:
     tag = ", tag = 'null'" if world.release == NEW else ""
     text = (
-        f"Maximum amount of resources of Type = '{resource.name}'{tag} for {where} is exceeded: {level} Resource "
-        f"Limit = {maximum}, Current {level} Resource Amount = {used}, Current {level} Resource Reservation = 0, "
-        f"Requested Resource Amount = {amount}."
+        f"Maximum amount of resources of Type = '{resource.name}'{tag} for {where} is exceeded: "
+        f"{level} Resource Limit = {maximum}, Current {level} Resource Amount = {used}, "
+        f"Current {level} Resource Reservation = 0, Requested Resource Amount = {amount}."
     )
     return ApiError(535, text, 9999)

@@ -41,6 +41,7 @@ class Domain:
     level: int
     state: str = "Active"
     """Inactive while it is being deleted: no list shows it then."""
+    inactive_since: datetime | None = None
     network_domain: str | None = None
     owner_id: str = ""
     """The account that is said to own it in a Scheduled event."""
@@ -273,6 +274,7 @@ class World:
         self.armed: dict[str, list[str]] = {}
         """Faults inside operations, by kind: `cleanup_fails` → domain paths."""
         self.server_id = ""
+        self.started = self.clock.now()
         self.graveyard: dict[str, dict[str, Any]] = {}
         for table in TABLES:
             setattr(self, table, {})

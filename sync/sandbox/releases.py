@@ -1,4 +1,4 @@
-"""What differs between the releases 4.18 and 4.23, as data and functions (recorded in the two identity files)."""
+"""What differs between the releases 4.18 and 4.23, as data and functions (recorded in the identity files)."""
 
 from __future__ import annotations
 
@@ -98,5 +98,7 @@ def domain_in_error(world: World, domain: Domain) -> str:
 def lock_account_text(release: str) -> str:
     """What `lockAccount` always answers."""
     if release == OLD:
-        return "LockAccount does not lock accounts. Its implementation is disabled. Use DisableAccount instead"
+        return (
+            "LockAccount does not lock accounts. Its implementation is disabled. Use DisableAccount instead"
+        )
     return "LockAccount does not lock Accounts. Its implementation is disabled. Use DisableAccount instead."

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from importlib import import_module, resources
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from sync.sandbox import commands
 from sync.sandbox.passwords import hashed
 from sync.sandbox.records import Account, Domain, Role, RoleRule, User, World
+from sync.sandbox.seed_data import DEFAULTS, catalog
+
+__all__ = ["admin_of", "catalog", "fresh_cloud"]
 
 assert commands, "importing the package registers every command"
-
-DEFAULTS = {
-    "account.cleanup.interval": "86400",
-    "api.allowed.source.cidr.list": "0.0.0.0/0,::/0",
-    "api.throttling.enabled": "false",
-    "api.throttling.interval": "1",
-    "api.throttling.max": "25",
-    "default.page.size": "500",
-    "expunge.delay": "86400",
-    "expunge.interval": "86400",
-    "secstorage.allowed.internal.sites": "",
-    "storage.cleanup.interval": "86400",
-    "user.api.key.access": "true",
-}
-"""Settings of a fresh server, as far as the sandbox heeds them."""
-
-
-def catalog(name: str, release: str) -> Any:
-    """The static data of a kind (`identity`, `machines`) that a fresh zone of a release has."""
-    file = resources.files("sync.sandbox") / "catalog" / f"{name}-{release}.json"
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def fresh_cloud(world: World, *, api_key: str | None = None, secret_key: str | None = None) -> None:
@@ -41,6 +22,7 @@ def fresh_cloud(world: World, *, api_key: str | None = None, secret_key: str | N
     known = catalog("identity", world.release)
     world.settings = DEFAULTS | world.settings
     world.server_id = world.new_id()
+    world.started = world.now()
     installed = world.now() - timedelta(minutes=15)
     root = Domain(
         id=world.new_id(), number=1, name="ROOT", parent_id=None, path="ROOT", level=0, created=None

@@ -38,7 +38,8 @@ def listed_domain(world: World, domain: Domain, *, details: bool) -> dict[str, A
         own = world.limits.get(domain.id, {})
         for one in resources(world.release):
             limit = own.get(one.key, -1) if domain.parent_id is not None else -1
-            row |= _counted(world, domain.id, one, limit)
+            bare = world.release == OLD and domain.parent_id is not None and one.key in IN_GIB
+            row |= _counted(world, domain.id, one, limit, worded=not bare)
         if world.release == NEW and domain.parent_id is not None and "backupstorage" not in own:
             # Recorded: of all limits that come from the configuration, only this one reaches "available".
             backups = limits.BY_KEY["backupstorage"]
@@ -96,7 +97,9 @@ def user_row(world: World, user: User, *, caller: Account | None = None) -> dict
     row |= {"domainid": domain.id, "domain": domain.name}
     if user.api_key:
         row["apikey"] = user.api_key
-    below = caller is not None and caller.domain_id != domain.id and world.is_within(domain.id, caller.domain_id)
+    below = (
+        caller is not None and caller.domain_id != domain.id and world.is_within(domain.id, caller.domain_id)
+    )
     row |= {"accountid": account.id, "iscallerchilddomain": below, "isdefault": user.is_default}
     if world.release == NEW:
         row |= {"is2faenabled": False, "is2famandated": False}
@@ -105,8 +108,8 @@ def user_row(world: World, user: User, *, caller: Account | None = None) -> dict
     return row
 
 
-def key_row(world: World, user: User, *, listed: bool = False) -> dict[str, Any]:
-    """A key pair with its secret, as registerUserKeys (and, `listed`, listUserKeys) shows it."""
+def key_row(world: World, user: User) -> dict[str, Any]:
+    """A key pair with its secret, as registerUserKeys and listUserKeys show it."""
     keys: dict[str, Any] = {"apikey": user.api_key, "secretkey": user.secret_key}
     if world.release == OLD:
         return keys
@@ -171,16 +174,18 @@ def job_row(world: World, job: Job) -> dict[str, Any]:
     return row
 
 
-def _counted(world: World, owner_id: str, resource: Resource, limit: int) -> dict[str, Any]:
+def _counted(
+    world: World, owner_id: str, resource: Resource, limit: int, *, worded: bool = True
+) -> dict[str, Any]:
+    """Limit, count and rest of a resource; not `worded`: no limit is a bare -1."""
     used: int | float = world.usage.of(owner_id, resource.key)
     as_float = resource.key == "secondarystorage"
     if resource.key in IN_GIB:
         used = used / GIB if as_float else int(used) // GIB
-    left = "Unlimited"
-    if limit >= 0:
-        left = str(float(limit) - used) if as_float else str(limit - int(used))
+    left = limit - used
+    unlimited = limit < 0 and worded
     return {
-        f"{resource.key}limit": "Unlimited" if limit < 0 else str(limit),
+        f"{resource.key}limit": "Unlimited" if unlimited else str(limit),
         f"{resource.key}total": used,
-        f"{resource.key}available": left,
+        f"{resource.key}available": "Unlimited" if unlimited else str(float(left) if as_float else int(left)),
     }

@@ -14,9 +14,9 @@ from sync.sandbox.views import domain_row, listed_domain
 
 LONGEST_NAME = 255
 BAD_NETWORK_DOMAIN = (
-    "Invalid network domain. Total length should not exceed 190 chars. Each domain label must be between 1 and 63 "
-    "characters long. It can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the hyphen "
-    "('-'); it cannot start or end with \"-\"."
+    "Invalid network domain. Total length should not exceed 190 chars. Each domain label must be between 1 and "
+    "63 characters long. It can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the "
+    "hyphen ('-'); it cannot start or end with \"-\"."
 )
 NO_SLASH = "Domain name contains one or more invalid characters.  Please enter a name without '/' characters."
 ID_TAKEN = 'Cannot invoke "com.cloud.domain.DomainVO.getId()" because "domain" is null'
@@ -114,7 +114,8 @@ def update_domain(call: Call) -> dict[str, Any]:
     if name and domain.parent_id is not None:
         other = world.child_named(domain.parent_id, name)
         if other is not None and other.id != domain.id:
-            text = f"Failed to update specified domain id with name '{name}' since it already exists in the system"
+            why = "since it already exists in the system"
+            text = f"Failed to update specified domain id with name '{name}' {why}"
             raise invalid(text, (domain.id, "domainId"))
     if "networkdomain" in call.params:
         check_network_domain(call.get("networkdomain"))
