@@ -29,7 +29,6 @@ LONGEST = 255
 """Characters of a domain's name (measured on 4.18 and 4.23) and of a user's fields."""
 _NAMED_AT_MOST = 3
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
-_YES: bool | None = True
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
 
 T = TypeVar("T")
@@ -59,6 +58,11 @@ class QueryRows:
 
     def texts(self, name: str) -> list[str]:
         return self.column(name, text_of, missing="")
+
+    def truths(self, name: str) -> list[bool | None]:
+        """True where there is no such column, None where it says neither."""
+        unsaid: bool | None = True
+        return self.column(name, truth_of, missing=unsaid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +226,7 @@ class _Drafts:
             table.texts("name"),
             table.texts("network_domain"),
             table.texts("domain_id"),
-            table.column("enabled", truth_of, missing=_YES),
+            table.truths("enabled"),
             strict=True,
         )
         for name, network_domain, domain_id, enabled in columns:

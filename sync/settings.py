@@ -72,7 +72,7 @@ class CiDatabaseSettings:
             value = os.environ.get(self.password_variable)
             if not value:
                 raise ConfigurationError(
-                    f"The environment variable {self.password_variable}, which has the CI database's password, "
+                    f"The environment variable {self.password_variable}, with the CI database's password, "
                     "is not set.",
                     next_step=f"Export {self.password_variable}, or configure a password_file.",
                 )
@@ -117,8 +117,8 @@ class Environment:
     name: str
     ci_database: CiDatabaseSettings
     cloudstack: CloudStackCredentials
-    ledger: str
-    """SQLAlchemy URL of the record."""
+    ledger: str = field(repr=False)
+    """SQLAlchemy URL of the record; not in the repr, because a password may stand in it."""
     credential_file: Path
     """Where the passwords of new users are kept, 0600."""
     title: str = ""
