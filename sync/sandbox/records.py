@@ -286,6 +286,9 @@ class World:
         self._accounts_in: dict[str, dict[str, None]] = {}
         self._users_of: dict[str, dict[str, None]] = {}
         self._user_by_key: dict[str, str] = {}
+        self._account_numbered: dict[int, str] = {}
+        self.pending: dict[str, str] = {}
+        """The running job of an object: object id → job id."""
         self._owned: dict[tuple[str, str], dict[str, None]] = {}
         self.root_id = ""
 
@@ -358,6 +361,9 @@ class World:
                 del self._child_named[named]
         elif table == "accounts":
             _toggle(self._accounts_in, one.domain_id, one.id, add=add)
+            self._account_numbered.pop(one.number, None)
+            if add:
+                self._account_numbered[one.number] = one.id
         elif table == "users":
             _toggle(self._users_of, one.account_id, one.id, add=add)
             if one.api_key:
@@ -370,6 +376,7 @@ class World:
     def rebuild_indexes(self) -> None:
         """Index everything anew, after a state file was read."""
         self._child_named.clear()
+        self._account_numbered.clear()
         for index in (self._children, self._accounts_in, self._users_of, self._user_by_key, self._owned):
             index.clear()
         for table in TABLES:
@@ -415,6 +422,10 @@ class World:
         """A live account of a domain by name, whatever the case."""
         wanted = name.casefold()
         return next((one for one in self.accounts_in(domain_id) if one.name.casefold() == wanted), None)
+
+    def account_numbered(self, number: int) -> Account | None:
+        """The live account with an internal number."""
+        return self.accounts.get(self._account_numbered.get(number, ""))
 
     def users_of(self, account_id: str) -> list[User]:
         """The live users of an account."""

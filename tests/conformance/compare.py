@@ -28,7 +28,7 @@ STATISTICS = frozenset(
 """VM statistics come and go with a collector: their keys may be absent or present."""
 VOLATILE = STATISTICS | frozenset(
     (
-        *("hostname", "storage", "storagename", "primarystoragename"),
+        *("hostid", "hostname", "storage", "storageid", "storagename", "primarystoragename"),
         *("ipaddress", "publicip", "publicipaddress", "linklocalip", "guestipaddress", "macaddress", "vlan"),
         *("broadcasturi", "isolationuri", "url", "fingerprint", "zonetoken"),
         *("lastagents", "agents", "agentscount", "pendingjobscount"),
@@ -39,7 +39,7 @@ VOLATILE = STATISTICS | frozenset(
         *("networkread", "networkwrite", "diskread", "diskwrite"),
     )
 )
-"""Host and storage names, addresses, urls, statistics, capacities: only their type is compared."""
+"""Host and storage (which one it is), addresses, urls, statistics, capacities: only their type is compared."""
 NUMBERS = tuple(
     re.compile(pattern)
     for pattern in (

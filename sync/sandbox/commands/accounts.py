@@ -86,8 +86,8 @@ def _check_domain(domain: Domain, type: int) -> None:
         raise failed(f"The account cannot be created as domain {domain.name} is being deleted")
     if type == ACCOUNT_TYPES["Admin"] and domain.parent_id is not None:
         raise invalid(
-            f"Invalid account type {type} given for an account in domain {domain.name}; unable to create user "
-            "of admin role type in non-ROOT domain."
+            f"Invalid account type {type} given for an account in domain {domain.name}; unable to create "
+            "user of admin role type in non-ROOT domain."
         )
 
 
@@ -163,7 +163,8 @@ def list_accounts(call: Call) -> Listing:
         scope = call.scope()
         found = [one for one in world.accounts.values() if scope.admits(one.id)]
     shown = [one for one in found if one.type != PROJECT and one.name != SYSTEM and _matches(call, one)]
-    return Listing(sorted(shown, key=lambda one: one.number), lambda one: account_row(world, one))
+    root = call.account.type == ACCOUNT_TYPES["Admin"]
+    return Listing(sorted(shown, key=lambda one: one.number), lambda one: account_row(world, one, full=root))
 
 
 def _matches(call: Call, account: Account) -> bool:
