@@ -59,7 +59,7 @@ class Machine:
     """Name of the Jenkins agent that the CI database knows on it; empty for none."""
     offering: str = "Medium Instance"
     state: str = "Running"
-    disk_gib: int = 16
+    disk_gib: int = 12
     data_gib: int = 0
     """Size of a second volume; 0 for none."""
     age_days: int = 100

@@ -7,8 +7,8 @@ import dataclasses
 from sync.sandbox.worlds.blueprint import Blueprint
 from sync.sandbox.worlds.lab import lab
 
-SECONDS_ON_HARDWARE = {"stop_vm": 90.0, "destroy_vm": 20.0, "expunge_vm": 120.0, "clean_vm": 10.0}
-"""About four minutes a VM: guests that shut down properly, volumes that are wiped."""
+SECONDS_ON_HARDWARE = {"stop_vm": 120.0, "destroy_vm": 20.0, "expunge_vm": 150.0, "clean_vm": 10.0}
+"""About five minutes a VM: guests that shut down properly, volumes that are wiped."""
 
 
 def drill() -> Blueprint:

@@ -157,7 +157,7 @@ PROJECTS = (
     _line(
         DYING,
         5,
-        "debian-12*2 ubuntu-22.04*1 aurora-openmpi-5*3 windows-server-2022*1",
+        "debian-12*3 ubuntu-22.04*2 aurora-openmpi-5*3 windows-server-2022*1",
         "aurora-openmpi-5 aurora-hdf5-trilinos",
         "vm=12 snapshot=30 template=6",
         3,
@@ -260,7 +260,7 @@ def _machines(line: _Line, place: int, nightly: str, *, agents: bool) -> Iterato
                 state="Stopped"
                 if (place + number) % 11 == 6 or line.extra.get("enabled") is False
                 else "Running",
-                disk_gib=40 if "windows" in template else 16,
+                disk_gib=40 if "windows" in template else 12,
                 data_gib=50 if (place + number) % 8 == 3 else 0,
                 age_days=40 + (place * 17 + number * 29) % 600,
                 snapshot_ages=(2, 9, 16) if snapshot else (),
