@@ -269,6 +269,11 @@ class Engine:
         self._log(request, params, user, answer.status)
         return answer
 
+    def log(self, request: Request, status: int) -> None:
+        """Log a request that was answered (0: not at all) without the engine."""
+        params = {key.lower(): value for key, value in request.params.items()}
+        self._log(request, params, None, status)
+
     def knows(self, name: str) -> bool:
         """Whether the release has an API command of that name."""
         return known_command(name, self.world.release) is not None

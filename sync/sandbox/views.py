@@ -52,7 +52,7 @@ def listed_domain(world: World, domain: Domain, *, details: bool) -> dict[str, A
 
 
 def _limit_of_account_numbered(world: World, number: int, resource: Resource) -> int:
-    """Recorded in identity and deletion, 4.23: a join on the wrong id shows an account's limit as a domain's."""
+    """Recorded in identity and deletion, 4.23: a join on the wrong id shows an account's limit here."""
     account = world.account_numbered(number)
     return -1 if account is None else limits.account_limit(world, account, resource)
 

@@ -15,8 +15,8 @@ from sync.sandbox.views import domain_row, listed_domain
 LONGEST_NAME = 255
 BAD_NETWORK_DOMAIN = (
     "Invalid network domain. Total length should not exceed 190 chars. Each domain label must be between 1 "
-    "and 63 characters long. It can contain ASCII letters 'a' through 'z', the digits '0' through '9', and the "
-    "hyphen ('-'); it cannot start or end with \"-\"."
+    "and 63 characters long. It can contain ASCII letters 'a' through 'z', the digits '0' through '9', and "
+    "the hyphen ('-'); it cannot start or end with \"-\"."
 )
 NO_SLASH = "Domain name contains one or more invalid characters.  Please enter a name without '/' characters."
 ID_TAKEN = 'Cannot invoke "com.cloud.domain.DomainVO.getId()" because "domain" is null'

@@ -1,0 +1,219 @@
+"""The sandbox as an HTTP server on aiohttp: the API, and control paths below /sandbox/ that need a token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from sync.sandbox import persistence
+from sync.sandbox.clock import WallClock
+from sync.sandbox.engine import Answer, Engine, Request
+from sync.sandbox.faults import Fault, FaultError, Faults, refusal
+from sync.sandbox.gateway import API_PATH, Gateway
+from sync.sandbox.process import TOKEN_HEADER
+
+TICK_SECONDS = 0.02
+"""Real seconds between two looks for work that is due."""
+SAVE_SECONDS = 2.0
+"""Real seconds between two writes of the state file."""
+HASHING_AT_ONCE = 3
+"""Passwords hashed at the same time, so that concurrency pays as measured on 4.23."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Sandbox:
+    """One server: its engine, its faults, and where it keeps its state."""
+
+    engine: Engine
+    token: str
+    state: Path | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gateway = Gateway(self.engine)
+        self.faults = Faults(self.engine)
+        self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
+        self._dirty = False
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds per real second; 0 where the clock is stepped by hand."""
+        clock = self.engine.world.clock
+        return clock.speed if isinstance(clock, WallClock) else 0.0
+
+    def app(self) -> web.Application:
+        """The aiohttp application; its background work runs while it serves."""
+        app = web.Application()
+        app.router.add_get("/sandbox/log", self._guarded(self._log))
+        app.router.add_get("/sandbox/destroyed", self._guarded(self._destroyed))
+        app.router.add_get("/sandbox/faults", self._guarded(self._list_faults))
+        app.router.add_post("/sandbox/faults", self._guarded(self._add_fault))
+        app.router.add_delete("/sandbox/faults", self._guarded(self._clear_faults))
+        app.router.add_get("/sandbox/clock", self._guarded(self._clock))
+        app.router.add_post("/sandbox/clock", self._guarded(self._advance))
+        app.router.add_post("/sandbox/shutdown", self._guarded(self._shutdown))
+        app.router.add_route("*", "/{path:.*}", self._api)
+        app.cleanup_ctx.append(self._background)
+        return app
+
+    def save(self) -> None:
+        """Write the state file, if there is one. Raises OSError."""
+        if self.state is not None:
+            persistence.save(self.engine.world, self.state)
+
+    # --- the API -------------------------------------------------------------------------------------
+
+    async def _api(self, http: web.Request) -> web.StreamResponse:
+        params = dict(http.query)
+        if http.method == "POST":
+            params |= {key: value for key, value in (await http.post()).items() if isinstance(value, str)}
+        request = Request(
+            params=params,
+            method=http.method,
+            client=http.headers.get("User-Agent", ""),
+            remote=http.remote or "127.0.0.1",
+        )
+        command = next((value for key, value in params.items() if key.lower() == "command"), "")
+        fault = self.faults.before(command) if http.path.rstrip("/") == API_PATH else None
+        if fault is not None:
+            answer = await self._struck(http, request, fault, command)
+            if answer is not None:
+                return _response(answer)
+        answer = self.gateway.answer(http.path, request)
+        self._dirty = True
+        fault = self.faults.after(command, answer)
+        if fault is not None:
+            await self._cut_off(http, fault)
+        await self._take_time(answer)
+        return _response(answer)
+
+    async def _struck(self, http: web.Request, request: Request, fault: Fault, command: str) -> Answer | None:
+        """What a fault answers; None where the engine shall answer after all (`slow`)."""
+        if fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
+            return None
+        wrapper = f"{command.lower()}response" if self.engine.knows(command) else "errorresponse"
+        answer = refusal(fault, wrapper)
+        self.engine.log(request, 0 if answer is None else answer.status)
+        await self._cut_off(http, fault)
+        return answer
+
+    async def _cut_off(self, http: web.Request, fault: Fault) -> None:
+        """Let a client wait, or reset its connection, where the fault says so."""
+        if fault.kind.startswith("timeout"):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), fault.seconds)
+        if fault.kind.startswith(("timeout", "reset")):
+            if http.transport is not None:
+                http.transport.abort()
+            raise asyncio.CancelledError
+
+    async def _take_time(self, answer: Answer) -> None:
+        if not answer.seconds or not self.speed:
+            return
+        if answer.hashing:
+            async with self._hashing:
+                await asyncio.sleep(answer.seconds / self.speed)
+        else:
+            await asyncio.sleep(answer.seconds / self.speed)
+
+    # --- the control paths -----------------------------------------------------------------------------
+
+    def _guarded(self, handler: Callable[[web.Request], Awaitable[Any]]) -> Handler:
+        async def guarded(http: web.Request) -> web.StreamResponse:
+            given = http.headers.get(TOKEN_HEADER, "")
+            if not hmac.compare_digest(given.encode(), self.token.encode()):
+                return _json({"error": f"This path needs the sandbox's token in {TOKEN_HEADER}."}, status=403)
+            try:
+                return _json(await handler(http))
+            except (FaultError, ValueError, TypeError) as problem:
+                return _json({"error": str(problem)}, status=400)
+
+        return guarded
+
+    async def _log(self, http: web.Request) -> Any:
+        """The newest `limit` entries of the access log (all without), oldest first."""
+        entries = list(self.engine.world.access_log)
+        limit = http.query.get("limit")
+        if limit is not None:
+            entries = entries[len(entries) - min(int(limit), len(entries)) :]
+        return {"count": len(self.engine.world.access_log), "entries": [_plain(one) for one in entries]}
+
+    async def _destroyed(self, _http: web.Request) -> Any:
+        return {"entries": [_plain(one) for one in self.engine.world.destroyed]}
+
+    async def _list_faults(self, _http: web.Request) -> Any:
+        return {"faults": self.faults.shown(), "armed": self.engine.world.armed}
+
+    async def _add_fault(self, http: web.Request) -> Any:
+        return dataclasses.asdict(self.faults.add(await http.json()))
+
+    async def _clear_faults(self, _http: web.Request) -> Any:
+        self.faults.clear()
+        return {"faults": []}
+
+    async def _clock(self, _http: web.Request) -> Any:
+        return {"now": self.engine.world.clock.now().isoformat(), "speed": self.speed}
+
+    async def _advance(self, http: web.Request) -> Any:
+        self.engine.world.clock.advance(float((await http.json())["advance"]))
+        self.engine.tick()
+        self._dirty = True
+        return await self._clock(http)
+
+    async def _shutdown(self, _http: web.Request) -> Any:
+        self.stopping.set()
+        return {"stopping": True}
+
+    # --- background --------------------------------------------------------------------------------------
+
+    async def _background(self, _app: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._keep())]
+        yield
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+        self.save()
+
+    async def _tick(self) -> None:
+        while self.speed:
+            self.engine.tick()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _keep(self) -> None:
+        while self.state is not None:
+            await asyncio.sleep(SAVE_SECONDS)
+            if self._dirty:
+                self._dirty = False
+                self.save()
+
+
+def _plain(one: Any) -> dict[str, Any]:
+    shown = dataclasses.asdict(one)
+    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in shown.items()}
+
+
+def _json(body: Any, *, status: int = 200) -> web.Response:
+    return web.json_response(body, status=status)
+
+
+def _response(answer: Answer) -> web.Response:
+    if isinstance(answer.body, str):
+        kind = "text/html" if answer.body.lstrip().startswith("<") else "application/json"
+        return web.Response(text=answer.body, status=answer.status, content_type=kind)
+    text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
+    return web.Response(text=text, status=answer.status, content_type="application/json")
