@@ -9,6 +9,10 @@ from sync.sandbox.records import World
 from sync.sandbox.records_machines import CatalogEntry, Template
 from sync.sandbox.seed_data import catalog
 
+HIDDEN = ("physicalnetworkid", "publicnetworkid", "controlnetworkid", "routerofferingid", "imagestoreid")
+"""Keys of the zone's entry that listZones does not show."""
+SYSTEM_OFFERINGS = 6
+"""Network offerings of the system's own networks took the first numbers."""
 SYSTEM_MACHINES = 2
 """The console proxy and the storage VM took the first two VM numbers."""
 
@@ -16,8 +20,12 @@ SYSTEM_MACHINES = 2
 def seed_machines(world: World) -> None:
     """Fill a fresh cloud with one simulator zone; ids are those of the catalogue."""
     known = catalog("machines", world.release)
-    entries(world, "zones", [known["zone"] | {"physicalnetworkid": known["physical_network"]}])
+    hidden = {key: world.new_id() for key in HIDDEN}
+    hidden["physicalnetworkid"] = known["physical_network"]
+    hidden["routerofferingid"] = known["network_offerings"][0]["serviceofferingid"]
+    entries(world, "zones", [known["zone"] | hidden])
     entries(world, "offerings", known["service_offerings"])
+    world.numbers["network_offerings"] = SYSTEM_OFFERINGS
     entries(world, "network_offerings", known["network_offerings"])
     entries(world, "hosts", known["hosts"])
     pools = [row | {"id": row["storageid"], "name": row["storage"]} for row in known["pools"]]

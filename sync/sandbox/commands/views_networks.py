@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import lru_cache
 from typing import Any
 
@@ -90,23 +91,28 @@ def router_row(world: World, router: Router) -> dict[str, Any]:
     row |= {"hostcontrolstate": "Enabled"} if modern(world) else {}
     row |= {"hypervisor": "Simulator", "linklocalip": router.link_local}
     row |= {"linklocalmacaddress": _mac("0e:00", router), "linklocalnetmask": "255.255.0.0"}
-    row |= {"linklocalnetworkid": zone["physicalnetworkid"], "publicip": router.public_address}
+    row |= {"linklocalnetworkid": zone["controlnetworkid"], "publicip": router.public_address}
     row |= {"publicmacaddress": _mac("1e:02", router), "publicnetmask": "255.255.240.0"}
-    row |= {"publicnetworkid": zone["physicalnetworkid"], "guestipaddress": network.gateway}
+    row |= {"publicnetworkid": zone["publicnetworkid"], "guestipaddress": network.gateway}
     row |= {"guestmacaddress": _mac("02:02", router), "guestnetmask": network.netmask}
     row |= {"guestnetworkid": network.id, "guestnetworkname": network.name}
     row |= {"templateid": template.id}
     row |= {"templatename": template.name} if modern(world) else {}
     row |= {"created": shown(router.created), "state": router.state}
     row |= owner_fields(world, router.account_id)
-    row |= {"serviceofferingid": zone["id"], "serviceofferingname": SYSTEM_OFFERING}
+    row |= {"serviceofferingid": zone["routerofferingid"], "serviceofferingname": SYSTEM_OFFERING}
     row |= {"isredundantrouter": False, "redundantstate": "UNKNOWN", "version": "4.10.0"}
-    row |= {"scriptsversion": router.id, "role": "VIRTUAL_ROUTER"}
+    row |= {"scriptsversion": _part(router, "scripts"), "role": "VIRTUAL_ROUTER"}
     row |= {"nic": _router_nics(world, router, network)}
     row |= {"requiresupgrade": False, "healthchecksfailed": False}
     if modern(world):
         row |= {"softwareversion": "4.23.0.0", "arch": "x86_64"}
     return row | {"hasannotations": False}
+
+
+def _part(router: Router, part: str) -> str:
+    """The id of one of a router's NICs, made of its own."""
+    return str(uuid.uuid5(uuid.UUID(router.id), part))
 
 
 def _mac(start: str, router: Router) -> str:
@@ -115,9 +121,9 @@ def _mac(start: str, router: Router) -> str:
 
 def _router_nics(world: World, router: Router, network: Network) -> list[dict[str, Any]]:
     vlan = f"vlan://{network.vlan}"
-    physical = world.zones[network.zone_id].row["physicalnetworkid"]
+    zone = world.zones[network.zone_id].row
     guest = {
-        "id": router.id,
+        "id": _part(router, "a"),
         "networkid": network.id,
         "networkname": network.name,
         "netmask": network.netmask,
@@ -130,8 +136,8 @@ def _router_nics(world: World, router: Router, network: Network) -> list[dict[st
         "macaddress": _mac("02:02", router),
     }
     control = {
-        "id": f"{router.id[:-1]}c",
-        "networkid": physical,
+        "id": _part(router, "b"),
+        "networkid": zone["controlnetworkid"],
         "netmask": "255.255.0.0",
         "gateway": "169.254.0.1",
         "ipaddress": router.link_local,
@@ -140,8 +146,8 @@ def _router_nics(world: World, router: Router, network: Network) -> list[dict[st
         "macaddress": _mac("0e:00", router),
     }
     public = {
-        "id": f"{router.id[:-1]}d",
-        "networkid": physical,
+        "id": _part(router, "c"),
+        "networkid": zone["publicnetworkid"],
         "netmask": "255.255.240.0",
         "gateway": "192.168.0.1",
         "ipaddress": router.public_address,
@@ -178,7 +184,8 @@ def address_row(world: World, address: Address) -> dict[str, Any]:
     if network is not None:
         row |= {"associatednetworkid": network.id, "associatednetworkname": network.name}
     physical = world.zones[address.zone_id].row["physicalnetworkid"]
-    row |= {"networkid": physical, "physicalnetworkid": physical}
+    public = world.zones[address.zone_id].row["publicnetworkid"]
+    row |= {"networkid": public, "physicalnetworkid": physical}
     return row | {"tags": tag_rows(world, address), "fordisplay": True, "hasannotations": False}
 
 
@@ -233,8 +240,9 @@ def _downloads(world: World, template: Template) -> list[dict[str, Any]]:
                 "downloadPercent": done["downloadPercent"],
             }
         ]
-    zone_store = {"datastore": "sec", "datastoreRole": "Image", "datastoreId": world.server_id}
-    made = [done | zone_store]
+    zone = world.zones[template.zone_id].row
+    image_store = {"datastore": "sec", "datastoreRole": "Image", "datastoreId": zone["imagestoreid"]}
+    made = [done | image_store]
     for id in template.primary_pools:
         made.append(done | {"datastore": world.pools[id].name, "datastoreRole": "Primary", "datastoreId": id})
     return made

@@ -9,6 +9,7 @@ from sync.sandbox.commands.common_machines import equal, has_text
 from sync.sandbox.engine import Call, command
 from sync.sandbox.paging import Listing
 from sync.sandbox.seed_data import catalog
+from sync.sandbox.seed_machines import HIDDEN
 
 PUBLIC_ADDRESSES, PRIVATE_ADDRESSES, VLANS, USAGES = 4, 5, 7, {0: "memory", 1: "cpuspeed", 90: "cpunumber"}
 
@@ -21,7 +22,7 @@ def _capacities(release: str) -> list[dict[str, Any]]:
 
 
 def _shown_zone(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key != "physicalnetworkid"}
+    return {key: value for key, value in row.items() if key not in HIDDEN}
 
 
 @command("listZones", answer="zone", entities={"id": "zones"})
