@@ -34,7 +34,7 @@ def authenticate(world: World, request: SignedRequest) -> User:
     user = world.user_with_key(params.get("apikey", ""))
     if user is None or user.secret_key is None or "signature" not in params or not params.get("command"):
         raise unauthorized()
-    if not _signed_by(user.secret_key, request.params) or _expired(params, world.clock.now()):
+    if not _signed_by(user.secret_key, request.params) or _expired(params, world.clock.callers_now()):
         raise unauthorized()
     account = world.account_of(user)
     states = (user.state, account.state)

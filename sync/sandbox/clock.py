@@ -13,6 +13,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The current virtual time (UTC, aware)."""
 
+    def callers_now(self) -> datetime:
+        """The time on the callers' own clocks, by which signatures expire."""
+
     def advance(self, seconds: float) -> None:
         """Jump forward by virtual seconds."""
 
@@ -31,6 +34,10 @@ class WallClock:
         """The start plus the real time since then, times the speed."""
         return self._start + timedelta(seconds=(time.monotonic() - self._zero) * self.speed)
 
+    def callers_now(self) -> datetime:
+        """Real time: callers do not live at our speed."""
+        return datetime.now(UTC)
+
     def advance(self, seconds: float) -> None:
         """Jump forward by virtual seconds."""
         self._start += timedelta(seconds=seconds)
@@ -44,6 +51,10 @@ class ManualClock:
 
     def now(self) -> datetime:
         """The time it was last stepped to."""
+        return self._now
+
+    def callers_now(self) -> datetime:
+        """The same: who steps the clock owns the callers too."""
         return self._now
 
     def advance(self, seconds: float) -> None:

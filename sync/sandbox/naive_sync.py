@@ -21,8 +21,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from sync.sandbox.process import TOKEN_HEADER
+
 USER_AGENT = "naive-sync/2017"
-TOKEN_HEADER = "X-Sandbox-Token"
 POLL_SECONDS = 60.0
 """Between two looks at a running job."""
 
