@@ -17,8 +17,12 @@ class Listing:
     show: Callable[[Any], dict[str, Any]]
     paged: bool = True
     """Some commands know no pages and show all they found."""
+    arrange: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    """Puts the rows of one page in another order than that in which the pages are cut."""
     counted: bool = True
     """False: the answer has no `count`."""
+    arranged: Callable[[Any], Any] | None = None
+    """Sort key of the rows within a page; which rows are on it is decided by the order found."""
 
 
 def check_page(params: dict[str, str], maximum: int) -> None:
@@ -41,7 +45,10 @@ def page_of(listing: Listing, answer: str, params: dict[str, str], maximum: int)
         size = int(params.get("pagesize", maximum))
         start = (max(1, int(params.get("page", 1))) - 1) * max(0, size)
         rows = rows if size < 0 else rows[start : start + size]
+    if listing.arrange is not None:
+        rows = listing.arrange(rows)
     made: dict[str, Any] = {"count": total} if listing.counted else {}
     if rows:
-        made[answer] = [listing.show(one) for one in rows]
+        shown = sorted(rows, key=listing.arranged) if listing.arranged else rows
+        made[answer] = [listing.show(one) for one in shown]
     return made

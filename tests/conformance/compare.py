@@ -29,6 +29,7 @@ STATISTICS = frozenset(
 VOLATILE = STATISTICS | frozenset(
     (
         *("hostid", "hostname", "storage", "storageid", "storagename", "primarystoragename"),
+        *("clusterid", "clustername", "publicmacaddress", "guestmacaddress", "linklocalmacaddress"),
         *("ipaddress", "publicip", "publicipaddress", "linklocalip", "guestipaddress", "macaddress", "vlan"),
         *("broadcasturi", "isolationuri", "url", "fingerprint", "zonetoken"),
         *("lastagents", "agents", "agentscount", "pendingjobscount"),
@@ -40,6 +41,8 @@ VOLATILE = STATISTICS | frozenset(
     )
 )
 """Host and storage (which one it is), addresses, urls, statistics, capacities: only their type is compared."""
+PLACES = re.compile(r"\.zone\[[^]]*\]\.gpu(total|used)$|\.storage\[[^]]*\]\.name$")
+"""Volatile where they stand, though not everywhere: a zone's GPU capacity, a pool's name."""
 NUMBERS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -54,10 +57,12 @@ NUMBERS = tuple(
         r"(?i)(?<=\bid: )\d+",
         r"(?i)(?<=\bid = )\d+",
         r"(?<=\"id\":)\d+",
+        r"(?<=\"id\": )\d+",
         r"(?i)(?<=\bdomain )\d+",
         r"(?i)(?<=\bdomain: )\d+",
         r"^\d+(?= - API key pair)",
         r"(?<=-)\d+$",
+        r"(?<=\bcs)[0-9a-f]+(?=cloud\.internal)",
         r"(?<=VM_VS_)\d+",
     )
 )
@@ -108,7 +113,7 @@ class Comparison:
             self._lists(recorded, ours, where)
         elif isinstance(recorded, str):
             self._texts(recorded, ours, where, key)
-        elif recorded != ours and key not in VOLATILE:
+        elif recorded != ours and key not in VOLATILE and not PLACES.search(where):
             self._differ(where, recorded, ours)
 
     def _differ(self, where: str, recorded: Any, ours: Any) -> None:
@@ -180,12 +185,13 @@ class Comparison:
     def _by_key(self, row: dict[str, Any], ours: list[Any], rows: list[int]) -> int | None:
         if "id" in row and str(row["id"]) in self.pairs.ours:
             return None
-        wanted = [_plain(row.get(key)) for key in NATURAL]
+        keys = NATURAL if any(key in row for key in NATURAL) else ("description",)
+        wanted = [_plain(row.get(key)) for key in keys]
         if all(value is None for value in wanted):
             return None
         for number in rows:
             known = str(ours[number].get("id")) in self.pairs.recorded
-            if not known and [_plain(ours[number].get(key)) for key in NATURAL] == wanted:
+            if not known and [_plain(ours[number].get(key)) for key in keys] == wanted:
                 return number
         return None
 
@@ -210,7 +216,7 @@ class Comparison:
                     self._differ(f"{where}.{key}", recorded.get(key), ours.get(key))
 
     def _texts(self, recorded: str, ours: str, where: str, key: str) -> None:
-        if key in VOLATILE:
+        if key in VOLATILE or PLACES.search(where):
             return
         if TIME.fullmatch(recorded):
             if not TIME.fullmatch(ours):

@@ -74,7 +74,7 @@ def _event(call: Call, vm: VirtualMachine) -> Any:
         call,
         "VM.CREATE",
         (f"Starting Instance with ID: {vm.id}", f"starting Vm. Vm Id: {vm.id}"),
-        (f"deploying Vm. Instance ID: {vm.id}", f"starting Vm. Vm Id: {vm.id}"),
+        (f"deploying Vm. Instance ID: {vm.id}", f"deploying Vm. Vm Id: {vm.id}"),
         owner_id=vm.account_id,
         resource=vm,
         resource_type="VirtualMachine",

@@ -15,7 +15,7 @@ from sync.sandbox.releases import NEW
 
 @command("listEvents", entities={"id": "events", "domainid": "domains"}, answer="event")
 def list_events(call: Call) -> Listing:
-    """The events of the accounts in sight, newest first."""
+    """The events of the accounts in sight, newest page first; 4.23 sorts each page by account."""
     found = [event for event in call.scope().select(call.world.events.values()) if _matches(call, event)]
     since, until = _moment(call, "startdate"), _moment(call, "enddate", end=True)
     shown_events = [
@@ -23,7 +23,11 @@ def list_events(call: Call) -> Listing:
         for event in found
         if (since is None or event.created >= since) and (until is None or event.created < until)
     ]
-    return Listing(shown_events[::-1], lambda one: _row(call, one))
+    return Listing(
+        shown_events[::-1],
+        lambda one: _row(call, one),
+        arranged=(lambda one: _place(call, one)) if call.release == NEW else None,
+    )
 
 
 def _matches(call: Call, event: Event) -> bool:
@@ -55,6 +59,11 @@ def _moment(call: Call, name: str, *, end: bool = False) -> datetime | None:
         return moment + timedelta(days=1) if end and form == "%Y-%m-%d" else moment
     text = f"invalid value. Unable to parse date {value} for command {call.command.name}"
     raise refused_parameter(call.command.name, text)
+
+
+def _place(call: Call, event: Event) -> tuple[int, int]:
+    account = call.world.find("accounts", event.account_id)
+    return (account.number if account else 0), event.number
 
 
 def _row(call: Call, event: Event) -> dict[str, Any]:

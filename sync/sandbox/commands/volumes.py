@@ -84,7 +84,8 @@ def create_volume(call: Call) -> Work:
     snapshot = call.entity("snapshotid", "snapshots")
     if offering is None and snapshot is None:
         raise invalid(
-            "Missing parameter(s), either a positive volume size or a valid disk offering id must be specified."
+            "Missing parameter(s), either a positive volume size or a valid disk offering id must be "
+            "specified."
         )
     owner = call.owner()
     size = snapshot.size if snapshot is not None else _size(call, offering)
@@ -265,8 +266,8 @@ def extract_volume(call: Call) -> Work:
     vm = call.world.vms.get(volume.vm_id or "")
     if vm is not None and vm.state != "Stopped":
         raise invalid(
-            f"Invalid state of the volume with ID: {volume.id}. It should be either detached or the VM should "
-            "be in stopped state."
+            f"Invalid state of the volume with ID: {volume.id}. It should be either detached or the VM "
+            "should be in stopped state."
         )
     return {"volume": extracted(call, volume, volume.account_id)}
 
