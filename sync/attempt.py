@@ -178,6 +178,8 @@ class _Attempt:
             return self._resolve_now()
         self.job_id = submission.job_id
         self.p._journal.submitted(self.action, self.job_id)
+        if self.operation.is_proven_by(self.action, submission.body):
+            return self._result(Outcome.SUCCEEDED, object_id=self.action.target_id)
         return self._follow_and_verify()
 
     def _password(self, parameters: dict[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sync.errors import ConfigurationError, LedgerError
+from sync.private_file import refuse_others
 
 _LENGTH = 20
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.+")
@@ -131,11 +132,7 @@ class CredentialFile:
             raise self._unusable("is not a plain file")
         if status.st_uid != os.geteuid():
             raise self._unusable("belongs to another user")
-        if stat.S_IMODE(status.st_mode) & 0o177:
-            raise ConfigurationError(
-                f"The credentials file {self.path} is open to others (mode {status.st_mode & 0o777:04o}).",
-                next_step=f"Run chmod 600 {self.path}, and consider its passwords known.",
-            )
+        refuse_others(self.path, status.st_mode, what="the file of new users' passwords")
 
     def _unusable(self, why: str) -> ConfigurationError:
         return ConfigurationError(

@@ -139,11 +139,7 @@ class Executor:
         self._vault.open()
         with self._ledger.lease(self._ledger.operator):
             self._guard(plan, confirmed)
-            if self._clock() >= plan.expires_at:
-                raise StaleError(
-                    f"The plan expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC.",
-                    next_step="Read both sides again and make a new one.",
-                )
+            plans.refuse_expired(plan, self._clock())
             run_id = f"{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
             payload = {
                 "plan": plans.to_json(plan),
@@ -168,11 +164,7 @@ class Executor:
             self._guard(plan, confirmed)
             self._refuse_superseded(run_id)
             policy = ExecutionPolicy(started_with(self._ledger, run_id)["policy"])
-            known = {
-                action_id: result
-                for action_id, result in results_of(self._ledger, run_id).items()
-                if _stays(result, policy)
-            }
+            known = results_of(self._ledger, run_id)
             self._ledger.resume_run(run_id, {"confirmed": _confirmation_json(confirmed)})
             run = self._new_run(plan, run_id, policy, known=known, on_event=on_event, stop=stop)
             return run.execute()
@@ -215,7 +207,8 @@ class Executor:
                 next_step="Name its environment with --environment.",
             )
         found = self._reader.capabilities()
-        if (plan.endpoint, plan.root_id) != (found.endpoint, found.root_id):
+        is_same = (plan.endpoint, plan.root_id) == (found.endpoint, found.root_id)
+        if not is_same or self._reader.domain_by_id(plan.root_id) is None:
             raise GuardError(
                 f"The plan was made for {plan.endpoint} with ROOT domain {plan.root_id}; "
                 f"this is {found.endpoint} with {found.root_id}.",
@@ -349,7 +342,7 @@ def _guard_action(action: Action) -> None:
     if action.kind not in OPERATIONS:
         raise GuardError(f"“{action.kind.value}” cannot be executed.", next_step="Make a new plan.")
     target_of(action)
-    if not action.precondition:
+    if not action.precondition and not action.needs:
         raise GuardError(f"“{action.id}” has no precondition.", next_step="Make a new plan.")
     unknown = unknown_fields(action)
     if unknown:
@@ -357,13 +350,6 @@ def _guard_action(action: Action) -> None:
             f"The precondition of “{action.id}” names {', '.join(unknown)}, which cannot be checked.",
             next_step="Make a new plan with this version of abreast.",
         )
-
-
-def _stays(result: ActionResult, policy: ExecutionPolicy) -> bool:
-    """Whether a result of an earlier part of the run is final."""
-    if result.outcome is Outcome.FAILED:
-        return policy is ExecutionPolicy.STAGED
-    return result.outcome in (Outcome.SUCCEEDED, Outcome.SKIPPED)
 
 
 def _state_after(why: str, results: tuple[ActionResult, ...]) -> RunState:

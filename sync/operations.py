@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sync.errors import DataError, GuardError
+from sync.errors import DataError, GuardError, IncompleteError
 from sync.lookup import Lookup
 from sync.model import (
     RESOURCE_TYPES,
     Action,
     ActionKind,
+    JsonObject,
     Scope,
 )
 
@@ -70,28 +71,40 @@ class Target:
 def target_of(action: Action) -> Target:
     """Take the natural key apart; GuardError when it is not one of this kind."""
     kind, target = action.kind, action.target
-    parts: list[str]
+    path = action.parameters.get("domain", "")
+    found = Target("")
     if kind in (ActionKind.RENAME_DOMAIN, ActionKind.CREATE_DOMAIN, ActionKind.UPDATE_DOMAIN):
-        parts = [target]
-    elif kind in (ActionKind.CREATE_ACCOUNT, ActionKind.ENABLE_ACCOUNT):
-        path, _, account = target.rpartition(":")
-        parts = [path, account]
+        found = Target(target)
     elif kind is ActionKind.UPDATE_LIMIT:
         path, _, resource = target.rpartition("#")
-        parts = [path, "", resource]
+        found = Target(path, name=resource)
     elif kind is ActionKind.CREATE_NETWORK:
-        path, _, network = target.rpartition("/")
-        parts = [path, action.parameters.get("account", ""), network]
+        path = path or target.rpartition("/")[0]
+        found = Target(path, action.parameters.get("account", ""), target[len(path) + 1 :])
     else:
-        rest, _, username = target.rpartition(":")
-        path, _, account = rest.rpartition(":")
-        parts = [path, account, username]
-    found = Target(*parts)
-    if "/" not in found.path:
+        has_user = kind not in (ActionKind.CREATE_ACCOUNT, ActionKind.ENABLE_ACCOUNT)
+        found = _account_target(target, path, has_user=has_user)
+    if "/" not in found.path or not target.startswith(found.path):
         raise GuardError(
             f"“{target}” is no target of “{kind.value}”.", next_step="The plan is damaged: make a new one."
         )
     return found
+
+
+def _account_target(target: str, path: str, *, has_user: bool) -> Target:
+    """`path:account[:username]`; names may have colons, and an account is named as its domain."""
+    parts = target.split(":")
+    ends = range(1, len(parts) - int(has_user))
+    splits = [
+        (":".join(parts[:end]), ":".join(parts[end:last]), ":".join(parts[last:]))
+        for end in ends
+        for last in (range(end + 1, len(parts)) if has_user else (len(parts),))
+    ]
+    for domain, account, username in splits:
+        named_alike = domain.rpartition("/")[2].casefold() == account.casefold()
+        if domain == path or (not path and named_alike):
+            return Target(domain, account, username)
+    return Target(*splits[-1]) if splits else Target("")
 
 
 # --- reading one object -------------------------------------------------------------------------------------
@@ -120,8 +133,10 @@ def _read_dying_domain(lookup: Lookup, action: Action) -> Observation:
         return Observation(domain.id, {"exists": "yes", "listed": "yes", "name": domain.name})
     path = target_of(action).path
     scope = Scope(parent=path.rpartition("/")[0])
-    inventory = lookup.reader.inventory(scope, limits=False, users=False)
+    inventory = lookup.reader.inventory(scope, limits=False, users=False, everything=False)
     paths = {vm.domain_path for vm in inventory.vms if vm.domain_id == action.target_id}
+    if not paths and not inventory.coverage.is_complete:
+        raise IncompleteError(f"The VMs of {path} could not be read: {inventory.coverage.why}")
     fields = {"exists": "no", "listed": "no"}
     if len(paths) != 1:
         return Observation(action.target_id, fields, unseen=frozenset({"name"}))
@@ -174,6 +189,8 @@ def _read_network(lookup: Lookup, action: Action) -> Observation:
     return _absent() if network is None else _present(network.id, name=network.name, state=network.state)
 
 
+_PERSON = frozenset({"email", "firstname", "lastname"})
+
 # --- what is sent -------------------------------------------------------------------------------------------
 
 Parameters = dict[str, str]
@@ -182,6 +199,7 @@ Parameters = dict[str, str]
 def _send_create_domain(lookup: Lookup, action: Action, _: Observation) -> Parameters:
     parent, name = action.target.rsplit("/", 1)
     wanted = _values(action)
+    parent = wanted.get("parentdomain", parent)
     parameters = {"name": wanted.get("name", name), "parentdomainid": lookup.required_domain_id(parent)}
     if wanted.get("networkdomain"):
         parameters["networkdomain"] = wanted["networkdomain"]
@@ -216,7 +234,8 @@ def _send_create_user(lookup: Lookup, action: Action, _: Observation) -> Paramet
 
 
 def _send_update_user(_: Lookup, action: Action, now: Observation) -> Parameters:
-    return {"id": str(now.object_id), **dict(action.parameters)}
+    changed = {name: value for name, value in action.parameters.items() if name in _PERSON}
+    return {"id": str(now.object_id), **changed}
 
 
 def _send_id(_: Lookup, __: Action, now: Observation) -> Parameters:
@@ -253,6 +272,16 @@ def _values(action: Action) -> dict[str, str]:
 
 
 # --- what must not be sent ----------------------------------------------------------------------------------
+
+
+def _never_by_answer(_: Action, __: JsonObject) -> bool:
+    return False
+
+
+def _answer_has_new_name(action: Action, answer: JsonObject) -> bool:
+    """`updateDomain` on a dying domain answers with the domain as it is called now (measured on 4.23)."""
+    domain = answer.get("domain")
+    return isinstance(domain, dict) and domain.get("name") == action.parameters["name"]
 
 
 def _no_objection(_: Lookup, __: Action, ___: Observation) -> str:
@@ -295,6 +324,8 @@ class Operation:
     is_creation: bool = False
     has_password: bool = False
     settle_seconds: float = SETTLE_SECONDS
+    is_proven_by: Callable[[Action, JsonObject], bool] = _never_by_answer
+    """Whether CloudStack's answer alone proves it, where reading may show nothing."""
     is_refused_when_gone: bool = False
     """A refusal, while the object cannot be read, means that there is nothing left to change."""
 
@@ -304,7 +335,6 @@ class Operation:
         return self.settle_seconds == SETTLE_SECONDS
 
 
-_PERSON = frozenset({"email", "firstname", "lastname"})
 _USER = _PERSON | {"exists", "state", "account", "source"}
 
 OPERATIONS: Mapping[ActionKind, Operation] = {
@@ -313,6 +343,7 @@ OPERATIONS: Mapping[ActionKind, Operation] = {
         _read_dying_domain,
         _send_rename_domain,
         frozenset({"exists", "listed", "name"}),
+        is_proven_by=_answer_has_new_name,
         is_refused_when_gone=True,
     ),
     ActionKind.CREATE_DOMAIN: Operation(

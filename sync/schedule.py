@@ -2,7 +2,7 @@
 
 Actions run one at a time until one has succeeded; then up to N at once, as soon as what each needs is there.
 Staged plans: the first failure closes its kind. Rebuilds: a failure is set aside and tried once more at the
-end, so that one bad project does not hold up the others. In both, more failures than the budget stop all.
+end, so that one bad project does not hold up the others. In both, the failure budget stops all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_failure(result: ActionResult) -> bool:
 
 
 def failure_budget(total: int, *, failures: int, fraction: float) -> int:
-    """How many actions of `total` may fail before everything stops."""
+    """How many failures among `total` actions stop everything."""
     return max(failures, int(total * fraction))
 
 
@@ -47,7 +47,9 @@ class Schedule:
         budget: int,
         known: Mapping[str, ActionResult] | None = None,
     ) -> None:
-        """`known` are results of an earlier part of the run that stay as they are."""
+        """`known` are results of an earlier part of the run. What succeeded or was skipped stays so; what
+        failed does in a staged plan, and in a rebuild is tried once more after everything else.
+        """
         self.actions = tuple(actions)
         self.results: dict[str, ActionResult] = {}
         """Results by action id; of an action that is set aside not before its second try."""
@@ -73,14 +75,18 @@ class Schedule:
     def _take_over(self, known: Mapping[str, ActionResult]) -> None:
         for action in self.actions:
             result = known.get(action.id)
-            if result is not None:
-                self.results[action.id] = result
-                if result.outcome is Outcome.FAILED and self._policy is ExecutionPolicy.STAGED:
-                    self._closed_kinds.setdefault(action.kind, action.id)
+            if result is None or result.outcome in (Outcome.UNKNOWN, Outcome.NOT_RUN):
+                continue
+            if result.outcome is Outcome.FAILED and self._policy is ExecutionPolicy.REBUILD:
+                self._aside[action.id] = result
+                continue
+            self.results[action.id] = result
+            if result.outcome is Outcome.FAILED:
+                self._closed_kinds.setdefault(action.kind, action.id)
         for action in self.actions:
             unmet = self._unmet[action.id]
             unmet -= {need for need in unmet if need in self.results and is_in_place(self.results[need])}
-            if not unmet and action.id not in self.results:
+            if not unmet and action.id not in self.results and action.id not in self._aside:
                 heapq.heappush(self._ready, self._order[action.id])
 
     def next(self) -> Action | None:
@@ -128,8 +134,8 @@ class Schedule:
             self.results[action.id] = result
         if self._policy is ExecutionPolicy.STAGED:
             self._closed_kinds.setdefault(action.kind, action.id)
-        if len(self._failed) > self._budget:
-            self.stop(f"{len(self._failed)} actions failed, more than the failure budget of {self._budget}")
+        if len(self._failed) >= self._budget:
+            self.stop(f"{len(self._failed)} actions failed, and the failure budget is {self._budget}")
 
     def _release(self, action_id: str) -> None:
         for dependent in self._dependents.get(action_id, ()):

@@ -213,12 +213,16 @@ class FakeCloudStack:
 
     def _find_user(self, domain_id: str, username: str) -> User | None:
         users = [user for account in self.accounts.values() for user in account.users]
-        return next((user for user in users if (user.domain_id, user.username) == (domain_id, username)), None)
+        return next(
+            (user for user in users if (user.domain_id, user.username) == (domain_id, username)), None
+        )
 
     def network(self, domain_id: str, name: str, /) -> OwnedResource | None:
         with self.lock:
             self._reads()
-            return next((one for one in self.networks if (one.domain_id, one.name) == (domain_id, name)), None)
+            return next(
+                (one for one in self.networks if (one.domain_id, one.name) == (domain_id, name)), None
+            )
 
     def role_id(self, name: str, /) -> str:
         return f"role-{name}"
@@ -237,7 +241,7 @@ class FakeCloudStack:
             states = self.jobs[job_id]
             return states.pop(0) if len(states) > 1 else states[0]
 
-    def inventory(self, scope: Scope, /, *, limits: bool, users: bool) -> ActualInventory:
+    def inventory(self, scope: Scope, /, *, limits: bool, users: bool, everything: bool) -> ActualInventory:
         with self.lock:
             self._reads()
             coverage = Coverage(CoverageState.COMPLETE)
@@ -263,10 +267,11 @@ class FakeCloudStack:
         fault = self._fault_for(command, parameters)
         if fault is not None:
             if fault.has_effect:
-                getattr(self, f"_do_{command}")(parameters)
+                getattr(self, f"_do_{command.lower()}")(parameters)
             raise fault.error
-        job = getattr(self, f"_do_{command}")(parameters)
-        return Submission(job)
+        job = getattr(self, f"_do_{command.lower()}")(parameters)
+        domain = self.dying.get(parameters.get("id", ""))
+        return Submission(job, {"domain": {"name": domain.name}} if domain else {})
 
     def _fault_for(self, command: str, parameters: Mapping[str, str]) -> Fault | None:
         for fault in self.faults:
@@ -279,7 +284,7 @@ class FakeCloudStack:
     def sent(self, command: str) -> list[dict[str, str]]:
         return [parameters for name, parameters in self.log if name == command]
 
-    def _do_createDomain(self, parameters: dict[str, str]) -> None:
+    def _do_createdomain(self, parameters: dict[str, str]) -> None:
         parent = self.domains[parameters["parentdomainid"]]
         taken = [*self.domains.values(), *self.dying.values()]
         if any(
@@ -288,7 +293,7 @@ class FakeCloudStack:
             raise RefusedError(f"Domain with name [{parameters['name']}] already exists.", code=431)
         self._add_domain(parameters["name"], parent, network=parameters.get("networkdomain", ""))
 
-    def _do_updateDomain(self, parameters: dict[str, str]) -> None:
+    def _do_updatedomain(self, parameters: dict[str, str]) -> None:
         id = parameters["id"]
         place = self.domains if id in self.domains else self.dying
         if id not in place:
@@ -302,12 +307,12 @@ class FakeCloudStack:
             domain = replace(domain, network_domain=parameters["networkdomain"])
         place[id] = domain
 
-    def _do_createAccount(self, parameters: dict[str, str]) -> None:
+    def _do_createaccount(self, parameters: dict[str, str]) -> None:
         domain = self.domains[parameters["domainid"]]
         self._refuse_taken_name(domain, parameters["username"])
         self._add_account(domain, parameters["account"], [self._new_user(domain, parameters)])
 
-    def _do_createUser(self, parameters: dict[str, str]) -> None:
+    def _do_createuser(self, parameters: dict[str, str]) -> None:
         domain = self.domains[parameters["domainid"]]
         self._refuse_taken_name(domain, parameters["username"])
         for id, account in self.accounts.items():
@@ -326,14 +331,14 @@ class FakeCloudStack:
         self.passwords[f"{domain.path}:{parameters['username']}"] = parameters["password"]
         return self._user(domain, parameters["account"], parameters["username"], **person)
 
-    def _do_updateUser(self, parameters: dict[str, str]) -> None:
+    def _do_updateuser(self, parameters: dict[str, str]) -> None:
         values = {name: value for name, value in parameters.items() if name != "id"}
         self._change_user(parameters["id"], **values)
 
-    def _do_enableUser(self, parameters: dict[str, str]) -> None:
+    def _do_enableuser(self, parameters: dict[str, str]) -> None:
         self._change_user(parameters["id"], state="enabled")
 
-    def _do_disableUser(self, parameters: dict[str, str]) -> str:
+    def _do_disableuser(self, parameters: dict[str, str]) -> str:
         self._change_user(parameters["id"], state="disabled")
         job_id = self._new_id("job")
         self.jobs[job_id] = [Job("pending"), Job("succeeded")]
@@ -344,25 +349,23 @@ class FakeCloudStack:
             users = tuple(replace(user, **values) if user.id == id else user for user in account.users)
             self.accounts[account_id] = replace(account, users=users)
 
-    def _do_enableAccount(self, parameters: dict[str, str]) -> None:
+    def _do_enableaccount(self, parameters: dict[str, str]) -> None:
         self.accounts[parameters["id"]] = replace(self.accounts[parameters["id"]], state="enabled")
 
-    def _do_updateResourceLimit(self, parameters: dict[str, str]) -> None:
+    def _do_updateresourcelimit(self, parameters: dict[str, str]) -> None:
         domain = self.domains[parameters["domainid"]]
         name = _NAMES[int(parameters["resourcetype"])]
         limits = {**(domain.limits or {}), name: int(parameters["max"])}
         self.domains[domain.id] = replace(domain, limits=limits)
 
-    def _do_createNetwork(self, parameters: dict[str, str]) -> None:
+    def _do_createnetwork(self, parameters: dict[str, str]) -> None:
         domain = self.domains[parameters["domainid"]]
         self.networks.append(
-            OwnedResource(
-                self._new_id("network"), parameters["name"], "Allocated", domain.id, domain.path
-            )
+            OwnedResource(self._new_id("network"), parameters["name"], "Allocated", domain.id, domain.path)
         )
 
 
-# --- plans --------------------------------------------------------------------------------------------------
+# --- plans ------------------------------------------------------------------------------------------------
 
 
 def action(
