@@ -6,7 +6,12 @@ import re
 
 from tests.conformance.replay import Result
 
-ALLOWED: dict[str, tuple[str, str]] = {}
+ALLOWED: dict[str, tuple[str, str]] = {
+    "4.23/roles:1": (
+        r"\.listdomainsresponse\.domain\[ROOT\]\.\w+total: ",
+        "ROOT still counts VMs, volumes and networks of experiments outside the recording, long gone by then",
+    ),
+}
 """Exchange (`4.23/roles:1`) → (pattern of the places that may differ, reason)."""
 
 

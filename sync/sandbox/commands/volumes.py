@@ -14,7 +14,6 @@ from sync.sandbox.commands.common_machines import (
     seen,
     simple_job,
 )
-
 from sync.sandbox.commands.views_machines import modern, volume_row, zone_fields
 from sync.sandbox.engine import Call, command
 from sync.sandbox.errors import invalid
