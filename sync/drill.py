@@ -57,8 +57,8 @@ def practice(
     """Start the sandbox and the CI database, let the incident happen, clean up afterwards.
 
     `speed` is tenfold when left out; `folder` is a temporary one, removed afterwards, when left out;
-    `on_step` is told, in words, what happens. Raises UsageError for an unknown scenario, UnreachableError when the
-    sandbox does not start.
+    `on_step` is told, in words, what happens. Raises UsageError for an unknown scenario, UnreachableError
+    when the sandbox does not start.
     """
     if scenario not in SCENARIOS:
         raise UsageError(f"There is no scenario {scenario}.", next_step=f"There is {', '.join(SCENARIOS)}.")

@@ -1,7 +1,7 @@
 """One credential's connection to CloudStack: signed POST calls through `cs`, one session a thread.
 
 The only module that imports `cs`. It asks `cs` for the raw text (`json=False`) and reads it itself: the
-wrapper must be the one of this very call. Otherwise `{"anything": {}}`, said by something else than CloudStack,
+wrapper must be the one of this very call. Otherwise `{"anything": {}}`, said by a server that is not CloudStack,
 would be an empty list, and an empty list is what an incident looks like.
 """
 
@@ -73,6 +73,12 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection to {self.endpoint}>"
+
+    @property
+    def key(self) -> str:
+        """The API key: names the caller in `getUser`, and is kept out of every message."""
+        key = self._credentials.key
+        return key if isinstance(key, str) else key.reveal()
 
     @property
     def calls(self) -> int:
@@ -148,7 +154,7 @@ class Connection:
         values = (
             value for name, value in parameters.items() if any(part in name.lower() for part in _SENSITIVE)
         )
-        return (self._credentials.secret.reveal(), self._credentials.key, *values)
+        return (self._credentials.secret.reveal(), self.key, *values)
 
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)
@@ -169,7 +175,7 @@ class Connection:
         verify = self._credentials.verify
         return cs.CloudStack(
             endpoint=self._credentials.endpoint,
-            key=self._credentials.key,
+            key=self.key,
             secret=self._credentials.secret.reveal(),
             timeout=self._timeout,
             method="post",

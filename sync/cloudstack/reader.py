@@ -99,7 +99,7 @@ class Reader:
             if known is not None and now - known[0] <= CAPABILITIES_AGE:
                 return known[1]
             found = asking.ask(
-                self._connection.read, key=self._credentials.key, endpoint=self._connection.endpoint
+                self._connection.read, key=self._connection.key, endpoint=self._connection.endpoint
             )
             self._capabilities = (now, found)
             return found
