@@ -356,7 +356,7 @@ class Engine:
             call.integer(name)
         maximum = int(self.world.setting("default.page.size"))
         if found.name.startswith("list"):
-            check_page(call.params, maximum)
+            check_page(found.name, call.params, maximum)
         if found.job is not None:
             return self.submit(call)
         result = found.run(call)

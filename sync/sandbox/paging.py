@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.sandbox.errors import ApiError, invalid
+from sync.sandbox.errors import ApiError, invalid, refused_parameter
 
 
 @dataclass(frozen=True)
@@ -17,16 +18,18 @@ class Listing:
     show: Callable[[Any], dict[str, Any]]
     paged: bool = True
     """Some commands know no pages and show all they found."""
-    arrange: Callable[[Sequence[Any]], Sequence[Any]] | None = None
-    """Puts the rows of one page in another order than that in which the pages are cut."""
     counted: bool = True
     """False: the answer has no `count`."""
     arranged: Callable[[Any], Any] | None = None
     """Sort key of the rows within a page; which rows are on it is decided by the order found."""
 
 
-def check_page(params: dict[str, str], maximum: int) -> None:
+def check_page(command: str, params: dict[str, str], maximum: int) -> None:
     """Refuse a page that cannot be; measured on 4.23. Raises ApiError (431)."""
+    for name in ("page", "pagesize"):
+        if not re.fullmatch(r"-?\d+", params.get(name, "0")):
+            text = f"invalid value. Invalid parameter value={params[name]} for {name}"
+            raise refused_parameter(command, text)
     if "page" in params and "pagesize" not in params:
         raise ApiError(431, '"pagesize" parameter is required when "page" is specified', 9999)
     if "pagesize" in params and "page" not in params:
@@ -45,8 +48,6 @@ def page_of(listing: Listing, answer: str, params: dict[str, str], maximum: int)
         size = int(params.get("pagesize", maximum))
         start = (max(1, int(params.get("page", 1))) - 1) * max(0, size)
         rows = rows if size < 0 else rows[start : start + size]
-    if listing.arrange is not None:
-        rows = listing.arrange(rows)
     made: dict[str, Any] = {"count": total} if listing.counted else {}
     if rows:
         shown = sorted(rows, key=listing.arranged) if listing.arranged else rows

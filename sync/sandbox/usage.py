@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-RESOURCES: dict[str, tuple[int, str]] = {
-    "vm": (0, "user_vm"),
-    "ip": (1, "public_ip"),
-    "volume": (2, "volume"),
-    "snapshot": (3, "snapshot"),
-    "template": (4, "template"),
-    "project": (5, "project"),
-    "network": (6, "network"),
-    "vpc": (7, "vpc"),
-    "cpu": (8, "cpu"),
-    "memory": (9, "memory"),
-    "primarystorage": (10, "primary_storage"),
-    "secondarystorage": (11, "secondary_storage"),
-}
-"""Resource → (resourcetype, resourcetypename) that every release has; the rest is in releases.py.
-
-Memory is counted in MiB, the storages in bytes.
-"""
-
 
 class Usage:
-    """Counts by owner (account or domain id) and resource."""
+    """Counts by owner (account or domain id) and resource; memory in MiB, storages in bytes."""
 
-    def __init__(self, lineage: Callable[[str], list[str]]) -> None:
+    def __init__(self, lineage: Callable[[str], list[str]], keeps: Callable[[str, str], str | None]) -> None:
         self._lineage = lineage
+        self._keeps = keeps
+        """Account and resource → the owner, if any, that goes on counting what is taken back."""
         self.counts: dict[str, dict[str, int]] = {}
 
     def add(self, account_id: str, resource: str, amount: int) -> None:
         """Count a resource for an account and for every domain above it; a negative amount takes it back."""
+        kept = self._keeps(account_id, resource) if amount < 0 else None
         for owner in (account_id, *self._lineage(account_id)):
+            if owner == kept:
+                continue
             counts = self.counts.setdefault(owner, {})
             counts[resource] = max(0, counts.get(resource, 0) + amount)
 

@@ -40,7 +40,7 @@ VOLATILE = STATISTICS | frozenset(
         *("networkread", "networkwrite", "diskread", "diskwrite"),
     )
 )
-"""Host and storage (which one it is), addresses, urls, statistics, capacities: only their type is compared."""
+"""Hosts and storages (which one it is), addresses, urls, statistics, capacities: only the type counts."""
 PLACES = re.compile(r"\.zone\[[^]]*\]\.gpu(total|used)$|\.storage\[[^]]*\]\.name$")
 """Volatile where they stand, though not everywhere: a zone's GPU capacity, a pool's name."""
 NUMBERS = tuple(
@@ -61,7 +61,7 @@ NUMBERS = tuple(
         r"(?i)(?<=\bdomain )\d+",
         r"(?i)(?<=\bdomain: )\d+",
         r"^\d+(?= - API key pair)",
-        r"(?<=-)\d+$",
+        r"(?<=^PrjAcct-)(.*-)\d+$",
         r"(?<=\bcs)[0-9a-f]+(?=cloud\.internal)",
         r"(?<=VM_VS_)\d+",
     )
@@ -233,14 +233,18 @@ class Comparison:
         """A text with known ids as the sandbox's, unknown ones and internal numbers as placeholders."""
         text = UUID.sub(lambda found: known.get(found[0], "<id>") or found[0], text)
         for pattern in NUMBERS:
-            text = pattern.sub("#", text)
+            text = _masked(pattern, text)
         return text
+
+
+def _masked(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda found: f"{found[1]}#" if pattern.groups else "#", text)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         for pattern in NUMBERS:
-            value = pattern.sub("#", value)
+            value = _masked(pattern, value)
     return value
 
 

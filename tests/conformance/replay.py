@@ -165,7 +165,9 @@ class Replay:
 
     def _make(self, text: str) -> None:
         """Many projects: domains below ROOT/ci, an account with two users in some of them."""
-        counted = {word: int(number.replace(",", "")) for number, word in re.findall(r"(\d[\d,]*) (\w+)", text)}
+        counted = {
+            word: int(number.replace(",", "")) for number, word in re.findall(r"(\d[\d,]*) (\w+)", text)
+        }
         world = self.server.world
         parent = next(domain for domain in world.domains.values() if domain.path == "ROOT/ci")
         role = next(role for role in world.roles.values() if role.name == "User" and role.is_default)
