@@ -50,10 +50,17 @@ def _environment_options(parser: argparse.ArgumentParser, *, nested: bool = Fals
     """Given before or after the command; after it, a default must not overwrite what stood before."""
     default = argparse.SUPPRESS if nested else None
     parser.add_argument(
-        "--environment", metavar="NAME", default=default, help="which configured environment (default: the file's)"
+        "--environment",
+        metavar="NAME",
+        default=default,
+        help="which configured environment (default: the file's)",
     )
     parser.add_argument(
-        "--config", metavar="FILE", type=Path, default=default, help="configuration file (default: ABREAST_CONFIG)"
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=default,
+        help="configuration file (default: ABREAST_CONFIG)",
     )
 
 
@@ -69,7 +76,9 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, command: Comma
 
 
 def _add_screens(commands: argparse._SubParsersAction[Parser]) -> None:
-    watch = _add(commands, "watch", _watch, "read-only monitoring: refreshes by itself, rings on critical drift")
+    watch = _add(
+        commands, "watch", _watch, "read-only monitoring: refreshes by itself, rings on critical drift"
+    )
     watch.add_argument(
         "--headless", action="store_true", help="no screen: one JSON line a refresh, until interrupted"
     )
@@ -116,7 +125,9 @@ def _add_changers(commands: argparse._SubParsersAction[Parser]) -> None:
     _format_option(apply)
     rebuild = _add(commands, "rebuild", _rebuild, "headless recovery: assess, plan, confirm, execute, verify")
     rebuild.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
-    rebuild.add_argument("--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)")
+    rebuild.add_argument(
+        "--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)"
+    )
     _format_option(rebuild)
 
 
@@ -187,7 +198,7 @@ def _apply(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from console.cli.changing import rebuild
+    from console.cli.rebuilding import rebuild
 
     return rebuild(arguments)
 

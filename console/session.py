@@ -254,7 +254,9 @@ def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:
         row = by_key.get(project_key(name))
         if row is None:
             near = get_close_matches(project_key(name), list(by_key), n=1)
-            hint = f"Did you mean {by_key[near[0]].name}?" if near else "`abreast inventory desired` lists them."
+            hint = (
+                f"Did you mean {by_key[near[0]].name}?" if near else "`abreast inventory desired` lists them."
+            )
             raise UsageError(f"There is no project or domain named {name}.", next_step=hint)
         chosen.append(row)
     return tuple(chosen)

@@ -1,4 +1,4 @@
-"""Commands that change something, after showing it and being told so: apply, rebuild."""
+"""Commands that change something, after showing it and being told so: apply."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from console.cli.output import ask, plain, result, result_json, say, table
 from console.cli.planning import read_plan, show
-from console.cli.reading import read_both
 from console.cli.sessions import session_of
-from console.session import Session, choose_rows
+from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, GuardError
-from sync.model import Drift, JsonObject, Outcome, Plan
+from sync.model import JsonObject, Outcome, Plan
 
 if TYPE_CHECKING:
     from sync.executor import Confirmation, ExecutionEvent, RunReport
@@ -62,7 +61,9 @@ def progress() -> Callable[[ExecutionEvent], None]:
     def show_event(event: ExecutionEvent) -> None:
         if event.result is not None:
             detail = f": {event.result.detail}" if event.result.detail else ""
-            say(f"[{event.done}/{event.total}] {event.result.outcome.value:9} {event.result.action_id}{detail}")
+            say(
+                f"[{event.done}/{event.total}] {event.result.outcome.value:9} {event.result.action_id}{detail}"
+            )
 
     return show_event
 
@@ -117,14 +118,3 @@ def report_json(report: RunReport) -> JsonObject:
         "results": plain(report.results),
         "seconds": round((report.ended_at - report.started_at).total_seconds(), 3),
     }
-
-
-def rebuild(arguments: argparse.Namespace) -> int:
-    """`abreast rebuild`: finishes an interrupted run, else assesses and plans; then executes and verifies."""
-    with session_of(arguments) as session, stop_on_interrupt() as stop:
-        session.arm()
-        report = _resume(session, arguments, stop)
-        drift = session.compare(*read_both(session))
-        if not stop.is_set():
-            report, drift = _rebuild_rest(session, arguments, stop, drift=drift, earlier=report)
-        return _conclude(session, arguments, report=report, drift=drift, stopped=stop.is_set())

@@ -23,9 +23,7 @@ def plain(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, Mapping):
-        return {
-            str(key.value if isinstance(key, Enum) else key): plain(item) for key, item in value.items()
-        }
+        return {str(key.value if isinstance(key, Enum) else key): plain(item) for key, item in value.items()}
     if isinstance(value, (frozenset, set)):
         return sorted(plain(item) for item in value)
     if isinstance(value, (list, tuple)):

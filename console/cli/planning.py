@@ -24,7 +24,9 @@ def plan(arguments: argparse.Namespace) -> int:
         actions = [action for row in rows for action in session.repairs(row)]
         for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
             if not coverage.is_complete:
-                say(f"abreast: {name} is {coverage.state.value}, nothing is proposed for what was not read. {coverage.why}")
+                say(
+                    f"abreast: {name} is {coverage.state.value}, nothing is proposed for what was not read. {coverage.why}"
+                )
         notes = [f"{row.name}: {part.note}" for row in rows for part in row.parts if part.note]
         made = session.plan(actions, notes=notes)
         text = json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n"
@@ -54,7 +56,9 @@ def read_plan(path: Path) -> Plan:
     except OSError as error:
         raise UsageError(f"The plan {path} cannot be read: {error.strerror}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UsageError(f"{path} is not a plan: it is not JSON.", next_step="`abreast plan -o FILE` writes one.") from None
+        raise UsageError(
+            f"{path} is not a plan: it is not JSON.", next_step="`abreast plan -o FILE` writes one."
+        ) from None
     return from_json(content)
 
 
@@ -85,7 +89,11 @@ def show(made: Plan) -> None:
     result(f"{len(made.actions)} actions: {counts or 'none'}. None of them deletes anything.")
     if made.actions:
         result("")
-        result(table(map(_action_row, made.actions), header=("action", "target", "change", "reversible", "reason")))
+        result(
+            table(
+                map(_action_row, made.actions), header=("action", "target", "change", "reversible", "reason")
+            )
+        )
     for note in made.notes:
         result(f"left alone: {note}")
 

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+from typing import Literal
 
 from console.cli.output import result_json, say
 from console.cli.sessions import open_session, session_of
@@ -37,7 +38,7 @@ def open_watch(arguments: argparse.Namespace) -> int:
     return run_app(open_session(arguments), start="watch")
 
 
-def run_app(session: Session, *, start: str) -> int:
+def run_app(session: Session, *, start: Literal["overview", "watch", "recovery"]) -> int:
     """The console on a session, until it is left; closes the session."""
     from console.app import ConsoleApp
 

@@ -165,6 +165,11 @@ class SandboxProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End it at once, as a crash would; its state file stays as it was last written."""
         self._process.kill()

@@ -1,0 +1,90 @@
+"""The practice incident and the stand-in CloudStack as commands."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from console.cli.output import result, result_json, say
+from sync.errors import EXIT_DONE, UnreachableError, UsageError
+
+
+def drill(arguments: argparse.Namespace) -> int:
+    """`abreast drill`: the incident, then the console on it; without a terminal it plays itself."""
+    if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _scripted(arguments.scenario)
+    from console.cli.screens import run_app
+    from console.session import Session
+    from sync.drill import practice
+
+    with practice(scenario=arguments.scenario, on_step=say) as incident:
+        return run_app(Session(incident.environment), start="overview")
+
+
+def _scripted(scenario: str) -> int:
+    from sync.drill_script import exit_code, play
+
+    summary = play(scenario=scenario, say=say)
+    result_json(summary)
+    return exit_code(summary)
+
+
+def sandbox(arguments: argparse.Namespace) -> int:
+    """`abreast sandbox`: serve until interrupted, after telling where and with which keys."""
+    from sync.sandbox.announce import announcement
+    from sync.sandbox.process import SandboxError, SandboxProcess
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
+        database = _ci_database(arguments.world, arguments.state, stack)
+        try:
+            server = stack.enter_context(
+                SandboxProcess.start(
+                    world=arguments.world,
+                    release=arguments.release,
+                    speed=arguments.speed,
+                    state=arguments.state,
+                    port=arguments.port,
+                )
+            )
+        except SandboxError as problem:
+            raise UnreachableError(
+                str(problem), next_step="Is the port free, and the state file whole?"
+            ) from None
+        ready = server.ready
+        result(
+            announcement(
+                endpoint=ready.url, key=ready.key, secret=ready.secret, ci_database=database
+            ).rstrip()
+        )
+        say(f"CloudStack {ready.release}, world {ready.world}. ctrl+c ends it.")
+        while not stop.wait(0.5):
+            if not server.is_running:
+                raise UnreachableError("The sandbox ended by itself.", next_step="Start it again.")
+    return EXIT_DONE
+
+
+def _ci_database(world: str, state: Path | None, stack: ExitStack) -> Path:
+    """The sample CI database of a world: beside the state file, or for as long as the command runs."""
+    from sync.sandbox.worlds import WorldFileError, blueprint_for, write_database
+
+    if state is not None:
+        path = state.with_name(f"{state.name}.ci.sqlite")
+    else:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="abreast-sandbox-"))
+        path = Path(folder) / "ci.sqlite"
+    try:
+        if not path.exists():
+            write_database(blueprint_for(world), path)
+    except WorldFileError as problem:
+        raise UsageError(str(problem)) from None
+    except OSError as problem:
+        raise UsageError(f"The sample CI database {path} cannot be written: {problem.strerror}.") from None
+    return path
