@@ -96,6 +96,8 @@ class _Attempt:
         self.operation: Operation = OPERATIONS[action.kind]
         self.started = performer._clock()
         self.job_id: str | None = intent.job_id if intent is not None else None
+        self.now = Observation(None)
+        """The reading that the precondition was last compared with."""
 
     def run(self) -> ActionResult:
         """The recipe."""
@@ -118,7 +120,7 @@ class _Attempt:
 
     def _before_sending(self) -> ActionResult | None:
         """SKIPPED when it is not to be sent, NOT_RUN after a stop, None when it is."""
-        now = self._read()
+        now = self.now = self._read()
         if is_reached(self.action, now) or (self.operation.is_creation and now.object_id is not None):
             return self._already_there(now)
         changed = surprise(self.action, now)
@@ -157,8 +159,7 @@ class _Attempt:
 
     def _send(self, attempt: int) -> ActionResult | None:
         """The outcome of one call, or None when it is proven to have had no effect and may be sent again."""
-        now = self._read()
-        parameters = self.operation.parameters(self.p._lookup, self.action, now)
+        parameters = self.operation.parameters(self.p._lookup, self.action, self.now)
         secret = self._password(parameters)
         entry = self.p._journal.intent(
             self.action, self.operation.command, parameters=parameters, attempt=attempt

@@ -448,8 +448,14 @@ def _differences(wanted: Mapping[str, str | None], now: Observation) -> str:
     return ", ".join(
         f"{name} is {_shown(found[name])} instead of {_shown(value)}"
         for name, value in wanted.items()
-        if normalised(name) not in now.unseen and (value or "").strip() != (found[name] or "").strip()
+        if normalised(name) not in now.unseen and _spelt(name, value) != _spelt(name, found[name])
     )
+
+
+def _spelt(name: str, value: str | None) -> str:
+    """A value as it is compared: the names of people as written, but for the spaces around them."""
+    text = (value or "").strip()
+    return text if normalised(name) in _PERSON else text.casefold()
 
 
 def _shown(value: str | None) -> str:

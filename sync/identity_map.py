@@ -1,0 +1,156 @@
+"""Old ids to new ones after a rebuild, for whoever keeps ids of CloudStack: made, and written safely."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sync.credentials import Credential, CredentialFile
+from sync.errors import UsageError
+from sync.model import Action, ActionKind, DesiredInventory, Drift, Outcome, Plan
+from sync.operations import target_of
+from sync.recovery import stale_ids
+from sync.schedule import is_in_place
+
+if TYPE_CHECKING:
+    from sync.executor import RunReport
+
+_WHAT = {
+    ActionKind.CREATE_DOMAIN: "domain",
+    ActionKind.CREATE_ACCOUNT: "account",
+    ActionKind.CREATE_USER: "user",
+    ActionKind.CREATE_NETWORK: "network",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One object that has a new id."""
+
+    what: str
+    """`domain`, `account`, `user` or `network`."""
+    project: str
+    name: str
+    """The natural key, e.g. `ROOT/ci/dune:dune:jmartin`."""
+    old_id: str
+    """Empty where nobody kept it."""
+    new_id: str
+
+
+def identity_map(
+    plan: Plan, report: RunReport, desired: DesiredInventory, *, after: Drift | None = None
+) -> tuple[Identity, ...]:
+    """What a run made or found there, with its id of before where the CI database or the plan has it.
+
+    With `after`, the drift read anew, ids that earlier runs changed and nobody has re-linked are in it too.
+    """
+    new_ids = {
+        result.action_id: result.object_id
+        for result in report.results
+        if result.object_id is not None and is_in_place(result)
+    }
+    rows = [
+        Identity(
+            _WHAT[action.kind],
+            action.project,
+            action.target,
+            _old_id(action, plan, desired),
+            new_ids[action.id] or "",
+        )
+        for action in plan.actions
+        if action.kind in _WHAT and action.id in new_ids
+    ]
+    known = {row.project for row in rows if row.what == "domain"}
+    if after is not None:
+        paths = {row.key: row.view.path for row in after.rows if row.view is not None}
+        rows += [
+            Identity("domain", one.key, paths.get(one.key, one.project), one.stored, one.current)
+            for one in stale_ids(after)
+            if one.key not in known
+        ]
+    return tuple(rows)
+
+
+def _old_id(action: Action, plan: Plan, desired: DesiredInventory) -> str:
+    if action.kind is not ActionKind.CREATE_DOMAIN:
+        return ""
+    project = desired.projects.get(action.project)
+    if project is not None and project.domain_id:
+        return project.domain_id
+    renamed = (
+        one.target_id
+        for one in plan.actions
+        if one.kind is ActionKind.RENAME_DOMAIN and one.target == action.target
+    )
+    return next(renamed, None) or ""
+
+
+def new_credentials(plan: Plan, report: RunReport, vault: CredentialFile) -> list[Credential]:
+    """The passwords of the users that a run made, and of no others; ConfigurationError from the file."""
+    made = {result.action_id for result in report.results if result.outcome is Outcome.SUCCEEDED}
+    users = {
+        (target_of(action).path, target_of(action).account, action.parameters["username"])
+        for action in plan.actions
+        if action.kind in (ActionKind.CREATE_ACCOUNT, ActionKind.CREATE_USER) and action.id in made
+    }
+    return [item for item in vault.credentials() if (item.domain_path, item.account, item.username) in users]
+
+
+def write(rows: Sequence[Identity], folder: Path, *, name: str = "identity-map") -> tuple[Path, Path]:
+    """Write the map as CSV and JSON, each whole or not at all; UsageError when the folder cannot take it."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Identity)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    as_json = json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False) + "\n"
+    paths = folder / f"{name}.csv", folder / f"{name}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(paths, (text.getvalue(), as_json), strict=True):
+            _replace(path, content)
+    except OSError as error:
+        raise UsageError(
+            f"The identity map cannot be written to {folder}: {error.strerror}.",
+            next_step="Name another folder; the ledger has all that is in it.",
+        ) from None
+    return paths
+
+
+def _replace(path: Path, content: str) -> None:
+    """Put a file in place when all of it is on the disk."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def summary(rows: Iterable[Identity]) -> dict[str, int]:
+    """How many new ids of each kind of object."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.what] = counts.get(row.what, 0) + 1
+    return counts
