@@ -60,9 +60,10 @@ def load(path: Path, clock: Clock) -> World:
     """Read a world; its running jobs are failed. Raises StateFileError."""
     state = _read(path)
     world = World(release=state["release"], clock=clock)
+    longest = world.access_log.maxlen
     for name in KEPT:
         setattr(world, name, state[name])
-    world.access_log = deque(state["access_log"], maxlen=world.access_log.maxlen)
+    world.access_log = deque(state["access_log"], maxlen=longest)
     world.graveyard = {table: state["graveyard"].get(table, {}) for table in TABLES}
     world.usage.counts = state["usage"]
     for name in TABLES:

@@ -218,11 +218,10 @@ def remove_account(world: World, account: Account) -> None:
         world.bury("users", user.id)
         world.log_destroyed("user", user, name=user.username)
     world.bury("accounts", account.id)
-    if account.type == PROJECT:
-        project = world.projects.get(account.project_id or "")
-        if project is not None:
-            project.state = "Disabled"
-    world.log_destroyed("project" if account.type == PROJECT else "account", account)
+    if account.type != PROJECT:
+        world.log_destroyed("account", account)
+    elif account.project_id in world.projects:
+        world.projects[account.project_id].state = "Disabled"
 
 
 def clean_account(world: World, account: Account) -> Work:
@@ -271,6 +270,7 @@ def _drop_the_rest(world: World, account: Account) -> None:
     for project in list(world.projects.values()):
         if project.account_id == account.id:
             world.bury("projects", project.id)
+            world.log_destroyed("project", project)
             for owner_id in project.owner_ids:
                 world.usage.add(owner_id, "project", -1)
         else:

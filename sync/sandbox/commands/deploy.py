@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sync.sandbox import lifecycle
+from sync.sandbox import lifecycle, limits
 from sync.sandbox.commands.common_machines import check_machine, event, ids_of
 from sync.sandbox.commands.networks import network_for
 from sync.sandbox.commands.views_machines import modern, vm_row
@@ -52,6 +52,8 @@ def deploy_virtual_machine(call: Call) -> Work:
     assert isinstance(template, Template)
     if template.removed is not None:
         raise invalid(f"Unable to use template {template.id}")
+    limits.check(world, owner, "volume", 2 if "diskofferingid" in call.params else 1)
+    limits.check(world, owner, "primarystorage", _root_size(call, template))
     networks = _networks(call, owner)
     vm = _record(call, owner, template)
     _check_unique(call, vm, networks)
@@ -190,10 +192,13 @@ def _no_address(call: Call, network: Network) -> ApiError:
     return ApiError(533, f"{text}Ntwk[{network.number}|Guest|{number}]", 9999)
 
 
+def _root_size(call: Call, template: Template) -> int:
+    asked = call.integer("rootdisksize")
+    return asked * lifecycle.GIB if asked else template.size or 2 * lifecycle.GIB
+
+
 def _add_root(call: Call, vm: VirtualMachine, template: Template) -> None:
     world = call.world
-    size = template.size or 2 * lifecycle.GIB
-    asked = call.integer("rootdisksize")
     add_volume(
         world,
         vm,
@@ -204,7 +209,7 @@ def _add_root(call: Call, vm: VirtualMachine, template: Template) -> None:
             type="ROOT",
             account_id=vm.account_id,
             zone_id=vm.zone_id,
-            size=asked * lifecycle.GIB if asked else size,
+            size=_root_size(call, template),
             vm_id=vm.id,
             device=0,
             template_id=template.id,

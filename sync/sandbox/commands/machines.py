@@ -18,7 +18,7 @@ from sync.sandbox.commands.common_machines import (
     seen,
 )
 from sync.sandbox.commands.networks import network_for
-from sync.sandbox.commands.views_machines import DETAILS, modern, pending_jobs, vm_row
+from sync.sandbox.commands.views_machines import DETAILS, modern, vm_row
 from sync.sandbox.engine import Call, command
 from sync.sandbox.errors import ApiError, failed, invalid
 from sync.sandbox.jobs import JobEvent, Queued, Work
@@ -67,10 +67,9 @@ def _in_network(call: Call, vm: VirtualMachine, network_id: str) -> bool:
 @command("listVirtualMachines", answer="virtualmachine", entities=ENTITIES)
 def list_virtual_machines(call: Call) -> Listing:
     """VMs of the owners asked for; `displayvm=false` rows only when they are asked for."""
-    jobs = pending_jobs(call.world)
     asked = {one.strip() for one in call.params.get("details", "all").lower().split(",")}
     details = DETAILS if "all" in asked else DETAILS & asked
-    return Listing(found_machines(call), lambda vm: vm_row(call.world, vm, details=details, jobs=jobs))
+    return Listing(found_machines(call), lambda vm: vm_row(call.world, vm, details=details))
 
 
 def _event(call: Call, vm: VirtualMachine, type: str, scheduled: tuple[str, str], working: str) -> JobEvent:
@@ -231,6 +230,8 @@ def recover_virtual_machine(call: Call) -> dict[str, Any]:
     vm = live(call, "id", "vms", "Instance")
     if vm.state != "Destroyed":
         raise invalid(f"Vm with id {vm.id} is not in the right state")
+    if owner_of(call, vm).removed is not None:
+        raise failed("Unable to recover VM as the account is deleted")
     offering = call.world.offerings[vm.offering_id].row
     check_machine(call.world, owner_of(call, vm), offering)
     vm.state, vm.destroyed_at, vm.updated = "Stopped", None, call.now

@@ -68,15 +68,6 @@ def os_name(world: World, os_type_id: str | None) -> str:
     return found.row["description"] if found else ""
 
 
-def pending_jobs(world: World) -> dict[str, str]:
-    """Instance id → id of the job that still works on it."""
-    return {
-        job.instance_id: job.id
-        for job in world.jobs.values()
-        if job.status == 0 and job.instance_id is not None
-    }
-
-
 # --- VMs -----------------------------------------------------------------------------------------------
 
 
@@ -85,10 +76,8 @@ def vm_row(
     vm: VirtualMachine,
     *,
     details: frozenset[str] = DETAILS,
-    jobs: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """A VM as listVirtualMachines shows it."""
-    jobs = pending_jobs(world) if jobs is None else jobs
     row: dict[str, Any] = {"id": vm.id, "name": vm.name, "displayname": vm.display_name}
     row |= _vm_owner(world, vm)
     row |= {
@@ -126,8 +115,8 @@ def vm_row(
     if modern(world):
         row |= {"arch": "x86_64"}
     row |= {"tags": tag_rows(world, vm), "hasannotations": False}
-    if vm.id in jobs:
-        row |= {"jobid": jobs[vm.id], "jobstatus": 0}
+    if vm.id in world.pending:
+        row |= {"jobid": world.pending[vm.id], "jobstatus": 0}
     return row
 
 
@@ -207,10 +196,10 @@ def nic_row(world: World, nic: Nic, *, plugged: bool) -> dict[str, Any]:
     return row | {"enabled": True} if modern(world) else row
 
 
-def vm_metrics_row(world: World, vm: VirtualMachine, jobs: dict[str, str]) -> dict[str, Any]:
+def vm_metrics_row(world: World, vm: VirtualMachine) -> dict[str, Any]:
     """A VM as listVirtualMachinesMetrics shows it."""
     offering = world.offerings[vm.offering_id].row
-    row = vm_row(world, vm, jobs=jobs)
+    row = vm_row(world, vm)
     row.pop("domainpath", None)
     clock = offering["cpunumber"] * offering["cpuspeed"] / 1000
     return row | {"cputotal": f"{clock:.1f} Ghz", "memorytotal": f"{offering['memory'] / 1024:.2f} GiB"}
