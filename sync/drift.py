@@ -146,14 +146,15 @@ class _World:
 
     def view(self, domain: Domain) -> DomainView:
         """What CloudStack has of one project."""
+        key = domain.id
         return DomainView(
-            domain_id=domain.id,
+            domain_id=key,
             path=domain.path,
             domain=domain,
-            accounts=tuple(map(_with_sorted_users, _sorted(self.accounts.get(domain.id)))),
-            subdomains=_sorted(self.subdomains.get(domain.id)),
-            vms=_sorted(self.vms.get(domain.id)),
-            **{name: _sorted(self.resources[name].get(domain.id)) for name in _RESOURCES},
+            accounts=tuple(map(_with_sorted_users, _sorted(self.accounts.get(key)))),
+            subdomains=_sorted(self.subdomains.get(key)),
+            vms=_sorted(self.vms.get(key)),
+            **{name: _sorted(rows[key]) for name, rows in self.resources.items() if key in rows},
         )
 
     def dying_view(self, corpse: _Corpse) -> DomainView:
@@ -176,20 +177,23 @@ class _World:
 _Named = TypeVar("_Named", Account, Domain, VirtualMachine, OwnedResource)
 
 
+_BY_NAME = attrgetter("name", "id")
+
+
 def _sorted(rows: list[_Named] | None) -> tuple[_Named, ...]:
     """By name, then id: CloudStack promises no order."""
     if not rows:
         return ()
     if len(rows) > 1:
-        rows.sort(key=attrgetter("name", "id"))
+        rows.sort(key=_BY_NAME)
     return tuple(rows)
 
 
 def _with_sorted_users(account: Account) -> Account:
-    users = account.users
-    if all(users[index].username <= users[index + 1].username for index in range(len(users) - 1)):
+    names = [user.username for user in account.users]
+    if names == sorted(names):
         return account
-    return replace(account, users=tuple(sorted(users, key=attrgetter("username", "id"))))
+    return replace(account, users=tuple(sorted(account.users, key=attrgetter("username", "id"))))
 
 
 def _below(path: str, parent: str) -> list[str]:
@@ -296,7 +300,7 @@ class _Judge:
         self.parent = actual.scope.parent
         self.network_rule = network_rule
         self.is_actual_complete = actual.coverage.is_complete
-        self.has_parent = actual.parent_id is not None or bool(actual.domains) or self.parent == "ROOT"
+        self.has_parent = actual.parent_id is not None or "/" not in self.parent
         self.is_deletion_running = world.is_deletion_running
         self.unproven = _why_unproven(desired, actual)
 
@@ -335,11 +339,10 @@ class _Judge:
                 "It is left alone."
             )
             return DriftRow(key, kind, None, view, dying=dying, parts=tuple(parts), reason=reason)
-        parts = compare_living(project, view, domain, network_rule=self.network_rule) + parts
+        parts += compare_living(project, view, domain, network_rule=self.network_rule)
         kind = kind_of(parts)
-        members = len(usable_members(project))
-        if members and not view.accounts and kind is not DriftKind.DELETING:
-            known = _count(members, "member")
+        if not view.accounts and usable_members(project) and kind is not DriftKind.DELETING:
+            known = _count(len(usable_members(project)), "member")
             reason = f"The domain {domain.path} is there without any account; the CI database knows {known}."
             return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), reason)
         return DriftRow(key, kind, project, view, dying, tuple(parts), _why_differs(parts))
@@ -415,7 +418,10 @@ def _count(number: int, noun: str) -> str:
 
 def _why_differs(parts: list[Part]) -> str:
     """What differs, the first few by name; empty where nothing does."""
-    differing = [part for part in parts if part.kind is not DriftKind.IN_SYNC and not part.is_loss]
+    in_sync = DriftKind.IN_SYNC
+    if all(part.kind is in_sync for part in parts):
+        return ""
+    differing = [part for part in parts if part.kind is not in_sync and not part.is_loss]
     if not differing:
         lost = sum(part.is_loss for part in parts)
         return f"In sync; {_count(lost, 'machine')} of the CI database without a VM." if lost else ""

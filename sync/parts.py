@@ -29,12 +29,14 @@ from sync.model import (
 
 _GONE_STATES = frozenset({"destroyed", "expunging", "expunged"})
 _RANKS = {kind: rank for rank, kind in enumerate(DriftKind)}
+_IN_SYNC = DriftKind.IN_SYNC
+"""By a name of its own: thousands of rows ask for it, and an enum's members are slow to look up in 3.11."""
 _PASSED_ON = frozenset({DriftKind.DELETING, DriftKind.ORPHANED, DriftKind.UNKNOWN})
 """Kinds of parts that a row takes over as they are; whatever else is not in sync makes it DIFFERS."""
 
 
 def is_enabled(state: str) -> bool:
-    return state.casefold() == "enabled"
+    return state == "enabled" or state.casefold() == "enabled"
 
 
 def limit_words(maximum: int) -> str:
@@ -48,6 +50,9 @@ def name_key(name: str) -> str:
 
 def usable_members(project: Project) -> tuple[Member, ...]:
     """The members in their order, the first of every user name: CloudStack has it once in a domain."""
+    names = {member.username.casefold() for member in project.members}
+    if len(names) == len(project.members) and all(map(str.strip, names)):
+        return project.members
     first: dict[str, Member] = {}
     for member in project.members:
         if member.username.strip():
@@ -58,8 +63,15 @@ def usable_members(project: Project) -> tuple[Member, ...]:
 def own_account(view: DomainView, project: Project) -> Account | None:
     """The account named as the project, in the domain itself."""
     key = name_key(project.name.strip())
-    own = [account for account in _accounts_of(view) if name_key(account.name) == key]
-    return min(own, key=lambda account: account.id) if own else None
+    domain_id = view.domain_id
+    own = [
+        account
+        for account in view.accounts
+        if account.domain_id == domain_id and account.name.casefold() == key
+    ]
+    if len(own) < 2:
+        return own[0] if own else None
+    return min(own, key=lambda account: account.id)
 
 
 def held_usernames(view: DomainView, project: Project) -> dict[str, str]:
@@ -100,9 +112,9 @@ def is_blocked(row: DriftRow) -> bool:
 
 def kind_of(parts: Iterable[Part]) -> DriftKind:
     """The worst of the parts, as the kind of a row whose domain is there. Lost machines are no drift."""
-    worst = DriftKind.IN_SYNC
+    worst = _IN_SYNC
     for part in parts:
-        if part.kind is DriftKind.IN_SYNC or part.is_loss:
+        if part.kind is _IN_SYNC or part.is_loss:
             continue
         kind = part.kind if part.kind in _PASSED_ON else DriftKind.DIFFERS
         if _RANKS[kind] < _RANKS[worst]:
@@ -117,22 +129,34 @@ def compare_living(
     project: Project, view: DomainView, domain: Domain, *, network_rule: NetworkRule | None
 ) -> list[Part]:
     """Every compared thing of a project whose domain is listed; in sync or not."""
-    parts = [Part(Subject.DOMAIN, "", "", DriftKind.IN_SYNC, project.name, domain.path)]
+    parts = [_equal_domain(project.name, domain.path)]
     if project.domain_id:
         parts.append(_stored_id(project.domain_id, domain.id))
     if project.network_domain:
         parts.append(_network_domain(project.network_domain, domain.network_domain))
-    parts.extend(_limits(project, domain))
+    if project.quotas:
+        parts.extend(_limits(project, domain))
     parts.extend(_accounts(project, view))
     if network_rule is not None and usable_members(project):
         parts.append(_network(network_rule.name_for(project.name), view))
-    parts.extend(machines(project, view.vms, ()))
+    if project.agents:
+        parts.extend(machines(project, view.vms, ()))
     return parts
+
+
+@lru_cache(maxsize=16384)
+def _equal_domain(name: str, path: str) -> Part:
+    return Part(Subject.DOMAIN, "", "", _IN_SYNC, name, path)
+
+
+@lru_cache(maxsize=16384)
+def _equal_id(stored: str, actual: str) -> Part:
+    return Part(Subject.STORED_ID, "", "", _IN_SYNC, stored, actual)
 
 
 def _stored_id(stored: str, actual: str) -> Part:
     if stored.strip().casefold() == actual.casefold():
-        return Part(Subject.STORED_ID, "", "", DriftKind.IN_SYNC, stored, actual)
+        return _equal_id(stored, actual)
     return Part(
         Subject.STORED_ID,
         "",
@@ -153,7 +177,7 @@ def _network_domain(desired: str, actual: str | None) -> Part:
 @lru_cache(maxsize=4096)
 def _equal_limit(resource: str, maximum: int) -> Part:
     words = limit_words(maximum)
-    return Part(Subject.LIMIT, resource, "max", DriftKind.IN_SYNC, words, words)
+    return Part(Subject.LIMIT, resource, "max", _IN_SYNC, words, words)
 
 
 def _limits(project: Project, domain: Domain) -> Iterator[Part]:
@@ -191,12 +215,13 @@ def _why_limit_unknown(resource: str, *, is_read: bool) -> str:
 def _accounts(project: Project, view: DomainView) -> Iterator[Part]:
     account = own_account(view, project)
     members = usable_members(project)
-    yield from unusable_members(project)
+    held = {} if account is not None and len(view.accounts) == 1 else held_usernames(view, project)
+    yield from unusable_members(project, members)
     if account is not None:
         yield _account_state(project, account)
-        yield from _users(project, account, held=_held(view, project))
+        yield from _users(project, account, members=members, held=held)
     elif members:
-        yield from absent_account(project, held=_held(view, project))
+        yield from absent_account(project, held=held)
     for other in view.accounts:
         if other is not account and other.domain_id == view.domain_id:
             yield Part(
@@ -208,12 +233,6 @@ def _accounts(project: Project, view: DomainView) -> Iterator[Part]:
                 other.state,
                 note=f"The CI database does not know the account {other.name}; it is left alone.",
             )
-
-
-def _held(view: DomainView, project: Project) -> dict[str, str]:
-    return (
-        held_usernames(view, project) if len(view.accounts) > 1 or own_account(view, project) is None else {}
-    )
 
 
 def _account_state(project: Project, account: Account) -> Part:
@@ -231,26 +250,26 @@ def _account_state(project: Project, account: Account) -> Part:
 
 @lru_cache(maxsize=16384)
 def _equal_account(name: str, desired: str, actual: str) -> Part:
-    return Part(Subject.ACCOUNT, name, "state", DriftKind.IN_SYNC, desired, actual)
+    return Part(Subject.ACCOUNT, name, "state", _IN_SYNC, desired, actual)
 
 
 @lru_cache(maxsize=65536)
 def _equal_user(username: str, state: str) -> Part:
-    return Part(Subject.USER, username, "", DriftKind.IN_SYNC, state, state)
+    return Part(Subject.USER, username, "", _IN_SYNC, state, state)
 
 
-def _users(project: Project, account: Account, *, held: dict[str, str]) -> Iterator[Part]:
-    users = {name_key(user.username): user for user in account.users}
-    for member in usable_members(project):
-        user = users.pop(name_key(member.username), None)
+def _users(
+    project: Project, account: Account, *, members: tuple[Member, ...], held: dict[str, str]
+) -> Iterator[Part]:
+    users = {user.username.casefold(): user for user in account.users}
+    for member in members:
+        user = users.pop(member.username.casefold(), None)
         if user is None:
             yield _absent_user(member, held=held)
-            continue
-        differing = list(_user_fields(member, user, account))
-        if differing:
-            yield from differing
-        else:
+        elif _is_equal(member, user):
             yield _equal_user(user.username, user.state)
+        else:
+            yield from _user_fields(member, user, account)
     for member in project.unusable:
         users.pop(name_key(member.username), None)
     for user in users.values():
@@ -263,6 +282,15 @@ def _users(project: Project, account: Account, *, held: dict[str, str]) -> Itera
             user.state,
             note=f"The CI database does not know the user {user.username}; it is left alone.",
         )
+
+
+def _is_equal(member: Member, user: User) -> bool:
+    return (
+        is_enabled(user.state) == member.enabled
+        and (user.email == member.email or not member.email)
+        and (user.firstname == member.firstname or not member.firstname)
+        and (user.lastname == member.lastname or not member.lastname)
+    )
 
 
 def _user_fields(member: Member, user: User, account: Account) -> Iterator[Part]:
@@ -321,12 +349,11 @@ def absent_account(project: Project, *, held: dict[str, str]) -> Iterator[Part]:
         yield _absent_user(member, held=held)
 
 
-def unusable_members(project: Project) -> Iterator[Part]:
+def unusable_members(project: Project, usable: tuple[Member, ...]) -> Iterator[Part]:
     """Members that are left alone, and why. Nothing is yielded for the ordinary project."""
     for member in project.unusable:
         note = f"The member {member.username or 'without a user name'} is left alone: {member.problem}"
         yield Part(Subject.USER, member.username, "member", DriftKind.DIFFERS, member.username, None, note)
-    usable = usable_members(project)
     if len(usable) == len(project.members):
         return
     for member in project.members:
@@ -355,17 +382,22 @@ def machines(
     """The VMs that the CI database knows. One that is gone is a loss: it has no repair and is no drift."""
     if not project.agents:
         return
-    present = {name_key(vm.name): vm for vm in living}
-    leaving = {name_key(vm.name): vm for vm in dying}
+    present = {vm.name.casefold(): vm for vm in living}
+    leaving = {vm.name.casefold(): vm for vm in dying}
     for agent in project.agents:
         if not agent.vm:
             continue
-        vm = present.get(name_key(agent.vm))
+        vm = present.get(agent.vm.casefold())
         if vm is not None and vm.state.casefold() not in _GONE_STATES:
-            yield Part(Subject.MACHINE, agent.vm, "", DriftKind.IN_SYNC, agent.name, vm.state)
+            yield _living_machine(agent.vm, agent.name, vm.state)
             continue
         vm = vm or leaving.get(name_key(agent.vm))
         yield _lost_machine(agent.name, agent.vm, vm, is_living=name_key(agent.vm) in present)
+
+
+@lru_cache(maxsize=65536)
+def _living_machine(name: str, agent: str, state: str) -> Part:
+    return Part(Subject.MACHINE, name, "", _IN_SYNC, agent, state)
 
 
 def _lost_machine(agent: str, name: str, vm: VirtualMachine | None, *, is_living: bool) -> Part:
@@ -407,7 +439,7 @@ def compare_missing(
         parts.append(
             Part(Subject.LIMIT, resource, "max", DriftKind.MISSING, limit_words(maximum), None, note)
         )
-    parts.extend(unusable_members(project))
+    parts.extend(unusable_members(project, usable_members(project)))
     if usable_members(project):
         parts.extend(absent_account(project, held={}))
         if network_rule is not None:

@@ -18,11 +18,11 @@ FORMAT = 1
 """Of the file. A file of another format is refused, never guessed at."""
 
 _FORBIDDEN = ("password", "secret", "apikey", "signature", "cleanup")
-"""Words that no parameter's name may contain: a plan is shown, stored and sent around, and deletes nothing."""
+"""No parameter's name may contain these: a plan is shown, stored and sent around, and deletes nothing."""
 
 
 def digest_of(plan: Plan) -> str:
-    """SHA-256 (hex) over canonical JSON (sorted keys, no spaces, UTF-8) of everything but the digest itself."""
+    """SHA-256 (hex) over canonical JSON (sorted keys, no spaces, UTF-8) of everything but the digest."""
     content = to_json(plan)
     del content["digest"]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -88,7 +88,7 @@ def from_json(content: object) -> Plan:
     # The comparison of the whole also refuses what is in the file besides the plan.
     if not hmac.compare_digest(digest_of(plan).encode(), plan.digest.encode()) or to_json(plan) != content:
         raise GuardError(
-            f"The plan was changed after it was made: its digest {plan.digest[:64]} is not that of its content.",
+            f"The plan was changed after it was made: {plan.digest[:64]} is not the digest of its content.",
             next_step="Make it anew with `abreast plan`, and have that one reviewed.",
         )
     check(plan.actions)
@@ -96,7 +96,7 @@ def from_json(content: object) -> Plan:
 
 
 def check(actions: Sequence[Action]) -> None:
-    """Raises GuardError unless ids are unique, all that is needed comes before, and no parameter is a secret."""
+    """Raises GuardError unless ids are unique, what is needed comes before, and no parameter is a secret."""
     before: set[str] = set()
     for action in actions:
         if action.id in before:
