@@ -266,6 +266,20 @@ def by_action(scope: str, action: str) -> Command | None:
     return next((command for command in in_scope(scope) if command.action_name == action), None)
 
 
+def by_key(scope: str, key: str) -> Command | None:
+    """The command of that scope whose default key this is."""
+    return next((command for command in in_scope(scope) if key in command.keys.split(",")), None)
+
+
+_KEY_NAMES = {"slash": "/", "question_mark": "?", "escape": "esc"}
+
+
+def shown_keys(command: Command, keymap: Mapping[str, str]) -> str:
+    """The keys of a command for people, as `keymap` remaps them: `/`, `ctrl+p`."""
+    keys = keymap.get(command.id, command.keys)
+    return " ".join(_KEY_NAMES.get(key.strip(), key.strip()) for key in keys.split(","))
+
+
 def checked_keymap(keys: Mapping[str, str]) -> dict[str, str]:
     """The configuration's `keys`, proven. Raises ConfigurationError for an id that no command has."""
     for id in keys:

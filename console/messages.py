@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from console.session_protocol import HeadlineText
     from sync.errors import AbreastError
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, Side
 
@@ -56,7 +57,7 @@ class DriftCompared(Message):
         self,
         generation: int,
         drift: Drift,
-        headline: str,
+        headline: HeadlineText,
         kept: tuple[Action, ...],
         dropped: tuple[str, ...],
     ) -> None:

@@ -209,9 +209,9 @@ class Refresher:
             message: Message
             try:
                 drift = self._session.compare(desired, actual)
-                text = self._session.headline(drift).text
+                headline = self._session.headline(drift)
                 still, dropped = still_proposed(kept, drift, self._session)
-                message = DriftCompared(generation, drift, text, still, dropped)
+                message = DriftCompared(generation, drift, headline, still, dropped)
             except Exception as error:  # noqa: BLE001 - as above
                 message = ComparisonBroke(generation, as_error(error, doing="comparing the two sides"))
             self._app.post_message(message)

@@ -48,11 +48,22 @@ class EnvironmentFacts(Protocol):
     def runbook(self) -> Mapping[str, str]: ...
 
 
+class NextKeyText(Protocol):
+    """`sync.headline.NextKey`: the key as the table of commands has it, and what it does."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def words(self) -> str: ...
+
+
 class HeadlineText(Protocol):
     """`sync.headline.Headline`."""
 
     @property
     def text(self) -> str: ...
+    @property
+    def next_keys(self) -> Sequence[NextKeyText]: ...
 
 
 class ConsoleSession(Protocol):

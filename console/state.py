@@ -15,6 +15,7 @@ from sync.model import (
     CoverageState,
     Drift,
     DriftKind,
+    DriftRow,
     Plan,
     Side,
 )
@@ -201,6 +202,18 @@ def _members(view: RowView) -> int:
 
 def _machines(view: RowView) -> int:
     return sum(len(side.vms) for side in (view.shown.view, view.shown.dying) if side is not None)
+
+
+def why_no_repair(row: DriftRow) -> str:
+    """Why nothing is proposed for this row, in words."""
+    if row.kind is DriftKind.UNKNOWN:
+        return f"nothing is proposed for what is not known. {row.reason}".rstrip()
+    if row.kind is DriftKind.IN_SYNC:
+        return "in sync, there is nothing to repair."
+    if row.kind is DriftKind.UNEXPECTED:
+        return "the CI database does not know it; it is left alone and never deleted."
+    notes = [part.note for part in row.differences if part.note]
+    return notes[0] if notes else "there is no repair for it."
 
 
 # --- staging ------------------------------------------------------------------------------------------------

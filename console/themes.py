@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+from sync.errors import ConfigurationError
+
 _DARK = {
     "drift-deleting": "#ff5c7c",
     "drift-hollow": "#ff8f6b",
@@ -167,6 +169,18 @@ THEMES: tuple[Theme, ...] = (
         variables=_COLOUR_BLIND,
     ),
 )
+
+
+def named(name: str | None) -> str:
+    """The theme of that name, with or without `abreast-`. Raises ConfigurationError when there is none."""
+    if not name:
+        return DEFAULT_THEME
+    names = [theme.name for theme in THEMES]
+    for candidate in (name, f"abreast-{name}"):
+        if candidate in names:
+            return candidate
+    short = ", ".join(known.removeprefix("abreast-") for known in names)
+    raise ConfigurationError(f"theme: there is no theme {name!r}.", next_step=f"Choose one of {short}.")
 
 
 def following(name: str) -> str:

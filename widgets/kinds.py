@@ -20,7 +20,16 @@ OUTCOME_GLYPHS: dict[Outcome, str] = {
 }
 
 TONES = frozenset(
-    {"tone--muted", "tone--strong", "tone--good", "tone--warning", "tone--bad", "tone--key", "tone--stale"}
+    {
+        "progress--bar",
+        "tone--muted",
+        "tone--strong",
+        "tone--good",
+        "tone--warning",
+        "tone--bad",
+        "tone--key",
+        "tone--stale",
+    }
 )
 """Component classes for text that is not about one kind of drift."""
 

@@ -62,7 +62,7 @@ class HelpScreen(ConsoleScreen):
         name = commands.SCOPES[scope]
         lines: list[Line] = [[], [(f" {name[0].upper()}{name[1:]}", "tone--strong")]]
         for command in found:
-            keys = self.shown_keys(command)
+            keys = commands.shown_keys(command, self.console.session.environment.keys)
             id_width = 12 if width >= 100 else 0
             texts = wrap(command.help, max(20, width - 20 - id_width))
             for number, text in enumerate(texts):
@@ -75,9 +75,3 @@ class HelpScreen(ConsoleScreen):
                     ]
                 )
         return lines
-
-    def shown_keys(self, command: commands.Command) -> str:
-        """The keys of a command as they are now, remapped or not."""
-        keys = self.console.session.environment.keys.get(command.id, command.keys)
-        names = {"slash": "/", "question_mark": "?", "escape": "esc"}
-        return " ".join(names.get(key.strip(), key.strip()) for key in keys.split(","))

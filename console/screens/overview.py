@@ -11,7 +11,7 @@ from textual.binding import BindingType
 
 from console import commands
 from console.screens.base import ConsoleScreen
-from console.state import Filter, SortOrder, counts_of, toggle_staged, visible
+from console.state import Filter, SortOrder, counts_of, toggle_staged, visible, why_no_repair
 from sync.model import DriftKind
 from widgets.cells import counted
 from widgets.details import DetailsPane
@@ -50,6 +50,7 @@ class OverviewScreen(ConsoleScreen):
         self.table = self.query_one(DriftTable)
         self.follow("views", lambda _: self.show_rows())
         self.follow("headline", lambda _: self.show_headline())
+        self.follow("fault", lambda _: self.show_headline())
         self.follow("sources", lambda _: self.show_soundness())
         self.follow("now", lambda _: self.show_soundness())
         self.follow("staged", self._show_staged)
@@ -80,7 +81,23 @@ class OverviewScreen(ConsoleScreen):
         )
 
     def show_headline(self) -> None:
-        self.query_one(HeadlineBar).show(self.console.headline)
+        """The findings in words, with the keys that exist here and now, as they are mapped now."""
+        app = self.console
+        if app.fault:
+            self.query_one(HeadlineBar).show(app.fault, tone="tone--bad")
+        elif app.headline is None:
+            self.query_one(HeadlineBar).show("Reading both sides…", tone="tone--muted")
+        else:
+            hints = [self._hint(hint.key, hint.words) for hint in app.headline.next_keys]
+            keys = ", ".join(hint for hint in hints if hint)
+            self.query_one(HeadlineBar).show(f"{app.headline.text} {keys}." if keys else app.headline.text)
+
+    def _hint(self, key: str, words: str) -> str:
+        found = commands.by_key(self.SCOPE, key)
+        if found is None or not self.console.console_mode.allows(found):
+            return ""
+        shown = commands.shown_keys(found, self.console.session.environment.keys)
+        return f"{shown.split(' ')[0]} {words}"
 
     def show_soundness(self) -> None:
         """Dim the rows while what they show is older than it should be or was not read."""
@@ -124,7 +141,7 @@ class OverviewScreen(ConsoleScreen):
             return
         offered = self.console.session.repairs(view.row)
         if not offered:
-            self.notify(f"{view.row.name}: {why_no_repair(view)}", severity="warning")
+            self.notify(f"{view.row.name}: {why_no_repair(view.row)}", severity="warning")
             return
         self.console.staged = toggle_staged(self.console.staged, offered)
         self.table.action_cursor(1)
@@ -203,15 +220,3 @@ class OverviewScreen(ConsoleScreen):
             self.set_filter(Filter(everything=self.filter.everything))
             return True
         return False
-
-
-def why_no_repair(view: RowView) -> str:
-    """Why nothing can be staged for this row, in words."""
-    if view.kind is DriftKind.UNKNOWN:
-        return "a side could not be read, so nothing is proposed."
-    if view.kind is DriftKind.IN_SYNC:
-        return "in sync, there is nothing to repair."
-    if view.kind is DriftKind.UNEXPECTED:
-        return "the CI database does not know it; abreast leaves it alone and never deletes it."
-    notes = [part.note for part in view.row.differences if part.note]
-    return notes[0] if notes else "there is no repair for it."

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from sync.errors import GuardError
+from sync.headline import Headline, headline
 from sync.model import (
     Account,
     Action,
@@ -227,11 +228,6 @@ class Facts:
     runbook: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Text:
-    text: str
-
-
 class Clock:
     """Stands still until it is told to move."""
 
@@ -335,14 +331,8 @@ class FakeSession:
             actual.limits_taken_at,
         )
 
-    def headline(self, drift: Drift) -> Text:
-        counts = drift.counts()
-        if counts[DriftKind.UNKNOWN]:
-            return Text(f"{counts[DriftKind.UNKNOWN]} projects are unknown: CloudStack could not be read.")
-        return Text(
-            f"{counts[DriftKind.MISSING]} of {len(drift.rows)} projects have no domain. "
-            f"One is being deleted now (3 VMs still run). R recovers."
-        )
+    def headline(self, drift: Drift) -> Headline:
+        return headline(drift)
 
     def repairs(self, row: DriftRow) -> tuple[Action, ...]:
         if row.kind in (DriftKind.IN_SYNC, DriftKind.UNKNOWN, DriftKind.UNEXPECTED) or row.project is None:

@@ -1,0 +1,199 @@
+"""Project: both sides of one project field by field, and every proposed action with its reason."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from console import commands
+from console.screens.base import ConsoleScreen
+from console.state import toggle_staged, why_no_repair, with_needs, without_dependents
+from sync.model import Action, DriftRow
+from widgets.action_list import ActionList
+from widgets.cells import clean, counted, fit
+from widgets.comparison import ComparisonList, comparison, summary, widths
+from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.lines import Line, Lines, spread, wrap
+from widgets.values import RowView
+from widgets.virtual_list import VirtualList
+
+
+class ProjectTitle(Lines):
+    """Name, kind and reason of the project, and the headings of the two sides."""
+
+    def __init__(self) -> None:
+        super().__init__(id="project-title")
+        self._view: RowView | None = None
+        self._project_name = ""
+
+    def show(self, view: RowView | None, name: str) -> None:
+        """Show this row; without one, that `name` is gone from both sides."""
+        self._view, self._project_name = view, name
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        label, desired, actual = widths(width - 1)
+        heads: Line = [
+            (" " * (label + 2), ""),
+            (fit("CI database", desired), "tone--muted"),
+            ("   ", ""),
+            (fit("CloudStack", actual), "tone--muted"),
+        ]
+        view = self._view
+        if view is None:
+            return [
+                [(f" {clean(self._project_name)}", "tone--strong"), ("  on neither side any more", "")],
+                heads,
+            ]
+        row = view.shown
+        left: Line = [
+            (f" {fit(row.name, min(len(row.name), width // 2))}  ", "tone--strong"),
+            (kind_text(view.kind), KIND_CLASSES[view.kind]),
+        ]
+        title = spread(left, [(f"{summary(row)} ", "tone--muted")], width)
+        reason = view.row.reason
+        if view.was is not None:
+            reason = f"{reason} Below is what was last known: {kind_text(view.was.kind)}."
+        return [title, [(fit(f" {reason}", width), "")], heads]
+
+
+class NoteLine(Lines):
+    """What the line under the cursor means, in two lines."""
+
+    DEFAULT_CSS = "NoteLine { height: 2; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="note")
+        self._text = ""
+
+    def show(self, text: str) -> None:
+        """Show this sentence."""
+        self._text = text
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        return [[(f" {line}", "tone--muted")] for line in wrap(self._text, width - 2)[:2]]
+
+
+class ActionsRule(Lines):
+    """The line between the comparison and the proposed actions."""
+
+    def __init__(self) -> None:
+        super().__init__(id="actions-rule")
+        self._text = ""
+
+    def show(self, text: str) -> None:
+        """Show this as the heading of the actions."""
+        self._text = text
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        title = f"── {self._text} "
+        return [
+            [
+                (fit(title, min(len(title), width)), "tone--strong"),
+                ("─" * (width - len(title)), "tone--muted"),
+            ]
+        ]
+
+
+class ProjectScreen(ConsoleScreen):
+    """Opened with the key of a row."""
+
+    SCOPE = "project"
+    BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("project")]
+    AUTO_FOCUS = "#actions"
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+        self.row: DriftRow | None = None
+        self.offered: tuple[Action, ...] = ()
+
+    def body(self) -> ComposeResult:
+        yield ProjectTitle()
+        yield ComparisonList(id="comparison")
+        yield NoteLine()
+        yield ActionsRule()
+        yield ActionList(id="actions")
+
+    def on_mount(self) -> None:
+        self.comparison = self.query_one(ComparisonList)
+        self.actions = self.query_one(ActionList)
+        self.follow("views", lambda _: self.show_row())
+        self.follow("staged", lambda _: self.show_actions())
+
+    # --- showing ------------------------------------------------------------------------------------------
+
+    def show_row(self) -> None:
+        """Show the project as the App knows it now."""
+        view = next((view for view in self.console.views if view.key == self.key), None)
+        self.query_one(ProjectTitle).show(view, self.row.name if self.row is not None else self.key)
+        self.row = view.row if view is not None else None
+        self.comparison.show(comparison(view.shown) if view is not None else ())
+        can_repair = view is not None and not self.console.console_mode.watching
+        self.offered = self.console.session.repairs(view.row) if view is not None and can_repair else ()
+        self.actions.empty_text = why_no_repair(view.row) if view is not None else "It is on neither side."
+        if not self.offered and self.focused is self.actions:
+            self.comparison.focus()
+        self.show_actions()
+
+    def show_actions(self) -> None:
+        """Show what is proposed and what of it is staged."""
+        staged = frozenset(action.id for action in self.console.staged)
+        self.actions.show(self.offered, staged=staged)
+        chosen = sum(action.id in staged for action in self.offered)
+        text = f"{counted(len(self.offered), 'action')} proposed, {chosen} staged"
+        self.query_one(ActionsRule).show(text if self.offered else "nothing proposed")
+        self.actions.styles.height = max(1, min(len(self.offered), 5 if self.app.size.height < 32 else 10))
+        self.show_note()
+        self.refresh_bindings()
+
+    @on(VirtualList.CursorMoved)
+    def show_note(self) -> None:
+        """The note of the line, or the reason of the action, whichever list has the focus."""
+        action, line = self.actions.current, self.comparison.current
+        if self.focused is self.actions and action is not None:
+            undo = f" To undo: {action.undo}." if action.undo else ""
+            self.query_one(NoteLine).show(f"{action.kind.value} {action.target}: {action.reason}{undo}")
+        elif line is not None and not line.is_heading:
+            self.query_one(NoteLine).show(line.note or f"{line.label}: {line.desired or '–'} / {line.actual}")
+        else:
+            self.query_one(NoteLine).show("")
+
+    def on_descendant_focus(self) -> None:
+        self.show_note()
+
+    # --- keys ---------------------------------------------------------------------------------------------
+
+    def offers(self, command: commands.Command) -> bool:
+        return bool(self.offered) if command.id == "stage" else True
+
+    def key_label(self, command: commands.Command) -> str:
+        return f"staged ({len(self.console.staged)})" if command.id == "staged" else command.label
+
+    def action_stage(self) -> None:
+        """In the list of actions the one under the cursor, with what it needs; else all of them."""
+        app, action = self.console, self.actions.current
+        if self.focused is not self.actions or action is None:
+            app.staged = toggle_staged(app.staged, self.offered)
+            return
+        if any(staged.id == action.id for staged in app.staged):
+            app.staged = without_dependents(app.staged, action.id)
+        else:
+            fresh = with_needs(action, self.offered)
+            present = {staged.id for staged in app.staged}
+            app.staged = (*app.staged, *(one for one in fresh if one.id not in present))
+        self.actions.action_cursor(1)
+
+    def action_review(self) -> None:
+        self.console.open("review")
+
+    def action_recover(self) -> None:
+        self.console.open("recovery")
+
+    def action_sources(self) -> None:
+        self.console.open("sources")

@@ -1,0 +1,211 @@
+"""One project on both sides, field by field: the parts of its row, and what CloudStack has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sync.model import (
+    Agent,
+    DomainView,
+    DriftKind,
+    DriftRow,
+    OwnedResource,
+    Part,
+    Subject,
+    VirtualMachine,
+)
+from widgets.cells import counted, fit, size
+from widgets.kinds import KIND_CLASSES
+from widgets.virtual_list import Piece, VirtualList
+
+_NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonLine:
+    """One line: a heading, or one thing on both sides."""
+
+    key: str
+    label: str
+    desired: str = ""
+    actual: str = ""
+    kind: DriftKind | None = None
+    """None for what is not compared: there is no glyph between the sides."""
+    note: str = ""
+    is_heading: bool = False
+    is_loss: bool = False
+
+
+_LABELS: dict[Subject, Callable[[Part], str]] = {
+    Subject.DOMAIN: lambda part: "parent domain" if part.name else "domain",
+    Subject.STORED_ID: lambda _: "stored id",
+    Subject.NETWORK_DOMAIN: lambda _: "network domain",
+    Subject.ACCOUNT: lambda part: f"account {part.name} {part.field}".rstrip(),
+    Subject.USER: lambda part: f"user {part.name} {part.field}".rstrip(),
+    Subject.LIMIT: lambda part: f"{part.name} limit",
+    Subject.NETWORK: lambda part: f"network {part.name}",
+    Subject.MACHINE: lambda part: f"VM {part.name}",
+}
+
+_SECTIONS: tuple[tuple[str, tuple[Subject, ...]], ...] = (
+    ("Domain", (Subject.DOMAIN, Subject.STORED_ID, Subject.NETWORK_DOMAIN)),
+    ("Account and users", (Subject.ACCOUNT, Subject.USER)),
+    ("Limits", (Subject.LIMIT,)),
+    ("Network", (Subject.NETWORK,)),
+)
+
+_OWNED: tuple[tuple[str, Callable[[DomainView], tuple[OwnedResource, ...]]], ...] = (
+    ("Templates", lambda view: view.templates),
+    ("ISOs", lambda view: view.isos),
+    ("Snapshots", lambda view: view.snapshots),
+    ("Volumes", lambda view: view.volumes),
+    ("Networks", lambda view: view.networks),
+    ("CloudStack Projects", lambda view: view.projects),
+)
+
+
+def part_label(part: Part) -> str:
+    """What the part is about: `user jmartin email`, `vm limit`."""
+    return _LABELS[part.subject](part)
+
+
+def comparison(row: DriftRow) -> tuple[ComparisonLine, ...]:
+    """Every line of a project, section by section; sections with nothing in them are left out."""
+    lines: list[ComparisonLine] = []
+    for title, subjects in _SECTIONS:
+        lines += _section(title, [_part_line(part) for part in row.parts if part.subject in subjects])
+    lines += _section("Agents and VMs", list(_machine_lines(row)))
+    for name, view in (("", row.view), (" of the vanished domain", row.dying)):
+        if view is None:
+            continue
+        for title, owned in _OWNED:
+            resources = owned(view)
+            heading = f"{title}{name}: {len(resources)}"
+            lines += _section(heading, [_owned_line(title, resource) for resource in resources])
+        if view.subdomains:
+            found = [ComparisonLine(f"sub {sub.id}", sub.path, actual=sub.state) for sub in view.subdomains]
+            lines += _section(f"Sub-domains{name}", found)
+    return tuple(lines)
+
+
+def _section(title: str, lines: Sequence[ComparisonLine]) -> list[ComparisonLine]:
+    if not lines:
+        return []
+    return [ComparisonLine(f"section {title}", title, is_heading=True), *lines]
+
+
+def _part_line(part: Part, *, actual: str | None = None) -> ComparisonLine:
+    return ComparisonLine(
+        f"{part.subject.name} {part.name} {part.field} {part.desired}",
+        part_label(part),
+        part.desired if part.desired is not None else _NONE,
+        actual if actual is not None else part.actual if part.actual is not None else _NONE,
+        part.kind,
+        part.note,
+        is_loss=part.is_loss,
+    )
+
+
+def _machine_lines(row: DriftRow) -> Iterator[ComparisonLine]:
+    machines = [machine for view in (row.view, row.dying) if view is not None for machine in view.vms]
+    by_name = {machine.name.casefold(): machine for machine in machines}
+    agents = row.project.agents if row.project is not None else ()
+    parts = {part.name.casefold(): part for part in row.parts if part.subject is Subject.MACHINE}
+    for agent in agents:
+        machine = by_name.pop(agent.vm.casefold(), None) if agent.vm else None
+        part = parts.get(agent.vm.casefold()) if agent.vm else None
+        yield _agent_line(agent, machine, part)
+    known = {agent.vm.casefold() for agent in agents if agent.vm}
+    for machine in machines:
+        if machine.name.casefold() not in known:
+            yield ComparisonLine(
+                f"vm {machine.id}", f"VM {machine.name}", _NONE, machine_text(machine), note=_owner(machine)
+            )
+
+
+def _agent_line(agent: Agent, machine: VirtualMachine | None, part: Part | None) -> ComparisonLine:
+    words = f"agent {agent.name}" + (f" {agent.address}" if agent.address else "")
+    actual = machine_text(machine) if machine is not None else _NONE
+    label = f"VM {agent.vm}" if agent.vm else f"agent {agent.name}"
+    if part is None:
+        note = "" if agent.vm else "The CI database does not say which VM this agent runs on."
+        return ComparisonLine(f"agent {agent.name}", label, words, actual, note=note)
+    note = part.note or (_owner(machine) if machine is not None else "")
+    return ComparisonLine(f"agent {agent.name}", label, words, actual, part.kind, note, is_loss=part.is_loss)
+
+
+def machine_text(machine: VirtualMachine) -> str:
+    """State, address and delete protection: `Running 10.1.0.7 protected`."""
+    protection = {True: "protected", False: "unprotected", None: ""}[machine.delete_protected]
+    words = (machine.state, *machine.addresses[:1], protection)
+    return " ".join(word for word in words if word)
+
+
+def _owner(machine: VirtualMachine) -> str:
+    owner = f"Project {machine.project}" if machine.project else f"account {machine.account or 'unknown'}"
+    created = f", created {machine.created}" if machine.created else ""
+    return f"VM {machine.name} of {owner} in {machine.domain_path}{created}."
+
+
+def _owned_line(title: str, resource: OwnedResource) -> ComparisonLine:
+    words = [resource.state, size(resource.size) if resource.size is not None else "", resource.created]
+    owner = f"Project {resource.project}" if resource.project else f"account {resource.account or 'unknown'}"
+    return ComparisonLine(
+        f"{title} {resource.id}",
+        resource.name,
+        "",
+        " ".join(word for word in words if word),
+        note=f"{resource.name}: of {owner} in {resource.domain_path}, id {resource.id}.",
+    )
+
+
+def summary(row: DriftRow) -> str:
+    """What the project has on both sides, in one line."""
+    words = []
+    if row.project is not None:
+        words.append(counted(len(row.project.members), "member"))
+        words.append(counted(len(row.project.agents), "agent"))
+    if row.losses:
+        words.append(f"{counted(len(row.losses), 'machine')} lost")
+    return ", ".join(words)
+
+
+def widths(width: int) -> tuple[int, int, int]:
+    """How label, desired and actual share the width."""
+    label = min(36, max(20, width * 3 // 10))
+    values = max(10, (width - label - 6) // 2)
+    return label, values, width - label - values - 6
+
+
+class ComparisonList(VirtualList):
+    """The lines of one project; the cursor tells which note is shown below."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, empty_text="Neither side has it any more.")
+        self._lines: tuple[ComparisonLine, ...] = ()
+
+    def show(self, lines: tuple[ComparisonLine, ...]) -> None:
+        """Show these lines; the cursor stays on its key."""
+        self._lines = lines
+        self.set_keys([line.key for line in lines])
+
+    @property
+    def current(self) -> ComparisonLine | None:
+        """The line under the cursor."""
+        return self._lines[self.cursor] if 0 <= self.cursor < len(self._lines) else None
+
+    def line(self, index: int, width: int) -> list[Piece]:
+        line = self._lines[index]
+        if line.is_heading:
+            return [(fit(f" {line.label} ", width), "tone--key")]
+        label, desired, actual = widths(width)
+        tone = KIND_CLASSES[line.kind] if line.kind is not None else ""
+        differs = line.kind not in (None, DriftKind.IN_SYNC)
+        glyph = "✝" if line.is_loss else line.kind.glyph if line.kind is not None else " "
+        return [
+            (f"   {fit(line.label, label - 2)} ", ""),
+            (fit(line.desired, desired), "" if differs else "tone--muted"),
+            (f" {glyph} ", tone),
+            (fit(line.actual, actual), tone if differs else "tone--muted"),
+        ]

@@ -1,0 +1,74 @@
+"""Progress in one line: a bar, how many of how many, the time it took, the rate, and what is left."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from widgets.cells import clean
+from widgets.kinds import COMPONENTS
+from widgets.lines import Line, Lines
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:30`, `1:02:03`."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+def seconds_left(done: int, total: int, elapsed: float) -> float | None:
+    """What is left at the rate so far; None before anything is done."""
+    if done <= 0 or total <= 0:
+        return None
+    return elapsed / done * max(0, total - done)
+
+
+def bar(done: int, total: int, width: int) -> str:
+    """A bar of `width` cells, in eighths of a cell."""
+    if total <= 0:
+        return " " * width
+    eighths = min(1.0, done / total) * width * 8
+    full, part = divmod(int(eighths), 8)
+    return ("█" * full + (_EIGHTHS[part] if full < width else "")).ljust(width)
+
+
+class ProgressLine(Lines):
+    """Given counts and the elapsed seconds; says the rate and the time left."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*COMPONENTS, "progress--bar"}
+
+    def __init__(self, *, id: str = "progress") -> None:
+        super().__init__(id=id)
+        self._done = self._total = self._failed = 0
+        self._elapsed = 0.0
+        self._words = ""
+
+    def show(self, done: int, total: int, *, elapsed: float, failed: int = 0, words: str = "") -> None:
+        """`elapsed` in seconds; `words` say what goes on: `running`, `stopping after the current call`."""
+        self._done, self._total, self._failed = done, total, failed
+        self._elapsed, self._words = elapsed, words
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        left = seconds_left(self._done, self._total, self._elapsed)
+        rate = self._done / self._elapsed if self._elapsed > 0 else 0.0
+        counts = f" {self._done:,}/{self._total:,}"
+        failed = f"  {self._failed:,} failed" if self._failed else ""
+        times = f"  {duration(self._elapsed)} elapsed  {rate:.1f}/s"
+        if left is not None and self._done < self._total:
+            times += f"  {duration(left)} left"
+        words = f"  {clean(self._words)}" if self._words else ""
+        room = max(8, width - len(counts + failed + times + words) - 3)
+        return [
+            [
+                (" ", ""),
+                (bar(self._done, self._total, min(room, 60)), "progress--bar"),
+                (counts, "tone--strong"),
+                (failed, "tone--bad"),
+                (times, "tone--muted"),
+                (words, "tone--key"),
+            ]
+        ]
