@@ -59,11 +59,10 @@ def progress() -> Callable[[ExecutionEvent], None]:
     """One line on stderr for each action that ended."""
 
     def show_event(event: ExecutionEvent) -> None:
-        if event.result is not None:
-            detail = f": {event.result.detail}" if event.result.detail else ""
-            say(
-                f"[{event.done}/{event.total}] {event.result.outcome.value:9} {event.result.action_id}{detail}"
-            )
+        ended = event.result
+        if ended is not None:
+            detail = f": {ended.detail}" if ended.detail else ""
+            say(f"[{event.done}/{event.total}] {ended.outcome.value:9} {ended.action_id}{detail}")
 
     return show_event
 

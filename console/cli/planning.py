@@ -15,7 +15,7 @@ from sync.model import Action, JsonObject, Plan
 
 
 def plan(arguments: argparse.Namespace) -> int:
-    """`abreast plan`: the repairs of the named projects, or of all, as a file that can be reviewed and applied."""
+    """`abreast plan`: the repairs of the named projects, or of all, as a file to review and apply."""
     from sync.plan import to_json
 
     with session_of(arguments) as session:
@@ -24,9 +24,8 @@ def plan(arguments: argparse.Namespace) -> int:
         actions = [action for row in rows for action in session.repairs(row)]
         for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
             if not coverage.is_complete:
-                say(
-                    f"abreast: {name} is {coverage.state.value}, nothing is proposed for what was not read. {coverage.why}"
-                )
+                say(f"abreast: {name} is {coverage.state.value}: {coverage.why}")
+                say("Nothing is proposed for what was not read.")
         notes = [f"{row.name}: {part.note}" for row in rows for part in row.parts if part.note]
         made = session.plan(actions, notes=notes)
         text = json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n"
@@ -63,7 +62,7 @@ def read_plan(path: Path) -> Plan:
 
 
 def review(arguments: argparse.Namespace) -> int:
-    """`abreast review`: every action with its reason, what it was planned against, and how it is taken back."""
+    """`abreast review`: every action with its reason, what it was planned against, and its undo."""
     made = read_plan(arguments.file)
     if arguments.format == "json":
         result_json(_review_json(made))

@@ -1,0 +1,206 @@
+"""`abreast rebuild`, recovery without a screen: finish what was interrupted, plan, confirm, execute, verify.
+
+Each step prints what it found to stderr; the result goes to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.cli.changing import confirm, progress, report_json, stop_on_interrupt
+from console.cli.output import plain, result, result_json, say, table
+from console.cli.reading import read_both
+from console.cli.sessions import session_of
+from console.session import Session, choose_rows
+from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
+from sync.model import DesiredInventory, Drift, Plan
+
+if TYPE_CHECKING:
+    from sync.executor import RunReport
+    from sync.identity_map import Identity
+    from sync.recovery import Verification
+
+SAMPLES = 5
+"""Actions of a kind that are shown before many of them are confirmed at once."""
+
+
+@dataclass
+class Rebuild:
+    """One call of the command: what was planned and done so far."""
+
+    session: Session
+    stop: threading.Event
+    done: list[tuple[Plan, RunReport]] = field(default_factory=list)
+
+
+def rebuild(arguments: argparse.Namespace) -> int:
+    """`abreast rebuild [PROJECT…]`. Exit code 0 only when nothing repairable is left, read anew."""
+    with session_of(arguments) as session, stop_on_interrupt() as stop:
+        session.arm()
+        work = Rebuild(session, stop)
+        _finish_interrupted(work)
+        desired, drift = _read(work)
+        before = drift
+        if not stop.is_set():
+            drift = _rebuild(work, drift, arguments.projects)
+        return _conclude(work, arguments, before=before, after=drift, desired=desired)
+
+
+def _read(work: Rebuild) -> tuple[DesiredInventory, Drift]:
+    say("Reading both sides …")
+    desired, actual = read_both(work.session)
+    drift = work.session.compare(desired, actual)
+    say(work.session.headline(drift).text)
+    return desired, drift
+
+
+def _finish_interrupted(work: Rebuild) -> None:
+    """Go on with a run that was stopped or killed: unknown outcomes are read, not repeated."""
+    from sync.journal import plan_of
+
+    run = work.session.ledger.interrupted_run()
+    if run is None:
+        return
+    plan = plan_of(work.session.ledger, run.run_id)
+    say(
+        f"Run {run.run_id} by {run.operator}, started {plain(run.started_at)}, was interrupted. "
+        "What is unknown of it is resolved by reading; then the rest of it runs."
+    )
+    _show_samples(plan)
+    confirmation = confirm(work.session, plan, digest=None)
+    report = work.session.executor(rebuild=True).resume(
+        run.run_id, confirmed=confirmation, on_event=progress(), stop=work.stop
+    )
+    work.done.append((plan, report))
+
+
+def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
+    """Plan, confirm, execute, and read both sides anew."""
+    from sync.recovery import plan_rebuild
+
+    session = work.session
+    keys = frozenset(row.key for row in choose_rows(drift, projects)) if projects else None
+    server = session.capabilities()
+    plan = plan_rebuild(
+        drift,
+        keys,
+        rules=session.rules,
+        environment=session.environment.name,
+        root_id=server.root_id,
+        endpoint=server.endpoint,
+        author=session.operator,
+        now=session.clock(),
+    )
+    if not plan.actions:
+        say("There is nothing to rebuild.")
+        return drift
+    _show_samples(plan)
+    confirmation = confirm(session, plan, digest=None)
+    report = session.executor(rebuild=True).run(
+        plan, confirmed=confirmation, on_event=progress(), stop=work.stop
+    )
+    work.done.append((plan, report))
+    _, after = _read(work)
+    return after
+
+
+def _show_samples(plan: Plan) -> None:
+    """Totals by kind and a few of each: what a person can take in before saying yes to many."""
+    totals = Counter(action.kind for action in plan.actions)
+    for kind, count in totals.items():
+        some = [action.target for action in plan.actions if action.kind is kind][:SAMPLES]
+        more = f" … and {count - len(some)} more" if count > len(some) else ""
+        say(f"  {count:4} × {kind.value}: {', '.join(some)}{more}")
+    for note in plan.notes:
+        say(f"  {note}")
+
+
+def _conclude(
+    work: Rebuild,
+    arguments: argparse.Namespace,
+    *,
+    before: Drift,
+    after: Drift,
+    desired: DesiredInventory,
+) -> int:
+    from sync.recovery import verify
+
+    session = work.session
+    proof = verify(before, after, rules=session.rules)
+    rows, files = _hand_over(work, arguments.map, desired, after)
+    if arguments.format == "json":
+        result_json(
+            {
+                "runs": [report_json(report) for _, report in work.done],
+                "rebuilt": proof.is_rebuilt,
+                "unproven": proof.unproven,
+                "repairable_left": [row.name for row in proof.repairable],
+                "for_people": {row.name: row.kind.value for row in proof.for_people},
+                "losses": plain(proof.losses),
+                "stored_ids_to_relink": plain(proof.stale_ids),
+                "identity_map": [str(path) for path in files],
+                "new_ids": len(rows),
+                "credentials": str(session.environment.credential_file) if work.done else None,
+            }
+        )
+    else:
+        _print_proof(proof)
+        for path in files:
+            result(f"identity map: {path}")
+        if work.done:
+            result(f"new passwords (mode 0600): {session.environment.credential_file}")
+    return _exit_code(proof, after=after, chosen=arguments.projects, stopped=work.stop.is_set())
+
+
+def _hand_over(
+    work: Rebuild, wanted: Path | None, desired: DesiredInventory, after: Drift
+) -> tuple[list[Identity], tuple[Path, ...]]:
+    """Write the identity map of all that was done: where it was asked for, else beside the new passwords."""
+    from sync.identity_map import identity_map, write
+
+    rows: list[Identity] = []
+    for plan, report in work.done:
+        rows += [row for row in identity_map(plan, report, desired, after=after) if row not in rows]
+    if not rows:
+        return rows, ()
+    if wanted is None:
+        return rows, write(rows, work.session.environment.credential_file.parent)
+    return rows, write(rows, wanted.parent, name=wanted.stem)
+
+
+def _print_proof(proof: Verification) -> None:
+    if proof.unproven:
+        result(f"not verified: {proof.unproven}")
+    elif proof.is_rebuilt:
+        result("verified: nothing repairable is left, both sides read anew")
+    else:
+        result(f"{len(proof.repairable)} projects can still be repaired: run it again")
+    rows = [(row.kind.value, row.name, row.reason) for row in (*proof.repairable, *proof.for_people)]
+    if rows:
+        result(table(rows, header=("drift", "project", "why")))
+    if proof.losses:
+        projects = len({loss.key for loss in proof.losses})
+        result(f"lost: {len(proof.losses)} machines of {projects} projects have no VM any more")
+    if proof.stale_ids:
+        result(
+            f"re-link: the CI database stores {len(proof.stale_ids)} ids of domains that are gone; "
+            "give its owner the identity map before any synchronisation is switched on"
+        )
+    if proof.disappeared:
+        result(f"gone meanwhile, not by abreast: {', '.join(proof.disappeared)}")
+
+
+def _exit_code(proof: Verification, *, after: Drift, chosen: list[str], stopped: bool) -> int:
+    if stopped:
+        return EXIT_STOPPED
+    if proof.unproven:
+        return EXIT_UNKNOWN
+    left = {row.key for row in proof.repairable}
+    if chosen:
+        left &= {row.key for row in choose_rows(after, chosen)}
+    return EXIT_DRIFT if left else EXIT_DONE
