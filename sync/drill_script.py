@@ -16,14 +16,15 @@ from datetime import UTC, datetime
 from sync.ci_db import CiDatabase
 from sync.cloudstack import Reader, Writer
 from sync.credentials import CredentialFile
-from sync.drift import compare, losses
+from sync.drift import compare
 from sync.drill import Drill, practice
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.headline import headline
 from sync.ledger import Ledger
-from sync.model import Drift, DriftKind, DriftRow, JsonObject, Outcome, Scope, Subject
-from sync.plan import PlanRules, build, repairable, repairs
+from sync.model import Drift, DriftKind, JsonObject, Outcome, Scope
+from sync.plan import PlanRules, repairable
+from sync.recovery import plan_rebuild, verify
 from sync.settings import Environment
 
 OPERATOR = "drill"
@@ -72,12 +73,13 @@ class Rehearsal:
             return compare(desired.result(), actual.result(), network_rule=self.environment.network)
 
     def rebuild(self, drift: Drift) -> RunReport:
-        """Plan every repair there is, confirm it as the drill, and execute it."""
+        """Plan every repair there is, differences too, confirm it as the drill, and execute it."""
         now = self.clock()
         found = self.reader.capabilities()
-        actions = [one for row in drift.rows for one in repairs(row, rules=self.rules, now=now)]
-        plan = build(
-            actions,
+        plan = plan_rebuild(
+            drift,
+            {row.key for row in repairable(drift, self.rules)},
+            rules=self.rules,
             environment=self.environment.name,
             root_id=found.root_id,
             endpoint=found.endpoint,
@@ -150,8 +152,7 @@ def rehearse(drill: Drill, *, say: Say = silent, started: float | None = None) -
 
 def summary(drill: Drill, rehearsal: Rehearsal, before: Drift, after: Drift, *, seconds: float) -> JsonObject:
     """What happened, as one JSON object."""
-    left = repairable(after, rehearsal.rules)
-    lost = losses(after)
+    proof = verify(before, after, rules=rehearsal.rules)
     return {
         "scenario": drill.scenario,
         "release": drill.release,
@@ -165,17 +166,17 @@ def summary(drill: Drill, rehearsal: Rehearsal, before: Drift, after: Drift, *, 
         "drift": {"before": _counts(before), "after": _counts(after)},
         "repairable": {
             "before": len(repairable(before, rehearsal.rules)),
-            "after": len(left),
-            "left": [row.name for row in left],
+            "after": len(proof.repairable),
+            "left": [row.name for row in proof.repairable],
         },
         "actions": _outcomes(rehearsal.reports),
         "not_done": _not_done(rehearsal.reports),
         "losses": {
-            "machines": len(lost),
-            "projects": len({one.key for one in lost}),
-            "list": [{"project": one.project, "agent": one.agent, "vm": one.vm} for one in lost],
+            "machines": len(proof.losses),
+            "projects": len({one.key for one in proof.losses}),
+            "list": [{"project": one.project, "agent": one.agent, "vm": one.vm} for one in proof.losses],
         },
-        "to_relink": sum(_stores_dead_id(row) for row in after.rows),
+        "to_relink": len(proof.stale_ids),
         "unexpected": _unexpected(before, after),
         "is_complete": _is_read(before) and _is_read(after),
         "runs": len(rehearsal.reports),
@@ -196,11 +197,6 @@ def _is_read(drift: Drift) -> bool:
     """Whether both sides are proven, and every row with them."""
     is_proven = drift.desired.is_complete and drift.actual.is_complete
     return is_proven and not any(row.kind is DriftKind.UNKNOWN for row in drift.rows)
-
-
-def _stores_dead_id(row: DriftRow) -> bool:
-    """Whether the CI database stores the id of a domain that is gone: its owner has to store the new one."""
-    return any(part.subject is Subject.STORED_ID and part.kind is not DriftKind.IN_SYNC for part in row.parts)
 
 
 def _counts(drift: Drift) -> JsonObject:

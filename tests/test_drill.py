@@ -1,4 +1,4 @@
-"""The drill: the incident leaves what it should, the naive sync reaches nothing else, the rebuild mends all."""
+"""The drill: what the incident leaves, what the naive sync cannot reach, and that a rebuild mends it."""
 
 from __future__ import annotations
 
