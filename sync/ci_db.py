@@ -125,8 +125,14 @@ def database_url(settings: CiDatabaseSettings) -> URL:
 
     Raises ConfigurationError where it cannot be parsed or its password is not there.
     """
+    written = settings.url.reveal()
+    if written.count("@") > 1 and not written.startswith("sqlite"):
+        raise ConfigurationError(
+            "The URL of the CI database has more than one `@`, so where its host begins cannot be told.",
+            next_step="In a password `@` is written %40; or put the password in `password_file`.",
+        )
     try:
-        url = make_url(settings.url.reveal())
+        url = make_url(written)
     except (ArgumentError, ValueError):
         raise ConfigurationError(
             "The URL of the CI database cannot be read.",
@@ -292,12 +298,12 @@ def _run(connection: Connection, query: str, sql: str, *, secrets: tuple[str, ..
 def _is_mapping_fault(error: DBAPIError) -> bool:
     """Whether a query asks for what is not there, as opposed to a database that cannot answer."""
     original: Any = error.orig
-    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if state is not None:
-        return str(state) in _MAPPING_STATES
     number = original.args[0] if getattr(original, "args", ()) else None
     if isinstance(number, int):
         return number in _MAPPING_NUMBERS
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    if state is not None:
+        return str(state) in _MAPPING_STATES
     if isinstance(original, sqlite3.Error):
         words = str(original)
         return words.startswith(
@@ -323,10 +329,14 @@ def _proofs(tables: dict[str, QueryRows]) -> tuple[ListProof, ...]:
 
 def _driver_words(error: Exception, secrets: tuple[str, ...]) -> str:
     """The driver's own words, cut to a line, without anything secret. SQLAlchemy's would quote the query."""
-    original = (error.orig if isinstance(error, DBAPIError) else None) or error
+    original: Any = (error.orig if isinstance(error, DBAPIError) else None) or error
     arguments = original.args
+    diagnosis: Any = getattr(original, "diag", None)
     if len(arguments) == 2 and isinstance(arguments[0], int):
         text = f"{arguments[1]} ({arguments[0]})"
+    elif diagnosis is not None and getattr(diagnosis, "message_primary", None):
+        hints = (diagnosis.message_primary, diagnosis.message_hint)
+        text = " ".join(hint for hint in hints if hint)
     else:
         text = str(original)
     words = without_secrets(text, secrets).rstrip(".")

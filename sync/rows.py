@@ -13,7 +13,7 @@ What is wrong stays with the smallest thing it is about, so that one bad row nev
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +28,8 @@ from sync.model import RESOURCE_TYPES, UNLIMITED, Agent, Member, Project, Retire
 LONGEST = 255
 """Characters of a domain's name (measured on 4.18 and 4.23) and of a user's fields."""
 _NAMED_AT_MOST = 3
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters, and the two further ends of a line."""
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
 
@@ -77,6 +79,8 @@ class Assembled:
 
 def text_of(value: Any) -> str:
     """A column's value as text without the blanks that CHAR columns pad it with; NULL is empty."""
+    if isinstance(value, str):
+        return value.strip()
     if value is None:
         return ""
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -110,7 +114,7 @@ def whole_number_of(value: Any) -> int | None:
 
 def shown(text: str) -> str:
     """A name of the CI database within a message: quoted, on one line, cut."""
-    plain = "".join("·" if unicodedata.category(letter) == "Cc" else letter for letter in text)
+    plain = _CONTROL.sub("·", text)
     return f"“{plain if len(plain) <= 60 else plain[:59] + '…'}”"
 
 
@@ -121,7 +125,7 @@ def _some(items: Iterable[str]) -> str:
 
 
 def _has_control(text: str) -> bool:
-    return any(unicodedata.category(letter) == "Cc" for letter in text)
+    return _CONTROL.search(text) is not None
 
 
 # --- one project --------------------------------------------------------------------------------------------
@@ -176,19 +180,22 @@ def name_problems(name: str) -> list[str]:
 
 def member_problem(username: str, fields: Mapping[str, str], enabled: bool | None) -> str:
     """Why createAccount or createUser would refuse this member, naming member and field; empty when not."""
-    who = shown(username) if username else f"a member without a username ({shown(fields['email'])})"
     values = {"username": username, **fields}
     missing = [f"`{name}`" for name, value in values.items() if not value]
+    fault = ""
     if missing:
-        return f"{who} has no {', '.join(missing)}, which CloudStack requires"
+        fault = f"has no {', '.join(missing)}, which CloudStack requires"
+    elif enabled is None:
+        fault = "has an `enabled` that is neither true nor false"
     for name, value in values.items():
         if len(value) > LONGEST:
-            return f"{who} has a `{name}` of {len(value)} characters, CloudStack takes {LONGEST}"
-        if _has_control(value):
-            return f"{who} has a control character in `{name}`"
-    if enabled is None:
-        return f"{who} has an `enabled` that is neither true nor false"
-    return ""
+            fault = f"has a `{name}` of {len(value)} characters, CloudStack takes {LONGEST}"
+        elif _has_control(value):
+            fault = f"has a control character in `{name}`"
+    if not fault:
+        return ""
+    who = shown(username) if username else f"a member without a username ({shown(fields['email'])})"
+    return f"{who} {fault}"
 
 
 def _split_members(members: list[Member]) -> tuple[tuple[Member, ...], tuple[Member, ...]]:

@@ -1,7 +1,7 @@
-"""Real PostgreSQL and MariaDB servers for the tests: one of each a session, on a loopback port, thrown away after.
+"""Real PostgreSQL and MariaDB servers for the tests: one of each a session, on a loopback port, thrown away.
 
-Never skipped: without the Debian packages of tests/debian-packages.txt the tests that need a server fail and say
-which package is missing.
+Never skipped: without the Debian packages of tests/debian-packages.txt the tests that need a server fail and
+say which package is missing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Server:
 
 def find_program(name: str, package: str, *folders: str) -> str:
     """The path of a server's program. Fails the test, naming the Debian package, when there is none."""
-    versions = [str(folder) for pattern in folders for folder in sorted(Path("/").glob(pattern), reverse=True)]
+    versions = [
+        str(folder) for pattern in folders for folder in sorted(Path("/").glob(pattern), reverse=True)
+    ]
     found = shutil.which(name, path=os.pathsep.join([*versions, os.environ.get("PATH", "")]))
     if found is None:
         pytest.fail(f"{name} is not installed: apt-get install {package} (see tests/debian-packages.txt)")
@@ -172,7 +174,8 @@ def mariadb() -> Iterator[Server]:
     with _folder(account) as folder:
         log, data, start = folder / "log", folder / "data", folder / "start.sql"
         start.write_text(
-            f"CREATE USER admin@'%' IDENTIFIED BY '{password}';\nGRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;\n"
+            f"CREATE USER admin@'%' IDENTIFIED BY '{password}';\n"
+            "GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;\n"
         )
         account.own(start)
         account.run(
