@@ -1,7 +1,7 @@
 """One credential's connection to CloudStack: signed POST calls through `cs`, one session a thread.
 
 The only module that imports `cs`. It asks `cs` for the raw text (`json=False`) and reads it itself: the
-wrapper must be the one of this very call. Otherwise `{"anything": {}}`, said by a server that is not CloudStack,
+wrapper must be the one of this very call. Otherwise `{"anything": {}}`, said by something else,
 would be an empty list, and an empty list is what an incident looks like.
 """
 
@@ -42,6 +42,18 @@ def version() -> str:
         return "unknown"
 
 
+class _Session(requests.Session):
+    """CloudStack speaks UTF-8, also where `text/javascript` does not say so and requests assumes Latin-1.
+
+    A response hook would not do: `cs` prepares its requests without the session.
+    """
+
+    def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        response = super().send(request, **settings)
+        response.encoding = "utf-8"
+        return response
+
+
 class Connection:
     """Calls CloudStack with one credential; usable from any number of threads."""
 
@@ -77,8 +89,7 @@ class Connection:
     @property
     def key(self) -> str:
         """The API key: names the caller in `getUser`, and is kept out of every message."""
-        key = self._credentials.key
-        return key if isinstance(key, str) else key.reveal()
+        return self._credentials.key.reveal()
 
     @property
     def calls(self) -> int:
@@ -163,10 +174,9 @@ class Connection:
         return client
 
     def _new_client(self) -> Any:
-        session = requests.Session()
+        session = _Session()
         # CloudStack never redirects, and a redirected POST would carry a password to wherever it is told.
         session.max_redirects = 0
-        session.hooks["response"].append(_as_utf8)
         if _is_loopback(self._credentials.endpoint):
             session.trust_env = False
         headers = {"User-Agent": f"abreast/{version()}", "Accept-Encoding": "gzip, deflate"}
@@ -187,11 +197,6 @@ class Connection:
             fetch_result=False,
             trace=False,
         )
-
-
-def _as_utf8(response: requests.Response, **_: object) -> None:
-    """CloudStack speaks UTF-8, also where `text/javascript` does not say so and requests assumes Latin-1."""
-    response.encoding = "utf-8"
 
 
 def _is_loopback(endpoint: str) -> bool:

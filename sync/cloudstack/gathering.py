@@ -297,7 +297,8 @@ class Gathering:
         result = self._results.get("jobs")
         if result is None or not result.is_proven:
             return None
-        return tuple(parse.job(row) for row in result.rows if not row.get("jobstatus"))
+        names = {str(row["id"]): str(row.get("name", "")) for row in self._results["accounts"].rows}
+        return tuple(parse.job(row, names) for row in result.rows if not row.get("jobstatus"))
 
     # --- coverage ------------------------------------------------------------------------------------------
 

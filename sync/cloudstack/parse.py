@@ -184,13 +184,15 @@ def _size(row: JsonObject, names: tuple[str, ...]) -> int | None:
     return None
 
 
-def job(row: JsonObject) -> RunningJob:
+def job(row: JsonObject, account_names: Mapping[str, str]) -> RunningJob:
+    """A running job. 4.18 names the account by its id only (measured), `account_names` maps that."""
+    account_id = _text(row, "accountid")
     return RunningJob(
         id=_text(row, "jobid"),
         command=_text(row, "cmd"),
         started=_text(row, "created"),
         user_id=_text(row, "userid"),
-        account=_text(row, "account") or _text(row, "accountid"),
+        account=_text(row, "account") or account_names.get(account_id, account_id),
     )
 
 
