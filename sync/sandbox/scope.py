@@ -79,7 +79,7 @@ class Scope:
         if in_project == "-1":
             projects = only = True
             only = not everything
-        elif in_project is not None:
+        elif in_project:
             project = find("projectid", "projects")
             return Scope(world, caller, account_id=project.account_id)
         else:

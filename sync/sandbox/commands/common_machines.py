@@ -44,8 +44,10 @@ def seen(call: Call, parameter: str, table: str) -> Any:
 
     Raises ApiError: 431 for an unknown id, 531 for what the caller may not touch.
     """
-    call.required(parameter)
-    found: Any = call.entity(parameter, table)
+    value = call.required(parameter)
+    found = call.entity(parameter, table)
+    if found is None:
+        raise unknown_entity(call.command.name, parameter, value)
     if not call.may_see(found):
         raise not_permitted(
             f"{call.account.name} does not have permission to operate with resource {found.id}"
@@ -148,6 +150,16 @@ def owner_of(call: Call, one: Any) -> Account:
     owner = call.world.find("accounts", one.account_id)
     assert isinstance(owner, Account)
     return owner
+
+
+def zone_of(call: Call, *, anywhere: bool = False) -> str:
+    """The id of the zone a call names; `anywhere` allows -1 (all zones) and none. Raises ApiError (431)."""
+    value = call.params.get("zoneid", "-1")
+    if value in call.world.zones:
+        return value
+    if anywhere and value == "-1":
+        return next(iter(call.world.zones))
+    raise unknown_entity(call.command.name, "zoneid", value)
 
 
 def check_machine(world: World, owner: Account, offering: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.commands.common_machines import check_machine, event, ids_of
+from sync.sandbox.commands.common_machines import check_machine, event, ids_of, zone_of
 from sync.sandbox.commands.networks import network_for
 from sync.sandbox.commands.views_machines import modern, vm_row
 from sync.sandbox.engine import Call, command
@@ -102,7 +102,7 @@ def _networks(call: Call, owner: Account) -> list[Network]:
             raise invalid(f"Unable to find network by id {network.id}")
         if network.account_id != owner.id:
             raise not_permitted(f"Unable to use network with id= {network.id}, permission denied")
-    return asked or [network_for(call.world, owner, call.params["zoneid"])]
+    return asked or [network_for(call.world, owner, zone_of(call))]
 
 
 def _record(call: Call, owner: Account, template: Template) -> VirtualMachine:
@@ -118,7 +118,7 @@ def _record(call: Call, owner: Account, template: Template) -> VirtualMachine:
         instance_name=f"i-{owner.number}-{number}-VM",
         account_id=owner.id,
         user_id=lifecycle.first_user(world, owner, call.caller).id,
-        zone_id=call.params["zoneid"],
+        zone_id=zone_of(call),
         template_id=template.id,
         offering_id=call.params["serviceofferingid"],
         os_type_id=template.os_type_id or next(iter(world.os_types)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.commands.common_machines import live, seen, simple_job
+from sync.sandbox.commands.common_machines import live, seen, simple_job, zone_of
 from sync.sandbox.commands.templates import (
     SIMULATED_SIZE,
     add_template,
@@ -39,7 +39,7 @@ def register_iso(call: Call) -> dict[str, Any]:
         name=call.required("name"),
         display_text=call.params.get("displaytext", call.params["name"]),
         account_id=owner.id,
-        zone_id=call.params["zoneid"],
+        zone_id=zone_of(call, anywhere=True),
         os_type_id=call.params.get("ostypeid"),
         format="ISO",
         hypervisor="None",

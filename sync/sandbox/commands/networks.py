@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.commands.common_machines import chosen, equal, event, has_text, live, simple_job
+from sync.sandbox.commands.common_machines import chosen, equal, event, has_text, live, simple_job, zone_of
 from sync.sandbox.commands.views_networks import address_row, network_row, router_row
 from sync.sandbox.engine import Call, command
 from sync.sandbox.errors import failed, invalid
@@ -71,7 +71,7 @@ def create_network(call: Call) -> dict[str, Any]:
         call.world,
         owner,
         name=call.required("name"),
-        zone_id=call.params["zoneid"],
+        zone_id=zone_of(call),
         offering_id=call.params["networkofferingid"],
     )
     network.display_text = call.params.get("displaytext", network.name)
@@ -177,8 +177,10 @@ def list_public_addresses(call: Call) -> Listing:
 )
 def associate_address(call: Call) -> Work:
     """Take one more public address for a network."""
-    network = call.entity("networkid", "networks")
+    network = live(call, "networkid", "networks", "network") if call.params.get("networkid") else None
     account_id = network.account_id if network is not None else call.owner().id
+    if account_id not in call.world.accounts:
+        raise invalid(f"Unable to find the account of network {call.params['networkid']}")
     world = call.world
     limits.check(world, world.accounts[account_id], "ip")
     zone_id = network.zone_id if network is not None else next(iter(world.zones))

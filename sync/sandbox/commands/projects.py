@@ -47,6 +47,14 @@ def project_row(world: World, project: Project) -> dict[str, Any]:
     }
 
 
+def _account_of(world: World, project: Project) -> Account:
+    """A Project's own account. Raises ApiError (431) where the Project is being deleted."""
+    account = world.accounts.get(project.account_id)
+    if account is None:
+        raise invalid(f"Project id={project.number} is being deleted")
+    return account
+
+
 def _event(call: Call, type: str, verb: str, project: Project) -> JobEvent:
     return event(
         call,
@@ -144,8 +152,8 @@ def suspend_project(call: Call) -> Work:
     world = call.world
     project: Project = live(call, "id", "projects", "project")
     yield Queued(event=_event(call, "PROJECT.SUSPEND", "suspending", project))
+    _account_of(world, project).state = "disabled"
     project.state = "Suspended"
-    world.accounts[project.account_id].state = "disabled"
     for vm in sorted(world.owned(project.account_id, "vms"), key=lambda one: one.number):
         yield from lifecycle.stop_steps(world, vm)
     yield lifecycle.seconds(world, "project")
@@ -158,12 +166,10 @@ def suspend_project(call: Call) -> Work:
 def activate_project(call: Call) -> Work:
     """Undo suspendProject; VMs stay stopped."""
     project: Project = live(call, "id", "projects", "project")
-    if project.state == "Disabled":
-        raise invalid(f"Can't activate the project id={project.number} as it is being deleted")
 
     def act() -> dict[str, Any]:
+        _account_of(call.world, project).state = "enabled"
         project.state = "Active"
-        call.world.accounts[project.account_id].state = "enabled"
         return {"project": project_row(call.world, project)}
 
     return simple_job(call, _event(call, "PROJECT.ACTIVATE", "activating", project), act, step="project")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.commands.common_machines import event, has_text, live, seen, simple_job
+from sync.sandbox.commands.common_machines import event, has_text, live, seen, simple_job, zone_of
 from sync.sandbox.commands.views_machines import modern
 from sync.sandbox.commands.views_networks import template_row
 from sync.sandbox.commands.volumes import extracted
@@ -153,7 +153,7 @@ def register_template(call: Call) -> dict[str, Any]:
         name=call.required("name"),
         display_text=call.params.get("displaytext", call.params["name"]),
         account_id=owner.id,
-        zone_id=call.params.get("zoneid") or next(iter(world.zones)),
+        zone_id=zone_of(call, anywhere=True),
         os_type_id=call.params.get("ostypeid"),
         format=call.required("format").upper(),
         hypervisor=call.required("hypervisor"),

@@ -13,6 +13,7 @@ from sync.sandbox.commands.common_machines import (
     live,
     seen,
     simple_job,
+    zone_of,
 )
 from sync.sandbox.commands.views_machines import modern, volume_row, zone_fields
 from sync.sandbox.engine import Call, command
@@ -97,7 +98,7 @@ def create_volume(call: Call) -> Work:
         name=call.params.get("name", id),
         type="DATADISK",
         account_id=owner.id,
-        zone_id=call.params.get("zoneid") or next(iter(world.zones)),
+        zone_id=zone_of(call, anywhere=True),
         size=size,
         state="Allocated",
         disk_offering_id=offering.id if offering is not None else None,
