@@ -17,6 +17,8 @@ from sync.sandbox.paging import Listing, check_page, page_of
 from sync.sandbox.records import AccessEntry, Account, Job, User, World
 from sync.sandbox.scope import Scope
 
+LONGEST = 255
+"""Characters of a text parameter."""
 JAVA = "org.apache.cloudstack.api.command."
 
 
@@ -39,6 +41,8 @@ class Command:
     """The releases that know it; None: all."""
     service: str
     """Field of ServiceTimes for how long the synchronous call takes."""
+    texts: Mapping[str, str]
+    """Parameters of at most LONGEST characters → the Java field's name, as the refusal has it."""
 
 
 COMMANDS: dict[str, list[Command]] = {}
@@ -93,7 +97,7 @@ class Call:
     def entity(self, name: str, *tables: str) -> Any | None:
         """The record an id parameter names, removed ones too; None if absent. Raises ApiError (431, 9999)."""
         value = self.params.get(name)
-        if value is None:
+        if not value:
             return None
         for table in tables:
             found = self.world.find(table, value)
@@ -126,8 +130,9 @@ class Call:
         """
         project = self.entity("projectid", "projects")
         if project is not None:
-            owner = self.world.accounts[project.account_id]
-            assert isinstance(owner, Account)
+            owner = self.world.accounts.get(project.account_id)
+            if owner is None:
+                raise invalid(f"Unable to find project by id {project.id}")
             return owner
         if "account" not in self.params:
             return self.account
@@ -158,6 +163,7 @@ def command(
     instance: str | None = None,
     releases: Iterable[str] | None = None,
     service: str = "",
+    texts: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
     """Register an API command.
 
@@ -178,6 +184,7 @@ def command(
             instance=instance,
             releases=frozenset(releases) if releases is not None else None,
             service=service or ("read" if reads else "write"),
+            texts=texts or {},
         )
         COMMANDS.setdefault(name.lower(), []).append(made)
         return run
@@ -196,9 +203,9 @@ def background(setting: str) -> Callable[[Callable[[World], Work]], Callable[[Wo
 
 
 def known_command(name: str, release: str) -> Command | None:
-    """The command of that name in a release, whatever the case."""
+    """The command of that name in a release."""
     for one in COMMANDS.get(name.lower(), ()):
-        if one.releases is None or release in one.releases:
+        if one.name == name and (one.releases is None or release in one.releases):
             return one
     return None
 
@@ -349,6 +356,10 @@ class Engine:
         found = call.command
         for name in found.required:
             call.required(name)
+        for name, field in found.texts.items():
+            if len(call.params.get(name, "")) > LONGEST:
+                why = f"invalid value. Value greater than max allowed length {LONGEST} for param: {field}"
+                raise refused_parameter(found.name, why)
         for name, tables in found.entities.items():
             if call.params.get(name) != "-1":
                 call.entity(name, *((tables,) if isinstance(tables, str) else tables))

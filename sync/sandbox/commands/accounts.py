@@ -27,6 +27,15 @@ SYSTEM = "system"
     integers=("accounttype",),
     answer="account",
     service="hash_account",
+    texts={
+        "account": "accountName",
+        "email": "email",
+        "firstname": "firstName",
+        "lastname": "lastName",
+        "password": "password",
+        "username": "userName",
+        "networkdomain": "networkDomain",
+    },
 )
 def create_account(call: Call) -> dict[str, Any]:
     """Make an account with its first user; user names are unique per domain."""

@@ -6,18 +6,18 @@ import re
 from typing import Any
 
 from sync.sandbox.engine import Call, command
-from sync.sandbox.errors import ApiError, invalid, not_permitted, refused_parameter
+from sync.sandbox.errors import ApiError, invalid, not_permitted
 from sync.sandbox.paging import Listing
 from sync.sandbox.records import Domain, World
 from sync.sandbox.releases import name_taken
 from sync.sandbox.views import domain_row, listed_domain
 
-LONGEST_NAME = 255
 BAD_NETWORK_DOMAIN = (
     "Invalid network domain. Total length should not exceed 190 chars. Each domain label must be between 1 "
     "and 63 characters long. It can contain ASCII letters 'a' through 'z', the digits '0' through '9', and "
     "the hyphen ('-'); it cannot start or end with \"-\"."
 )
+TEXTS = {"name": "domainName", "networkdomain": "networkDomain"}
 NO_SLASH = "Domain name contains one or more invalid characters.  Please enter a name without '/' characters."
 ID_TAKEN = 'Cannot invoke "com.cloud.domain.DomainVO.getId()" because "domain" is null'
 
@@ -56,15 +56,13 @@ def name_in_use(world: World, name: str, parent: Domain) -> bool:
     entities={"parentdomainid": "domains"},
     answer="domain",
     service="create_domain",
+    texts=TEXTS,
 )
 def create_domain(call: Call) -> dict[str, Any]:
     """Make a domain; its name is unique per parent whatever the case, its id may be chosen by the client."""
     name = call.required("name")
     if not name:
         raise invalid("Invalid value provided for API arg: name")
-    if len(name) > LONGEST_NAME:
-        text = f"invalid value. Value greater than max allowed length {LONGEST_NAME} for param: domainName"
-        raise refused_parameter(call.command.name, text)
     if "/" in name:
         raise ApiError(431, NO_SLASH, 9999)
     world = call.world
@@ -100,7 +98,7 @@ def failed_parent(parent: Domain) -> ApiError:
     return ApiError(530, f"The domain cannot be created as domain {parent.name} is being deleted", 4250)
 
 
-@command("updateDomain", required=("id",), entities={"id": "domains"}, answer="domain")
+@command("updateDomain", required=("id",), entities={"id": "domains"}, answer="domain", texts=TEXTS)
 def update_domain(call: Call) -> dict[str, Any]:
     """Rename a domain (also a dying one) or change its network domain."""
     world = call.world

@@ -15,6 +15,8 @@ from sync.sandbox.releases import NEW, OLD
 from sync.sandbox.views import key_row, user_row
 
 SYSTEM = "system"
+NAMES = ("email", "firstname", "lastname", "password", "timezone", "username")
+"""Texts of a user that the API limits in length."""
 
 
 def user_named(world: World, domain_id: str, username: str) -> User | None:
@@ -52,6 +54,7 @@ def add_user(call: Call, account: Account) -> User:
     entities={"domainid": "domains"},
     answer="user",
     service="hash_user",
+    texts={"account": "accountName"} | {name: name for name in NAMES},
 )
 def create_user(call: Call) -> dict[str, Any]:
     """Add a user to an account."""
@@ -86,7 +89,13 @@ def chosen_user(call: Call, parameter: str = "id") -> User:
     return user
 
 
-@command("updateUser", required=("id",), entities={"id": "users"}, answer="user")
+@command(
+    "updateUser",
+    required=("id",),
+    entities={"id": "users"},
+    answer="user",
+    texts={name: name for name in NAMES},
+)
 def update_user(call: Call) -> dict[str, Any]:
     """Change a user's names, email, password, timezone or API key access."""
     world = call.world
