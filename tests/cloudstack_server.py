@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -101,6 +102,9 @@ class Server:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/client/api"
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def credentials(self, **changed: Any) -> Credentials:
         return credentials(self.endpoint, **changed)

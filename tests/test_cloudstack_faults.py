@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import subprocess
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -44,6 +43,8 @@ from tests.cloudstack_server import (
     wrapped,
 )
 
+TLS = Path(__file__).parent / "data" / "tls"
+"""A key of nobody's, made for these tests; valid until 2126."""
 NOW = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
 PARAMETERS = {"username": "jmartin", "account": "dune", "domainid": "d-1", "password": PASSWORD}
 HTML = "<html><body><h1>Login</h1></body></html>"
@@ -115,33 +116,23 @@ def test_an_endpoint_that_is_no_url(error_of: Callable[..., AbreastError]) -> No
 
 
 @contextmanager
-def tls_server(folder: Path) -> Iterator[tuple[str, Path]]:
-    """A TLS server with a certificate that nobody trusts: its endpoint, and the certificate."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+def tls_server() -> Iterator[str]:
+    """A TLS server with a certificate for localhost that nobody trusts: its endpoint."""
     with Server(lambda heard: Reply(body=wrapped(heard.command, count=0))) as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
-        yield f"https://localhost:{server._server.server_port}/client/api", certificate
+        context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+        server.speak_tls(context)
+        yield server.endpoint.replace("http://127.0.0.1", "https://localhost")
 
 
-def test_tls_certificates_are_verified_and_authorities_can_be_named(tmp_path: Path) -> None:
-    with tls_server(tmp_path) as (endpoint, certificate):
+def test_tls_certificates_are_verified_and_authorities_can_be_named() -> None:
+    with tls_server() as endpoint:
         for error_of in (reading_error, writing_error):
             error = error_of(credentials(endpoint))
             assert isinstance(error, UnreachableError)
             assert "certificate" in str(error)
             assert "verify" in error.next_step
-        for verify in (str(certificate), False):
+        for verify in (str(TLS / "certificate.pem"), False):
             trusting = connection(credentials(endpoint, verify=verify))
             assert trusting.read("listDomains") == {"count": 0}
 

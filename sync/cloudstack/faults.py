@@ -38,7 +38,7 @@ SKEW_WORTH_NAMING = 60.0
 """Seconds between our clock and the server's from which on a refused signature mentions it."""
 
 _SHORTEST_SECRET = 4
-_PARAMETER_VALUES = re.compile(r"(?i)\b(signature|apikey|secretkey|password|userapikey)=[^&\s\"']+")
+_PARAMETER_VALUES = re.compile(r"(?i)(signature|apikey|secretkey|password|userapikey)=[^&\s\"']+")
 _RETRY_AFTER = re.compile(r"\[(\d+)\]\s*ms")
 
 _READ_BACK = "Whether it was carried out is not known: read the object before doing anything about it."
