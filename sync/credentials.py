@@ -79,6 +79,8 @@ class CredentialFile:
         except FileNotFoundError:
             self._known, self._seen = {}, None
             return self._known
+        except OSError as error:
+            raise self._unusable(f"cannot be opened: {error.strerror}") from None
         if self._seen != (status.st_ino, status.st_mode, status.st_size):
             self._known = {_key_of(item): item for item in _parse(self._read(), self.path)}
             self._seen = (status.st_ino, status.st_mode, status.st_size)
@@ -87,11 +89,13 @@ class CredentialFile:
     def _read(self) -> bytes:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                self._check_mode(descriptor)
+                # A process killed between writing and syncing may have left a line that is not on the disk yet.
+                os.fsync(descriptor)
+                return file.read()
         except OSError as error:
             raise self._unusable(f"cannot be opened: {error.strerror}") from None
-        with os.fdopen(descriptor, "rb") as file:
-            self._check_mode(descriptor)
-            return file.read()
 
     def _append(self, credential: Credential) -> None:
         line = json.dumps(

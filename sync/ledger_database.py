@@ -34,7 +34,7 @@ def connect(url: str) -> Engine:
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"The ledger's database needs the driver {error.name}, which is not installed.",
-            next_step="Install abreast[postgresql].",
+            next_step="Install it; for PostgreSQL as abreast[postgresql].",
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)

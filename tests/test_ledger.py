@@ -1,0 +1,359 @@
+"""The ledger: durable, chained, and found out when somebody changed it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, select
+from sqlalchemy.engine import Connection
+
+from sync import ledger_schema
+from sync.errors import ConfigurationError, LedgerError
+from sync.ledger import NO_HASH, EntryKind, Ledger, RunState, canonical
+from sync.ledger_database import LATEST_REVISION
+from sync.model import Outcome
+from tests.fake_cloudstack import START, Clock
+
+
+def url_of(folder: Path) -> str:
+    return f"sqlite:///{folder / 'ledger.sqlite'}"
+
+
+def open_ledger(folder: Path, *, environment: str = "drill") -> Ledger:
+    return Ledger(url_of(folder), environment=environment, operator="ops@console", clock=Clock()).open()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(tmp_path) as made:
+        yield made
+
+
+def fill(ledger: Ledger, count: int) -> None:
+    for number in range(1, count + 1):
+        ledger.append(EntryKind.SUBMITTED, {"action": "a", "job_id": str(number)}, run_id="run")
+
+
+def tamper(folder: Path, *statements: str) -> None:
+    connection = sqlite3.connect(folder / "ledger.sqlite")
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+# --- writing and reading ------------------------------------------------------------------------------------
+
+
+def test_entries_come_back_as_written(ledger: Ledger) -> None:
+    payload = {
+        "action": "create-domain ROOT/ci/été",
+        "text": "[/x] \u0000 \ud800 “”",
+        "number": 1,
+        "none": None,
+    }
+    written = ledger.append(EntryKind.INTENT, payload, run_id="run")
+
+    assert ledger.entries() == [written]
+    assert written.payload == payload
+    assert (written.seq, written.previous_hash, written.operator) == (1, NO_HASH, "ops@console")
+    assert written.at == START
+
+
+def test_entries_can_be_chosen(ledger: Ledger) -> None:
+    clock = ledger._clock
+    assert isinstance(clock, Clock)
+    fill(ledger, 3)
+    clock.sleep(60)
+    ledger.append(EntryKind.OUTCOME, {"action": "b", "outcome": "failed", "detail": ""}, run_id="other")
+
+    assert [entry.seq for entry in ledger.entries(limit=2)] == [3, 4]
+    assert [entry.seq for entry in ledger.entries(run_id="other")] == [4]
+    assert [entry.seq for entry in ledger.entries(kinds=[EntryKind.SUBMITTED])] == [1, 2, 3]
+    assert [entry.seq for entry in ledger.entries(since=START + timedelta(seconds=1))] == [4]
+
+
+def test_environments_in_one_database_have_chains_of_their_own(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as drill, open_ledger(tmp_path, environment="production") as production:
+        fill(drill, 2)
+        fill(production, 3)
+        assert [entry.seq for entry in drill.entries()] == [1, 2]
+        assert [entry.seq for entry in production.entries()] == [1, 2, 3]
+        assert drill.verify().is_sound and production.verify().is_sound
+
+
+def test_threads_and_ledgers_append_to_one_chain(tmp_path: Path) -> None:
+    ledgers = [open_ledger(tmp_path), open_ledger(tmp_path)]
+    threads = [threading.Thread(target=fill, args=(ledgers[number % 2], 25)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [entry.seq for entry in ledgers[0].entries()] == list(range(1, 201))
+    assert ledgers[1].verify().is_sound
+    for ledger in ledgers:
+        ledger.close()
+
+
+def test_payloads_have_one_spelling() -> None:
+    assert canonical({"b": 1, "a": "é"}) == '{"a":"\\u00e9","b":1}'
+
+
+def test_every_kind_has_a_summary(ledger: Ledger) -> None:
+    payload = {
+        "plan": {"actions": [1, 2]},
+        "policy": "staged",
+        "confirmed": {"by": "anna"},
+        "action": "create-domain ROOT/ci/dune",
+        "command": "createDomain",
+        "job_id": "7",
+        "outcome": "failed",
+        "detail": "No.",
+        "counts": {"succeeded": 2, "failed": 0},
+    }
+    summaries = {kind: ledger.append(kind, payload, run_id="run").summary for kind in EntryKind}
+    assert summaries == {
+        EntryKind.RUN_STARTED: "2 actions, staged, confirmed by anna",
+        EntryKind.RUN_RESUMED: "confirmed by anna",
+        EntryKind.INTENT: "create-domain ROOT/ci/dune: createDomain",
+        EntryKind.SUBMITTED: "create-domain ROOT/ci/dune: job 7",
+        EntryKind.OUTCOME: "create-domain ROOT/ci/dune: failed No.",
+        EntryKind.RUN_ENDED: "2 succeeded",
+    }
+
+
+# --- runs ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_from_its_start_to_its_end(ledger: Ledger) -> None:
+    ledger.begin_run("run-1", {"plan": {}}, digest="d" * 64, total=3)
+    interrupted = ledger.interrupted_run()
+    assert interrupted is not None
+    assert (interrupted.run_id, interrupted.state, interrupted.total) == ("run-1", RunState.RUNNING, 3)
+
+    ledger.end_run("run-1", {"why": ""}, state=RunState.STOPPED, counts={Outcome.SUCCEEDED: 1})
+    stopped = ledger.interrupted_run()
+    assert stopped is not None and stopped.counts == {Outcome.SUCCEEDED: 1}
+    ledger.resume_run("run-1", {})
+    ledger.end_run("run-1", {"why": ""}, state=RunState.FINISHED, counts={Outcome.SUCCEEDED: 3})
+
+    assert ledger.interrupted_run() is None
+    assert [(run.run_id, run.state, run.ended_at) for run in ledger.runs()] == [
+        ("run-1", RunState.FINISHED, START)
+    ]
+
+
+def test_only_the_newest_run_counts_as_interrupted(ledger: Ledger) -> None:
+    clock = ledger._clock
+    assert isinstance(clock, Clock)
+    ledger.begin_run("run-1", {}, digest="", total=1)
+    clock.sleep(1)
+    ledger.begin_run("run-2", {}, digest="", total=1)
+    ledger.end_run("run-2", {}, state=RunState.FINISHED, counts={})
+    assert ledger.interrupted_run() is None
+    assert [run.run_id for run in ledger.runs()] == ["run-2", "run-1"]
+
+
+def test_a_run_that_never_began_cannot_end(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="no run"):
+        ledger.end_run("nothing", {}, state=RunState.FINISHED, counts={})
+    assert ledger.entries() == [], "the entry must not stay without its run"
+
+
+# --- the chain ----------------------------------------------------------------------------------------------
+
+
+def test_an_untouched_ledger_is_sound(ledger: Ledger) -> None:
+    assert ledger.verify().entries == 0
+    fill(ledger, 5)
+    verified = ledger.verify()
+    assert (verified.is_sound, verified.entries) == (True, 5)
+    assert verified.head == ledger.entries()[-1].hash
+
+
+SWAP = (
+    "UPDATE entries SET seq = 99 WHERE seq = 2",
+    "UPDATE entries SET seq = 2 WHERE seq = 3",
+    "UPDATE entries SET seq = 3 WHERE seq = 99",
+)
+COPY = (
+    "INSERT INTO entries SELECT environment, 6, run_id, kind, at, operator, payload, previous_hash, hash "
+    "FROM entries WHERE seq = 5"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        (["UPDATE entries SET payload = '{}' WHERE seq = 3"], "Entry 3 was changed"),
+        (["UPDATE entries SET operator = 'other' WHERE seq = 3"], "Entry 3 was changed"),
+        (["UPDATE entries SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = 1"], "Entry 1 was changed"),
+        (["UPDATE entries SET run_id = NULL WHERE seq = 5"], "Entry 5 was changed"),
+        (["DELETE FROM entries WHERE seq = 3"], "Entry 3 was removed"),
+        (["DELETE FROM entries WHERE seq IN (2, 3)"], "Entry 2 to 3 was removed"),
+        (["DELETE FROM entries WHERE seq = 1"], "Entry 1 was removed"),
+        (["DELETE FROM entries WHERE seq = 5"], "its end was altered"),
+        (["DELETE FROM entries"], "its end was altered"),
+        (["DELETE FROM entries", "DELETE FROM heads"], ""),
+        (SWAP, "Entry 2 was changed, moved or inserted"),
+        ([COPY], "Entry 6 was changed, moved or inserted"),
+    ],
+)
+def test_tampering_is_found(tmp_path: Path, statements: list[str], problem: str) -> None:
+    with open_ledger(tmp_path) as ledger:
+        fill(ledger, 5)
+    tamper(tmp_path, *statements)
+    with Ledger(url_of(tmp_path), environment="drill", operator="x") as ledger:
+        verified = ledger.verify()
+    if problem:
+        assert not verified.is_sound
+        assert problem in " ".join(verified.problems)
+    else:
+        assert verified.entries == 0, "only a head noted elsewhere shows that everything was thrown away"
+
+
+def test_a_rewritten_entry_with_a_true_hash_breaks_the_chain(tmp_path: Path) -> None:
+    from sync.ledger import hash_of
+
+    with open_ledger(tmp_path) as ledger:
+        fill(ledger, 4)
+        entry = ledger.entries()[1]
+    payload = canonical({"forged": True})
+    forged = hash_of(
+        "drill",
+        2,
+        run_id=entry.run_id,
+        kind=entry.kind.value,
+        at="2026-07-28T03:12:00.000000Z",
+        operator=entry.operator,
+        payload=payload,
+        previous_hash=entry.previous_hash,
+    )
+    tamper(tmp_path, f"UPDATE entries SET payload = '{payload}', hash = '{forged}' WHERE seq = 2")
+    with open_ledger(tmp_path) as ledger:
+        assert ledger.verify().problems == ("Entry 3 does not follow the one before it.",)
+
+
+# --- the database -------------------------------------------------------------------------------------------
+
+
+def test_it_is_written_ahead_and_fully_synchronous(ledger: Ledger) -> None:
+    with ledger._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_the_file_is_its_owners_alone(ledger: Ledger, tmp_path: Path) -> None:
+    fill(ledger, 1)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("ledger.sqlite*")}
+    assert modes == dict.fromkeys(("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"), 0o600)
+
+
+def test_migrations_make_the_tables_that_the_code_uses(ledger: Ledger) -> None:
+    found = inspect(ledger._engine)
+    for table in ledger_schema.metadata.sorted_tables:
+        columns = {column["name"]: column for column in found.get_columns(table.name)}
+        assert list(columns) == [column.name for column in table.columns]
+        for column in table.columns:
+            assert columns[column.name]["nullable"] == column.nullable, (table.name, column.name)
+        assert found.get_pk_constraint(table.name)["constrained_columns"] == [
+            column.name for column in table.primary_key
+        ]
+
+
+def test_the_latest_revision_is_the_newest_migration() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    import sync.migrations
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(sync.migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == LATEST_REVISION
+
+
+def test_the_schema_is_made_without_an_alembic_ini_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_ledger(tmp_path / "deep" / "down") as ledger:
+        fill(ledger, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+
+
+def test_it_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    errors: list[Exception] = []
+
+    def open_one() -> None:
+        try:
+            open_ledger(tmp_path).close()
+        except LedgerError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_a_ledger_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    open_ledger(tmp_path).close()
+    tamper(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(LedgerError, match="newer abreast"):
+        open_ledger(tmp_path)
+
+
+def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        tamper(tmp_path, "DROP TABLE entries")
+        with pytest.raises(LedgerError, match="cannot be written") as caught:
+            fill(ledger, 1)
+        assert "Nothing is sent to CloudStack" in str(caught.value)
+        with pytest.raises(LedgerError, match="cannot be read"):
+            ledger.entries()
+
+
+def test_a_folder_that_cannot_hold_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        open_ledger(tmp_path / "file" / "below")
+
+
+def test_no_payload_is_in_an_error(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        tamper(tmp_path, "DROP TABLE entries")
+        with pytest.raises(LedgerError) as caught:
+            ledger.append(EntryKind.INTENT, {"action": "visible-nowhere"}, run_id="run")
+        assert "visible-nowhere" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "postgresql+nodriver://user:hidden-word@host/name", "oracle://u:hidden-word@h/n"]
+)
+def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Ledger(url, environment="drill")
+    assert "hidden-word" not in str(caught.value)
+
+
+def test_what_was_written_is_there_for_another_program(tmp_path: Path) -> None:
+    """The documented columns, read without this code."""
+    with open_ledger(tmp_path) as ledger:
+        fill(ledger, 1)
+    engine = create_engine(url_of(tmp_path))
+    connection: Connection
+    with engine.connect() as connection:
+        row = connection.execute(select(ledger_schema.entries)).one()
+    engine.dispose()
+    assert json.loads(row.payload) == {"action": "a", "job_id": "1"}
+    assert row.at == "2026-07-28T03:12:00.000000Z"
