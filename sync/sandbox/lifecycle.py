@@ -149,6 +149,7 @@ def release_address(world: World, address: Address) -> None:
     """Give a public address back."""
     world.bury("addresses", address.id)
     world.usage.add(address.account_id, "ip", -1)
+    world.log_destroyed("address", address)
 
 
 def nics_of(world: World, vm: VirtualMachine) -> list[Nic]:
@@ -299,6 +300,7 @@ def remove_machine(world: World, vm: VirtualMachine) -> None:
     for shot in list(world.owned(vm.account_id, "vm_snapshots")):
         if shot.vm_id == vm.id:
             world.bury("vm_snapshots", shot.id)
+            world.log_destroyed("vm_snapshot", shot)
     remove_tags(world, vm.id, vm.account_id)
     world.bury("vms", vm.id)
     world.log_destroyed("vm", vm)

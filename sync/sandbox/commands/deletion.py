@@ -264,9 +264,11 @@ def _clean_machine(world: World, vm: VirtualMachine) -> Work:
 def _drop_the_rest(world: World, account: Account) -> None:
     for address in list(world.owned(account.id, "addresses")):
         lifecycle.release_address(world, address)
-    for table in ("vm_snapshots", "ssh_keys", "tags"):
+    for table, kind in (("vm_snapshots", "vm_snapshot"), ("ssh_keys", "ssh_key"), ("tags", None)):
         for one in list(world.owned(account.id, table)):
             world.bury(table, one.id)
+            if kind is not None:
+                world.log_destroyed(kind, one)
     for project in list(world.projects.values()):
         if project.account_id == account.id:
             world.bury("projects", project.id)

@@ -10,7 +10,7 @@ from sync.sandbox.commands.common_machines import check_machine, event, ids_of, 
 from sync.sandbox.commands.networks import network_for
 from sync.sandbox.commands.views_machines import modern, vm_row
 from sync.sandbox.engine import Call, command
-from sync.sandbox.errors import ApiError, invalid, not_permitted, refused_parameter
+from sync.sandbox.errors import ApiError, invalid, not_permitted, refused_parameter, unknown_entity
 from sync.sandbox.jobs import Queued, Work
 from sync.sandbox.records import Account
 from sync.sandbox.records_machines import Network, Template, VirtualMachine, Volume
@@ -44,12 +44,15 @@ def deploy_virtual_machine(call: Call) -> Work:
     if owner.state == "disabled":
         raise not_permitted(f"The owner of vm to deploy is disabled: {owner.name}")
     _check_name(call)
-    offering = world.offerings[call.params["serviceofferingid"]].row
-    check_machine(world, owner, offering)
+    offering = world.offerings.get(call.params["serviceofferingid"])
+    if offering is None:
+        raise unknown_entity(call.command.name, "serviceofferingid", call.params["serviceofferingid"])
+    check_machine(world, owner, offering.row)
     template = world.find("templates", call.params["templateid"]) or world.find(
         "isos", call.params["templateid"]
     )
-    assert isinstance(template, Template)
+    if not isinstance(template, Template):
+        raise unknown_entity(call.command.name, "templateid", call.params["templateid"])
     if template.removed is not None:
         raise invalid(f"Unable to use template {template.id}")
     limits.check(world, owner, "volume", 2 if "diskofferingid" in call.params else 1)
