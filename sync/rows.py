@@ -165,10 +165,8 @@ class _Draft:
 
 
 def name_problems(name: str) -> list[str]:
-    """Why CloudStack would refuse a domain of this name (measured on 4.18 and 4.23); empty when not."""
+    """Why CloudStack would refuse this name of a domain (measured on 4.18 and 4.23); empty when not."""
     problems = []
-    if not name:
-        problems.append("the name is empty")
     if len(name) > LONGEST:
         problems.append(f"the name has {len(name)} characters, CloudStack takes {LONGEST}")
     if "/" in name:
