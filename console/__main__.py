@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     parser = Parser(
         prog="abreast",
-        description="The CI database and CloudStack abreast of each other: see drift, stage, confirm, rebuild.",
+        description="The CI database and CloudStack abreast: see drift, stage, confirm, rebuild.",
         epilog="Exit codes: 0 done or in sync, 1 drift or refused, 2 critical, 3 unknown or unreadable, "
         "64 usage, 78 configuration, 130 stopped.",
     )
@@ -204,7 +204,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. Expected errors become one line on stderr, without a traceback."""
+    """Run one command; returns its exit code. Expected errors become one line on stderr."""
     try:
         arguments = build_parser().parse_args(argv)
     except SystemExit as exit_:

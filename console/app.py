@@ -21,8 +21,8 @@ from textual.binding import BindingType
 
 from console import commands, themes
 from console.commands import Command, Mode
-from console.operations import Operations
-from console.readings import ReadingApp, utc_now
+from console.readings import utc_now
+from console.running import RunningApp
 from console.state import identity_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _palette() -> type[Provider]:
     return CommandTable
 
 
-class ConsoleApp(ReadingApp):
+class ConsoleApp(RunningApp):
     """The console on one environment."""
 
     TITLE = "abreast"
@@ -73,7 +73,6 @@ class ConsoleApp(ReadingApp):
         self._start_screen = start
         environment = session.environment
         self.identity = identity_of(environment.name, environment.title or environment.name.upper())
-        self.operations = Operations(self)
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = themes.named(environment.theme)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from console.session_protocol import HeadlineText
     from sync.errors import AbreastError
-    from sync.model import Action, ActualInventory, DesiredInventory, Drift, Side
+    from sync.executor import ExecutionEvent, RunReport
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift, Plan, Side
 
 
 class SourceProgressed(Message):
@@ -79,17 +82,17 @@ class ComparisonBroke(Message):
 
 
 class RunProgressed(Message):
-    """The executor reported an event (`sync.executor.ExecutionEvent`)."""
+    """The executor reported an event."""
 
-    def __init__(self, event: object) -> None:
+    def __init__(self, event: ExecutionEvent) -> None:
         super().__init__()
         self.event = event
 
 
 class RunFinished(Message):
-    """A run ended by itself (`sync.executor.RunReport`)."""
+    """A run ended by itself."""
 
-    def __init__(self, report: object) -> None:
+    def __init__(self, report: RunReport) -> None:
         super().__init__()
         self.report = report
 
@@ -100,3 +103,32 @@ class RunBroke(Message):
     def __init__(self, error: AbreastError) -> None:
         super().__init__()
         self.error = error
+
+
+class PlanMade(Message):
+    """Actions were bound to this server and sealed by a digest."""
+
+    def __init__(self, generation: int, plan: Plan) -> None:
+        super().__init__()
+        self.generation = generation
+        self.plan = plan
+
+
+class PlanBroke(Message):
+    """The plan could not be made."""
+
+    def __init__(self, generation: int, error: AbreastError) -> None:
+        super().__init__()
+        self.generation = generation
+        self.error = error
+
+
+class InterruptedRunFound(Message):
+    """The ledger has a run that was stopped or killed before its end."""
+
+    def __init__(self, run_id: str, operator: str, started_at: datetime, plan: Plan) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.operator = operator
+        self.started_at = started_at
+        self.plan = plan

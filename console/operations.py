@@ -1,21 +1,42 @@
-"""What takes long and changes things: owned by the App, never by a screen, and never exclusive.
+"""What takes long and changes things: planning, executing, resuming. Owned by the App, never by a screen,
+and never exclusive: a screen that is popped, or a refresh that comes in, does not touch it.
 
-A screen that is popped, or a refresh that comes in, does not touch it; its truth is in the ledger.
+Threads post the messages of `console.messages`; the App hands them back to the methods named `take_…`.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from console.faults import as_error
+from console.messages import (
+    InterruptedRunFound,
+    PlanBroke,
+    PlanMade,
+    RunBroke,
+    RunFinished,
+    RunProgressed,
+)
+from console.state import RunPhase, RunState
+from sync.model import Action, Plan
+
 if TYPE_CHECKING:
-    from console.app import ConsoleApp
+    from console.running import RunningApp
+    from sync.errors import AbreastError
+    from sync.executor import ExecutionEvent, RunReport
 
 
 class Operations:
     """The executions of this console: at most one at a time."""
 
-    def __init__(self, app: ConsoleApp) -> None:
+    def __init__(self, app: RunningApp) -> None:
         self._app = app
+        self._stop = threading.Event()
+        self._planning = 0
+        """Generation of the plan asked for last; an older one is dropped."""
 
     @property
     def is_going_on(self) -> bool:
@@ -30,3 +51,164 @@ class Operations:
         if run is None or not run.is_going_on:
             return ""
         return f"{run.phase.value} {len(run.results)}/{run.total}"
+
+    # --- planning -----------------------------------------------------------------------------------------
+
+    def make_plan(self, actions: Sequence[Action]) -> int:
+        """Bind actions to this server in a thread; PlanMade or PlanBroke comes back with this number."""
+        self._planning += 1
+        generation, wanted = self._planning, tuple(actions)
+
+        def work() -> None:
+            try:
+                plan = self._app.session.plan(wanted)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                problem = as_error(error, doing="making the plan")
+                self._app.post_message(PlanBroke(generation, problem))
+            else:
+                self._app.post_message(PlanMade(generation, plan))
+
+        self._thread(work, "plan")
+        return generation
+
+    def is_latest_plan(self, generation: int) -> bool:
+        """Whether no other plan was asked for since."""
+        return generation == self._planning
+
+    # --- executing ----------------------------------------------------------------------------------------
+
+    def execute(self, plan: Plan, *, rebuild: bool = False) -> bool:
+        """Start the execution of a plan that the operator has just confirmed; False when one is going on."""
+
+        def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
+            executor = self._app.session.executor(rebuild=rebuild)
+            report: RunReport = executor.run(
+                plan, confirmed=self._confirmation(plan), on_event=on_event, stop=stop
+            )
+            return report
+
+        return self._start(plan, run, rebuild=rebuild)
+
+    def resume(self, run_id: str, plan: Plan) -> bool:
+        """Go on with an interrupted run that the operator has just confirmed; False when one is going on."""
+
+        def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
+            executor = self._app.session.executor(rebuild=True)
+            report: RunReport = executor.resume(
+                run_id, confirmed=self._confirmation(plan), on_event=on_event, stop=stop
+            )
+            return report
+
+        return self._start(plan, run, rebuild=True)
+
+    def _confirmation(self, plan: Plan) -> object:
+        from sync.executor import Confirmation
+
+        return Confirmation(plan.digest, self._app.session.operator, self._app.utc_clock())
+
+    def _start(
+        self,
+        plan: Plan,
+        run: Callable[[Callable[[ExecutionEvent], None], threading.Event], RunReport],
+        *,
+        rebuild: bool,
+    ) -> bool:
+        if self.is_going_on:
+            return False
+        stop = self._stop = threading.Event()
+        self._app.run_state = RunState(
+            plan, RunPhase.RUNNING, self._app.utc_clock(), is_rebuild=rebuild, drift_before=self._app.drift
+        )
+
+        def work() -> None:
+            try:
+                report = run(lambda event: self._tell(RunProgressed(event)), stop)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                self._tell(RunBroke(as_error(error, doing="executing the plan")))
+            else:
+                self._tell(RunFinished(report))
+
+        self._thread(work, "execution")
+        return True
+
+    def _tell(self, message: RunProgressed | RunBroke | RunFinished) -> None:
+        self._app.post_message(message)
+
+    def stop(self) -> None:
+        """Send nothing more: what is running in CloudStack is followed to its end."""
+        self._stop.set()
+        run = self._app.run_state
+        if run is not None and run.phase is RunPhase.RUNNING:
+            self._app.run_state = replace(run, phase=RunPhase.STOPPING)
+
+    # --- what came back -----------------------------------------------------------------------------------
+
+    def take_progress(self, event: ExecutionEvent) -> None:
+        """An action entered a phase or ended, or the run as a whole did."""
+        run = self._app.run_state
+        if run is None:
+            return
+        run = replace(run, run_id=event.run_id)
+        if event.action_id is not None:
+            active = {id: phase for id, phase in run.active.items() if id != event.action_id}
+            results = run.results
+            if event.result is not None:
+                results = {**results, event.action_id: event.result}
+            else:
+                active[event.action_id] = event.phase
+            run = replace(run, active=active, results=results)
+        self._app.run_state = run
+
+    def take_report(self, report: RunReport) -> None:
+        """The run ended by itself: its report is the truth, and both sides are read anew."""
+        run = self._app.run_state
+        if run is None:
+            return
+        self._app.run_state = replace(
+            run,
+            phase=RunPhase.FINISHED,
+            run_id=report.run_id,
+            results={result.action_id: result for result in report.results},
+            active={},
+            ended_at=report.ended_at,
+            problem=report.why,
+            report=report,
+        )
+        done = {result.action_id for result in report.results}
+        self._app.staged = tuple(action for action in self._app.staged if action.id not in done)
+        self._app.refresher.supersede()
+
+    def take_breakage(self, error: AbreastError) -> None:
+        """The run could not go on: the error stays on its screen, the ledger has what was done."""
+        run = self._app.run_state
+        if run is None:
+            return
+        self._app.run_state = replace(
+            run, phase=RunPhase.FAILED, active={}, ended_at=self._app.utc_clock(), problem=str(error)
+        )
+        self._app.show_error(error)
+        self._app.refresher.supersede()
+
+    # --- an interrupted run -------------------------------------------------------------------------------
+
+    def look_for_interrupted(self) -> None:
+        """Ask the ledger, in a thread, for a run that was stopped or killed; a message tells of it."""
+
+        def work() -> None:
+            from sync.journal import plan_of
+
+            try:
+                ledger = self._app.session.ledger
+                run = ledger.interrupted_run()
+                if run is not None:
+                    found = InterruptedRunFound(
+                        run.run_id, run.operator, run.started_at, plan_of(ledger, run.run_id)
+                    )
+                    self._app.post_message(found)
+            except Exception as error:  # noqa: BLE001 - the thread's edge
+                self._app.post_message(RunBroke(as_error(error, doing="reading the ledger")))
+
+        self._thread(work, "ledger")
+
+    def _thread(self, work: Callable[[], None], group: str) -> None:
+        self._app.run_worker(work, name=group, group=group, thread=True, exclusive=False, exit_on_error=False)

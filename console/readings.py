@@ -38,7 +38,7 @@ from widgets.values import RowView, SourceStatus
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession, HeadlineText
     from sync.errors import AbreastError
-    from sync.model import ActualInventory, DesiredInventory, Plan
+    from sync.model import ActualInventory, DesiredInventory
 
 
 def utc_now() -> datetime:
@@ -61,7 +61,6 @@ class ReadingApp(App[int]):
     """Why the last comparison failed; empty when it did not."""
     sources: var[tuple[SourceStatus, ...]] = var(())
     staged: var[tuple[Action, ...]] = var((), always_update=True)
-    plan: var[Plan | None] = var(None)
     run_state: var[RunState | None] = var(None, always_update=True)
     console_mode: var[Mode] = var(Mode)
 

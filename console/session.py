@@ -79,8 +79,8 @@ class Session:
         credentials = self.environment.cloudstack.write
         if credentials is None:
             raise GuardError(
-                f"The environment {self.environment.name} is read-only: no credentials for writing are configured.",
-                next_step=f"Name a section as `write` under [environments.{self.environment.name}.cloudstack].",
+                f"The environment {self.environment.name} is read-only: it has no credentials for writing.",
+                next_step=f"Name them as `write` under [environments.{self.environment.name}.cloudstack].",
             )
         from sync.cloudstack import Writer
 
@@ -243,7 +243,7 @@ class Session:
 
 
 def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:
-    """The rows of the named projects, or all. Raises UsageError naming the nearest for one that is not there."""
+    """The rows of the named projects, or all. Raises UsageError, with the nearest, for one that is not there."""
     if not projects:
         return drift.rows
     from difflib import get_close_matches

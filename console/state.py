@@ -163,7 +163,7 @@ class Filter:
 
     def describe(self) -> str:
         """In words for the counts bar."""
-        shown = "all" if self.everything else "drift"
+        shown = "all" if self.everything or self.words() else "drift"
         parts = [self.kind.value if self.kind is not None else shown]
         if self.text:
             parts.append(f"“{self.text}”")
@@ -275,6 +275,12 @@ class RunState:
     ended_at: datetime | None = None
     problem: str = ""
     """Why the run as a whole ended early; empty when it did not."""
+    is_rebuild: bool = False
+    """Whether it is the recovery's."""
+    drift_before: Drift | None = None
+    """The comparison it started from."""
+    report: object | None = None
+    """`sync.executor.RunReport`, once it has ended by itself."""
 
     @property
     def is_going_on(self) -> bool:
