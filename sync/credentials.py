@@ -91,7 +91,7 @@ class CredentialFile:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 self._check_mode(descriptor)
-                # A process killed between writing and syncing may have left a line that is not on the disk yet.
+                # A process killed between writing and syncing may have left a line not yet on the disk.
                 os.fsync(descriptor)
                 return file.read()
         except OSError as error:
