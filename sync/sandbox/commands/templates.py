@@ -61,24 +61,7 @@ def template_event(call: Call, type: str, verb: str, template: Template) -> JobE
 def create_template(call: Call) -> Work:
     """Make a template of a snapshot, or of a volume whose VM does not run; 4.18 ignores the owner."""
     world = call.world
-    snapshot = call.entity("snapshotid", "snapshots")
-    volume: Any = call.entity("volumeid", "volumes")
-    if (snapshot is None) == (volume is None):
-        raise invalid("Failed to create private template record, both volume ID and snapshot ID are null")
-    if snapshot is not None:
-        volume = world.find("volumes", snapshot.volume_id)
-    origin = snapshot if snapshot is not None else volume
-    if origin.removed is not None:
-        raise invalid(f"Failed to create private template record, unable to find volume {origin.id}")
-    if not call.may_see(origin):
-        raise not_permitted(
-            f"{call.account.name} does not have permission to operate with resource {origin.id}"
-        )
-    vm = world.find("vms", volume.vm_id) if volume.vm_id else None
-    if snapshot is None and vm is not None and vm.state in lifecycle.LIVE:
-        raise invalid(
-            f"Unable to create template while volume: {volume.name} is attached to a VM that is not stopped"
-        )
+    snapshot, volume, vm = _origin(call)
     owner = call.owner() if modern(world) else call.account
     limits.check(world, owner, "template")
     limits.check(world, owner, "secondarystorage", volume.size)
@@ -104,13 +87,37 @@ def create_template(call: Call) -> Work:
         created=world.now(),
     )
     add_template(world, template)
-    event = template_event(call, "TEMPLATE.CREATE", "creating", template)
-    yield Queued(entity_id=template.id, instance_id=template.id, event=event)
+    made = template_event(call, "TEMPLATE.CREATE", "creating", template)
+    yield Queued(entity_id=template.id, instance_id=template.id, event=made)
     yield lifecycle.seconds(world, "template")
     if template.removed is not None:
         raise ApiError(530, f"Failed to create template {template.name}: it was deleted meanwhile")
     template.ready, template.status = True, "Download Complete"
     return {"template": template_row(world, template)}
+
+
+def _origin(call: Call) -> tuple[Any, Any, Any]:
+    """Snapshot (or None), volume and VM (or None) of a new template. Raises ApiError (431, 531)."""
+    world = call.world
+    snapshot = call.entity("snapshotid", "snapshots")
+    volume: Any = call.entity("volumeid", "volumes")
+    if (snapshot is None) == (volume is None):
+        raise invalid("Failed to create private template record, both volume ID and snapshot ID are null")
+    if snapshot is not None:
+        volume = world.find("volumes", snapshot.volume_id)
+    origin = snapshot if snapshot is not None else volume
+    if origin.removed is not None:
+        raise invalid(f"Failed to create private template record, unable to find volume {origin.id}")
+    if not call.may_see(origin):
+        raise not_permitted(
+            f"{call.account.name} does not have permission to operate with resource {origin.id}"
+        )
+    vm = world.find("vms", volume.vm_id) if volume.vm_id else None
+    if snapshot is None and vm is not None and vm.state in lifecycle.LIVE:
+        raise invalid(
+            f"Unable to create template while volume: {volume.name} is attached to a VM that is not stopped"
+        )
+    return snapshot, volume, vm
 
 
 def add_template(world: World, template: Template, *, table: str = "templates") -> None:

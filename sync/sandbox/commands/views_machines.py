@@ -10,7 +10,6 @@ from sync.sandbox.records import World
 from sync.sandbox.records_machines import (
     Network,
     Nic,
-    Router,
     Snapshot,
     SnapshotPolicy,
     VirtualMachine,
@@ -321,8 +320,3 @@ def vm_snapshot_row(world: World, shot: VmSnapshot) -> dict[str, Any]:
     row |= owner_fields(world, shot.account_id)
     row |= {"hypervisor": "Simulator"} if modern(world) else {}
     return row | {"tags": tag_rows(world, shot), "hasannotations": False}
-
-
-def is_router_of(router: Router, network: Network) -> bool:
-    """Whether a router serves a network."""
-    return router.network_id == network.id
