@@ -1,4 +1,4 @@
-"""The configuration: the README's example reads, every mistake is named with its place, nothing secret shows."""
+"""The configuration: the README's example reads, every mistake is named with its place, no secret shows."""
 
 from __future__ import annotations
 
