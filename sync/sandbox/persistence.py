@@ -6,7 +6,6 @@ what they had done so far stays done.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
@@ -36,7 +35,7 @@ def save(world: World, path: Path) -> None:
     state: dict[str, Any] = {"format": FORMAT, "now": world.clock.now(), "usage": world.usage.counts}
     state |= {name: getattr(world, name) for name in KEPT}
     state["tables"] = {name: world.table(name) for name in TABLES}
-    text = json.dumps(_plain(state), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(state, default=_plain, ensure_ascii=False, separators=(",", ":"))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -78,7 +77,7 @@ def load(path: Path, clock: Clock) -> World:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        state = _live(json.loads(path.read_text(encoding="utf-8")))
+        state = json.loads(path.read_text(encoding="utf-8"), object_hook=_live)
     except OSError as problem:
         raise StateFileError(f"The state file {path} cannot be read: {problem.strerror}.") from None
     except (ValueError, KeyError, TypeError) as problem:
@@ -94,32 +93,24 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
-        return {"$record": type(value).__name__} | fields
+    """A value that JSON does not know, as one that it does."""
+    if type(value).__name__ in RECORDS:
+        return {"$record": type(value).__name__} | vars(value)
     if isinstance(value, datetime):
         return {"$time": value.isoformat()}
     if isinstance(value, set | frozenset):
-        return {"$set": sorted((_plain(one) for one in value), key=str)}
-    if isinstance(value, list | tuple | deque):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return value
+        return {"$set": sorted(value)}
+    if isinstance(value, deque):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be kept in a state file")
 
 
-def _live(value: Any) -> Any:
-    """The value that `_plain` made JSON of."""
-    if isinstance(value, list):
-        return [_live(one) for one in value]
-    if not isinstance(value, dict):
-        return value
+def _live(value: dict[str, Any]) -> Any:
+    """The value that `_plain` made an object of."""
     if "$time" in value:
         return datetime.fromisoformat(value["$time"])
     if "$set" in value:
-        return {_live(one) for one in value["$set"]}
+        return set(value["$set"])
     if "$record" in value:
-        fields = {key: _live(one) for key, one in value.items() if key != "$record"}
-        return RECORDS[value["$record"]](**fields)
-    return {key: _live(one) for key, one in value.items()}
+        return RECORDS[value.pop("$record")](**value)
+    return value

@@ -48,11 +48,13 @@ class Scope:
     def select(self, records: Any) -> list[Any]:
         """The records (with `account_id`) that belong in the list."""
         known: dict[str, bool] = {}
-        return [
-            one
-            for one in records
-            if known.get(one.account_id) or known.setdefault(one.account_id, self.admits(one.account_id))
-        ]
+        found = []
+        for one in records:
+            if one.account_id not in known:
+                known[one.account_id] = self.admits(one.account_id)
+            if known[one.account_id]:
+                found.append(one)
+        return found
 
     def _in_domain(self, owner: Account) -> bool:
         if self.domain_id is None:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +26,9 @@ from sync.sandbox.process import TOKEN_HEADER
 TICK_SECONDS = 0.02
 """Real seconds between two looks for work that is due."""
 SAVE_SECONDS = 2.0
-"""Real seconds between two writes of the state file."""
+"""Real seconds between two writes of the state file, at least."""
+SAVE_SHARE = 20
+"""A large world is written more rarely: writing may take one in so many seconds."""
 HASHING_AT_ONCE = 3
 """Passwords hashed at the same time, so that concurrency pays as measured on 4.23."""
 
@@ -195,11 +198,14 @@ class Sandbox:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _keep(self) -> None:
+        pause = SAVE_SECONDS
         while self.state is not None:
-            await asyncio.sleep(SAVE_SECONDS)
+            await asyncio.sleep(pause)
             if self._dirty:
+                began = time.monotonic()
                 self._dirty = False
                 self.save()
+                pause = max(SAVE_SECONDS, SAVE_SHARE * (time.monotonic() - began))
 
 
 def _plain(one: Any) -> dict[str, Any]:

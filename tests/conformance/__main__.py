@@ -24,7 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     shown = total = differing = permitted = 0
-    for recording in releases(chosen.folder):
+    try:
+        recordings = releases(chosen.folder)
+    except (OSError, ValueError, KeyError) as problem:
+        parser.error(f"{chosen.folder} cannot be replayed: {problem}")
+    for recording in recordings:
         wanted = [
             one.split("/", 1)[1] for one in chosen.file or () if one.startswith(f"{recording.release}/")
         ]
