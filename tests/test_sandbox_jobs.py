@@ -130,7 +130,9 @@ def test_jobs_submitted_run_to_their_end_whatever_happens_to_their_user() -> Non
     for domain in domains:
         cloud.call("deleteDomain", caller=bot, id=domain, cleanup="true")
     cloud.call("lockUser", id=bot.id)
-    assert cloud.call("listAsyncJobs", listall="true")["count"] >= 2, "one may be done, the others wait for it"
+    assert cloud.call("listAsyncJobs", listall="true")["count"] >= 2, (
+        "one may be done, the others wait for it"
+    )
     cloud.wait(120)
     assert not any(domain in cloud.world.domains for domain in domains)
     assert cloud.call("listAsyncJobs", listall="true") == {}
