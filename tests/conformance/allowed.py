@@ -9,7 +9,7 @@ from tests.conformance.replay import Result
 ALLOWED: dict[str, tuple[str, str]] = {
     "4.23/roles:1": (
         r"\.listdomainsresponse\.domain\[ROOT\]\.networktotal: recorded 3, sandbox 2$",
-        "ROOT counts three networks where the recordings make two; where the third comes from is not recorded "
+        "ROOT counts three networks where the recordings make two; the third is not recorded "
         "(presumably made outside, as the many domains before this exchange were). All other counts agree",
     ),
 }
