@@ -109,6 +109,15 @@ COMMANDS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "switch",
+        "tab",
+        "other list",
+        "Go between the comparison and the proposed actions.",
+        "app.focus_next",
+        ("project",),
+        watch=True,
+    ),
+    Command(
         "staged",
         "s",
         "staged",
@@ -122,7 +131,7 @@ COMMANDS: tuple[Command, ...] = (
         "recover",
         "Recovery mode: assess what is missing, hollow or dying, and rebuild it.",
         "recover",
-        ("overview", "project"),
+        ("overview", "project", "execution"),
     ),
     Command(
         "sources",
@@ -142,6 +151,77 @@ COMMANDS: tuple[Command, ...] = (
         "history",
         ("overview",),
         footer=False,
+    ),
+    # Review, Execution
+    Command(
+        "confirm-one",
+        "enter",
+        "confirm",
+        "Confirm the action under the cursor after seeing what it does; again takes it back.",
+        "confirm_one",
+        ("review",),
+        dangerous=True,
+    ),
+    Command(
+        "confirm-kind",
+        "K",
+        "confirm kind",
+        "Confirm all staged actions of this kind by typing their number.",
+        "confirm_kind",
+        ("review",),
+        dangerous=True,
+    ),
+    Command(
+        "run",
+        "x",
+        "run confirmed",
+        "Run the confirmed actions: one first, then up to four at once.",
+        "run",
+        ("review",),
+        dangerous=True,
+    ),
+    Command(
+        "take-out",
+        "delete,backspace",
+        "take out",
+        "Take the action under the cursor out of the plan, and what needs it.",
+        "take_out",
+        ("review",),
+    ),
+    Command(
+        "move-up",
+        "left_square_bracket",
+        "up",
+        "Move the action earlier, where the order permits.",
+        "move(-1)",
+        ("review",),
+        footer=False,
+    ),
+    Command(
+        "move-down",
+        "right_square_bracket",
+        "down",
+        "Move the action later, where the order permits.",
+        "move(1)",
+        ("review",),
+        footer=False,
+    ),
+    Command(
+        "stop",
+        "S",
+        "stop",
+        "Send nothing more; what is running in CloudStack is followed to its end.",
+        "stop",
+        ("execution", "recovery"),
+        dangerous=True,
+    ),
+    Command(
+        "next-failure",
+        "n",
+        "next failure",
+        "Go to the next action that did not succeed.",
+        "next_failure",
+        ("execution",),
     ),
     # everywhere
     Command(
@@ -266,18 +346,23 @@ def by_action(scope: str, action: str) -> Command | None:
     return next((command for command in in_scope(scope) if command.action_name == action), None)
 
 
+def is_command(action: str) -> bool:
+    """Whether some command runs this action."""
+    return any(command.action_name == action for command in COMMANDS)
+
+
 def by_key(scope: str, key: str) -> Command | None:
     """The command of that scope whose default key this is."""
     return next((command for command in in_scope(scope) if key in command.keys.split(",")), None)
 
 
-_KEY_NAMES = {"slash": "/", "question_mark": "?", "escape": "esc"}
+KEY_NAMES = {"slash": "/", "question_mark": "?", "escape": "esc", "enter": "enter"}
 
 
 def shown_keys(command: Command, keymap: Mapping[str, str]) -> str:
     """The keys of a command for people, as `keymap` remaps them: `/`, `ctrl+p`."""
     keys = keymap.get(command.id, command.keys)
-    return " ".join(_KEY_NAMES.get(key.strip(), key.strip()) for key in keys.split(","))
+    return " ".join(KEY_NAMES.get(key.strip(), key.strip()) for key in keys.split(","))
 
 
 def checked_keymap(keys: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,143 @@
+"""Execution: one line an action, live; stop; and at the end what came of each. It shows the App's run, whose
+truth is in the ledger: leaving the screen changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from console import commands
+from console.screens.base import ConsoleScreen
+from console.state import RunPhase, RunState
+from sync.model import Outcome
+from widgets.action_details import ActionDetails
+from widgets.cells import counted, fit
+from widgets.kinds import OUTCOME_CLASSES, outcome_text
+from widgets.lines import Line, Lines, wrap
+from widgets.progress import ProgressLine
+from widgets.run_list import RunList
+from widgets.virtual_list import VirtualList
+
+
+class RunTitle(Lines):
+    """Which run, how it stands in words, counts by outcome."""
+
+    def __init__(self) -> None:
+        super().__init__(id="run-title")
+        self._run: RunState | None = None
+
+    def show(self, run: RunState) -> None:
+        """Show how this run stands."""
+        self._run = run
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        run = self._run
+        if run is None:
+            return [[(" Nothing runs.", "tone--muted")]]
+        counts = Counter(result.outcome for result in run.results.values())
+        outcomes: Line = [(" ", "")]
+        for outcome in Outcome:
+            if counts[outcome]:
+                outcomes.append((f"{counts[outcome]} {outcome_text(outcome)}  ", OUTCOME_CLASSES[outcome]))
+        title = f" Run {run.run_id or '…'}: {headline(run)}"
+        problem: list[Line] = [
+            [(f" {line}", "tone--bad")] for line in (wrap(run.problem, width - 2) if run.problem else [])
+        ]
+        return [[(fit(title, width), "tone--strong")], *problem, outcomes]
+
+
+def headline(run: RunState) -> str:
+    """How the run stands, in words, with what happens next."""
+    waiting = run.total - len(run.results)
+    if run.phase is RunPhase.RUNNING:
+        return f"{counted(run.total, 'action')} in order; S stops after the calls that are running."
+    if run.phase is RunPhase.STOPPING:
+        return "stopping: nothing more is sent, what runs is followed to its end."
+    if run.phase is RunPhase.FAILED:
+        return "it could not go on. The ledger has every step; the next start resolves what is open."
+    open_outcomes = sum(
+        result.outcome in (Outcome.UNKNOWN, Outcome.NOT_RUN) for result in run.results.values()
+    )
+    if waiting or open_outcomes:
+        return "ended before its end. R opens the recovery, where it can be finished."
+    return "finished. Both sides are read anew; esc goes back."
+
+
+class ExecutionScreen(ConsoleScreen):
+    """The App's run."""
+
+    SCOPE = "execution"
+    BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("execution")]
+    AUTO_FOCUS = "#run"
+
+    def body(self) -> ComposeResult:
+        yield RunTitle()
+        yield ProgressLine()
+        yield RunList(id="run")
+        yield ActionDetails()
+
+    def on_mount(self) -> None:
+        self.list = self.query_one(RunList)
+        self.follow("run_state", self._take_run)
+        self.follow("now", lambda _: self.show_progress())
+
+    def _take_run(self, run: RunState | None) -> None:
+        if run is None:
+            return
+        self.query_one(RunTitle).show(run)
+        self.list.show(run.plan.actions, results=run.results, active=run.active)
+        self.show_progress()
+        self.show_action()
+
+    def show_progress(self) -> None:
+        """The bar, the rate and what is left."""
+        run = self.console.run_state
+        if run is None:
+            return
+        end = run.ended_at or self.console.utc_clock()
+        failed = sum(result.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for result in run.results.values())
+        self.query_one(ProgressLine).show(
+            len(run.results),
+            run.total,
+            elapsed=max(0.0, (end - run.started_at).total_seconds()),
+            failed=failed,
+            words=run.phase.value,
+        )
+
+    @on(VirtualList.CursorMoved)
+    def show_action(self) -> None:
+        """The action under the cursor in full, with what came of it."""
+        run, action = self.console.run_state, self.list.current
+        result = run.results.get(action.id) if run is not None and action is not None else None
+        self.query_one(ActionDetails).show(action, result)
+        self.refresh_bindings()
+
+    # --- keys ---------------------------------------------------------------------------------------------
+
+    def offers(self, command: commands.Command) -> bool:
+        run = self.console.run_state
+        return command.id != "stop" or (run is not None and run.phase is RunPhase.RUNNING)
+
+    def action_stop(self) -> None:
+        self.console.operations.stop()
+
+    def action_next_failure(self) -> None:
+        """The next action that did not succeed."""
+        run = self.console.run_state
+        if run is None:
+            return
+        bad = [
+            index
+            for index, action in enumerate(run.plan.actions)
+            if action.id in run.results and run.results[action.id].outcome is not Outcome.SUCCEEDED
+        ]
+        if bad:
+            self.list.cursor = next((index for index in bad if index > self.list.cursor), bad[0])
+
+    def action_recover(self) -> None:
+        self.console.open("recovery")
