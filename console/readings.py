@@ -147,10 +147,10 @@ class ReadingApp(App[int]):
         if drift.desired.is_complete and drift.actual.is_complete:
             self.last_known = drift
         self.views = row_views(drift, self.last_known)
-        self.headline = message.headline
-        self.fault = ""
         self._keep_staged(message.kept, message.dropped)
         self.drift = drift
+        self.fault = ""
+        self.headline = message.headline
 
     def _keep_staged(self, kept: Sequence[Action], dropped: Sequence[str]) -> None:
         """What was staged or taken out since the comparison began stays as the operator left it."""

@@ -16,7 +16,7 @@ from sync.model import (
     VirtualMachine,
 )
 from widgets.cells import counted, fit, size
-from widgets.kinds import KIND_CLASSES
+from widgets.kinds import KIND_CLASSES, LOSS_GLYPH
 from widgets.virtual_list import Piece, VirtualList
 
 _NONE = "–"
@@ -136,9 +136,9 @@ def _agent_line(agent: Agent, machine: VirtualMachine | None, part: Part | None)
 
 
 def machine_text(machine: VirtualMachine) -> str:
-    """State, address and delete protection: `Running 10.1.0.7 protected`."""
+    """State, delete protection and address: `Running protected 10.1.0.7`."""
     protection = {True: "protected", False: "unprotected", None: ""}[machine.delete_protected]
-    words = (machine.state, *machine.addresses[:1], protection)
+    words = (machine.state, protection, *machine.addresses[:1])
     return " ".join(word for word in words if word)
 
 
@@ -190,6 +190,13 @@ class ComparisonList(VirtualList):
         self._lines = lines
         self.set_keys([line.key for line in lines])
 
+    def move_to_first_difference(self) -> None:
+        """Put the cursor on the first line that is not in sync, else on the first that is no heading."""
+        things = [line for line in self._lines if not line.is_heading]
+        differing = [line for line in things if line.kind not in (None, DriftKind.IN_SYNC)]
+        for line in (differing or things)[:1]:
+            self.move_to(line.key)
+
     @property
     def current(self) -> ComparisonLine | None:
         """The line under the cursor."""
@@ -202,7 +209,7 @@ class ComparisonList(VirtualList):
         label, desired, actual = widths(width)
         tone = KIND_CLASSES[line.kind] if line.kind is not None else ""
         differs = line.kind not in (None, DriftKind.IN_SYNC)
-        glyph = "✝" if line.is_loss else line.kind.glyph if line.kind is not None else " "
+        glyph = LOSS_GLYPH if line.is_loss else line.kind.glyph if line.kind is not None else " "
         return [
             (f"   {fit(line.label, label - 2)} ", ""),
             (fit(line.desired, desired), "" if differs else "tone--muted"),

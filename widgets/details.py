@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from sync.model import DriftKind, DriftRow, Part
 from widgets.cells import clean, counted, fit
-from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.comparison import part_label
+from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
 from widgets.lines import Line, Lines
 from widgets.values import RowView
-
-
-def part_label(part: Part) -> str:
-    """`user jmartin email`."""
-    return " ".join(word for word in (part.subject.value, part.name, part.field) if word)
 
 
 def part_line(part: Part, width: int) -> Line:
@@ -21,7 +17,7 @@ def part_line(part: Part, width: int) -> Line:
     return [
         (" " + fit(part_label(part), label) + " ", ""),
         (fit(part.desired if part.desired is not None else "–", values), ""),
-        (f" {part.kind.glyph} ", KIND_CLASSES[part.kind]),
+        (f" {LOSS_GLYPH if part.is_loss else part.kind.glyph} ", KIND_CLASSES[part.kind]),
         (fit(part.actual if part.actual is not None else "–", values), ""),
     ]
 
@@ -64,10 +60,10 @@ class DetailsPane(Lines):
             return [[("─" * width, "tone--muted")]]
         row = view.shown
         title = f"── {clean(row.name)} "
-        staged = f"{counted(self._staged, 'action')} staged ──" if self._staged else "──"
-        rule = max(1, width - len(title) - len(staged) - 1)
+        staged = f" {counted(self._staged, 'action')} staged ──" if self._staged else ""
+        rule = max(1, width - len(title) - len(staged))
         lines: list[Line] = [
-            [(title, "tone--strong"), ("─" * rule + " ", "tone--muted"), (staged, "tone--key")],
+            [(title, "tone--strong"), ("─" * rule, "tone--muted"), (staged, "tone--key")],
             [(f" {kind_text(view.kind)}  ", KIND_CLASSES[view.kind]), (self._reason(view), "")],
         ]
         parts = [*row.differences, *row.losses]

@@ -78,7 +78,8 @@ def heading(columns: Columns) -> tuple[list[Piece], list[Piece]]:
 def drift_cell(view: RowView) -> str:
     """Glyph and word, with the number of differences, or what it was when last known."""
     if view.kind is DriftKind.UNKNOWN and view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
-        return f"{view.kind.glyph} was {view.was.kind.value}"
+        was = "differing" if view.was.kind is DriftKind.DIFFERS else view.was.kind.value
+        return f"{view.kind.glyph} was {was}"
     if view.kind is DriftKind.DIFFERS:
         count = len(view.row.differences)
         return f"{view.kind.glyph} {count} differ" if count > 1 else f"{view.kind.glyph} differs"

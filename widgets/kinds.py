@@ -7,6 +7,9 @@ from sync.model import DriftKind, Outcome
 KIND_CLASSES: dict[DriftKind, str] = {kind: f"drift--{kind.value.replace(' ', '-')}" for kind in DriftKind}
 """Component class of each kind; `console.tcss` gives it its theme variable."""
 
+LOSS_GLYPH = "✝"
+"""A machine of the CI database whose VM is gone: no drift, a loss."""
+
 OUTCOME_CLASSES: dict[Outcome, str] = {
     outcome: f"outcome--{outcome.value.replace(' ', '-')}" for outcome in Outcome
 }

@@ -22,7 +22,18 @@ class Pager(VirtualList):
     def refill(self) -> None:
         """Lay the page out anew."""
         self._page = self._layout(max(20, self.scrollable_content_region.width))
+        top = self.scroll_offset.y
         self.set_keys([str(number) for number in range(len(self._page))])
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+
+    def action_cursor(self, step: int) -> None:
+        self.scroll_relative(y=step, animate=False)
+
+    def action_page(self, direction: int) -> None:
+        self.scroll_relative(y=direction * max(1, self.size.height - 1), animate=False)
+
+    def action_edge(self, direction: int) -> None:
+        self.scroll_to(y=0 if direction < 0 else self.virtual_size.height, animate=False)
 
     def _on_resize(self, event: object) -> None:
         del event

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sync.model import DriftKind
 from widgets.cells import clean, fit
 from widgets.kinds import KIND_CLASSES
-from widgets.lines import Line, Lines, spread, wrap
+from widgets.lines import Line, Lines, wrap
 
 _SHORT = {DriftKind.IN_SYNC: "in sync", DriftKind.DIFFERS: "differ"}
 
@@ -27,21 +27,27 @@ class CountsBar(Lines):
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        if not self._counts:
-            return [[("─" * width, "tone--muted")]]
-        pieces: Line = [("── ", "tone--muted")]
+        pieces: Line = [("── " if any(self._counts.values()) else "───", "tone--muted")]
+        lines: list[Line] = []
+        used = 3
         order = [DriftKind.IN_SYNC, *(kind for kind in DriftKind if kind is not DriftKind.IN_SYNC)]
         for kind in order:
             count = self._counts.get(kind, 0)
             if count:
                 tone = "tone--stale" if self._is_stale else KIND_CLASSES[kind]
-                pieces += [(f"{kind.glyph} {count:,} {_SHORT.get(kind, kind.value)}", tone), ("  ", "")]
+                text = f"{kind.glyph} {count:,} {_SHORT.get(kind, kind.value)}  "
+                if used + len(text) > width:
+                    lines.append(pieces)
+                    pieces, used = [("   ", "")], 3
+                pieces.append((text, tone))
+                used += len(text)
         right = f" {clean(self._filter)} ──"
-        used = sum(len(text) for text, _ in pieces)
         if used + len(right) > width:
-            return [pieces, spread([], [(fit(right, min(width, len(right))), "tone--muted")], width)]
+            lines.append(pieces)
+            pieces, used = [], 0
+            right = fit(right, min(width, len(right)))
         pieces.append(("─" * (width - used - len(right)), "tone--muted"))
-        return [[*pieces, (right, "tone--muted")]]
+        return [*lines, [*pieces, (right, "tone--muted")]]
 
 
 class HeadlineBar(Lines):
@@ -50,15 +56,22 @@ class HeadlineBar(Lines):
     def __init__(self) -> None:
         super().__init__(id="headline")
         self._text = ""
+        self._keys = ""
         self._tone = "tone--strong"
 
-    def show(self, text: str, *, tone: str = "tone--strong") -> None:
-        """Show this sentence."""
-        self._text, self._tone = text, tone
+    def show(self, text: str, *, keys: str = "", tone: str = "tone--strong") -> None:
+        """Show this sentence, and after it which `keys` lead on: they are never cut off."""
+        self._text, self._keys, self._tone = text, keys, tone
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
+        keys = f"  {self._keys}" if self._keys else ""
         found = wrap(self._text, width - 2)
-        if len(found) > 2:
-            found = [found[0], fit(" ".join(found[1:]), width - 2)]
-        return [[(f" {line}", self._tone)] for line in found]
+        if len(found) > 2 or (len(found) == 2 and len(found[1]) + len(keys) > width - 2):
+            found = [found[0], fit(" ".join(found[1:]), width - 2 - len(keys))]
+        elif len(found) == 1 and len(found[0]) + len(keys) > width - 2:
+            found.append("")
+        lines: list[Line] = [[(f" {line}", self._tone)] for line in found]
+        if keys:
+            lines[-1].append((keys if found[-1] else keys[1:], "tone--key"))
+        return lines

@@ -69,7 +69,7 @@ class ConsoleScreen(Screen[ScreenResult]):
         del parameters
         found = commands.by_action(self.SCOPE, action)
         if found is None:
-            return True
+            return not commands.is_command(action) or commands.by_action("app", action) is not None
         return self.console.console_mode.allows(found) and self.offers(found)
 
     def offers(self, command: commands.Command) -> bool:
@@ -81,6 +81,12 @@ class ConsoleScreen(Screen[ScreenResult]):
         """The footer's words for a command; subclasses add counts."""
         return command.label
 
+    def hint_rank(self, command: commands.Command) -> int:
+        """Which hints give way where there is no room: the highest first; help is always kept."""
+        if command.id == "help":
+            return 2
+        return 0 if command.footer or command.id == "back" else 1
+
     def show_keys(self) -> None:
         """Fill the footer from the bindings that are active now, in the order of the table."""
         if not self.is_attached:
@@ -89,12 +95,13 @@ class ConsoleScreen(Screen[ScreenResult]):
         for bound in self.active_bindings.values():
             id = bound.binding.id
             if bound.enabled and id is not None and id not in active:
-                active[id] = self.app.get_key_display(bound.binding)
-        hints = tuple(
-            KeyHint(active[command.id], self.key_label(command), command.id)
-            for command in commands.COMMANDS
-            if command.footer and command.id in active
-        )
+                active[id] = commands.KEY_NAMES.get(
+                    bound.binding.key, self.app.get_key_display(bound.binding)
+                )
+        found = sorted((command for command in commands.COMMANDS if command.id in active), key=self.hint_rank)
+        if len(self.app.screen_stack) == 1 and not self.has_step_back():
+            found = [command for command in found if command.id != "back"]
+        hints = tuple(KeyHint(active[one.id], self.key_label(one), one.id) for one in found)
         for bar in self.query(KeyBar):
             bar.show(hints)
 
@@ -105,6 +112,10 @@ class ConsoleScreen(Screen[ScreenResult]):
             await self.console.run_command(found)
 
     # --- going back ---------------------------------------------------------------------------------------
+
+    def has_step_back(self) -> bool:
+        """Whether `go_back` has something to do within the screen."""
+        return False
 
     def go_back(self) -> bool:
         """One step back within the screen; False when there is none, and the screen itself is left."""

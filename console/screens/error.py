@@ -56,7 +56,7 @@ class SourcesScreen(ConsoleScreen):
                 [],
                 [(f" Limits were read at {clock_time(app.actual.limits_taken_at)}.", "tone--muted")],
             ]
-        return lines
+        return lines[1:]
 
     def _status_lines(self, status: SourceStatus, width: int) -> list[Line]:
         word = status.coverage.value if status.coverage is not None else "not read yet"

@@ -46,6 +46,7 @@ class HelpScreen(ConsoleScreen):
         scopes = [self._scope, *(scope for scope in commands.SCOPES if scope != self._scope)]
         for scope in scopes:
             lines += self._scope_lines(scope, width)
+        lines = lines[1:]
         lines += [[], [(" Signs", "tone--strong")]]
         for kind, meaning in _MEANINGS.items():
             lines.append([(f"   {fit(kind_text(kind), 16)}", KIND_CLASSES[kind]), (f" {meaning}", "")])

@@ -116,14 +116,15 @@ class ProjectScreen(ConsoleScreen):
     def body(self) -> ComposeResult:
         yield ProjectTitle()
         yield ComparisonList(id="comparison")
-        yield NoteLine()
         yield ActionsRule()
         yield ActionList(id="actions")
+        yield NoteLine()
 
     def on_mount(self) -> None:
         self.comparison = self.query_one(ComparisonList)
         self.actions = self.query_one(ActionList)
         self.follow("views", lambda _: self.show_row())
+        self.comparison.move_to_first_difference()
         self.follow("staged", lambda _: self.show_actions())
 
     # --- showing ------------------------------------------------------------------------------------------

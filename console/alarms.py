@@ -1,0 +1,91 @@
+"""What rings in the monitoring mode: a row that becomes critical, a source that falls silent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync.model import CoverageState, DriftKind
+from widgets.cells import counted
+from widgets.values import RowView, SourceStatus
+
+KEPT_ALARMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One line of the list."""
+
+    at: datetime
+    text: str
+    kind: DriftKind | None = None
+    """None for what is about a source."""
+    rings: bool = True
+    """False for what got better."""
+
+
+def known_kinds(before: Mapping[str, DriftKind], views: Sequence[RowView]) -> dict[str, DriftKind]:
+    """The last known kind of every row shown: an unknown one keeps what it was."""
+    return {
+        view.key: before.get(view.key, view.kind) if view.kind is DriftKind.UNKNOWN else view.kind
+        for view in views
+    }
+
+
+def row_alarms(
+    before: Mapping[str, DriftKind], views: Sequence[RowView], *, at: datetime, is_first: bool
+) -> list[Alarm]:
+    """Rows that became critical, or are over it. The first comparison gives one alarm for all."""
+    critical = [view for view in views if view.kind.is_critical]
+    if is_first:
+        if not critical:
+            return []
+        names = ", ".join(view.row.name for view in critical[:3]) + (" …" if len(critical) > 3 else "")
+        return [
+            Alarm(at, f"{counted(len(critical), 'row')} critical at the start: {names}", critical[0].kind)
+        ]
+    alarms = []
+    for view in views:
+        was = before.get(view.key)
+        if view.kind.is_critical and view.kind is not was:
+            since = f", was {was.value}" if was is not None else ""
+            alarms.append(Alarm(at, f"{view.row.name} is {view.kind.value}{since}", view.kind))
+        elif was is not None and was.is_critical and view.kind not in (was, DriftKind.UNKNOWN):
+            alarms.append(Alarm(at, f"{view.row.name} is {view.kind.value} again", view.kind, rings=False))
+    return alarms
+
+
+def source_alarms(
+    before: Sequence[SourceStatus], after: Sequence[SourceStatus], *, at: datetime
+) -> list[Alarm]:
+    """Sources that stopped answering in full, or answer in full again."""
+    alarms = []
+    for old, new in zip(before, after, strict=True):
+        if old.coverage is new.coverage or new.coverage is None:
+            continue
+        if new.coverage is CoverageState.COMPLETE:
+            if old.coverage is not None:
+                alarms.append(Alarm(at, f"{new.label} is read in full again", rings=False))
+        else:
+            how = "cannot be read" if new.coverage is CoverageState.FAILED else "is read in part"
+            alarms.append(Alarm(at, f"{new.label} {how}: {new.why}"))
+    return alarms
+
+
+class AlarmLog:
+    """The latest alarms, the newest first."""
+
+    def __init__(self, *, kept: int = KEPT_ALARMS) -> None:
+        self._alarms: deque[Alarm] = deque(maxlen=kept)
+
+    def add(self, alarms: Sequence[Alarm]) -> None:
+        self._alarms.extendleft(alarms)
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        return tuple(self._alarms)
+
+    def __len__(self) -> int:
+        return len(self._alarms)

@@ -1,0 +1,184 @@
+"""What Overview and Watch share: the table of drift with headline, filter and order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on
+
+from console import commands
+from console.screens.base import ConsoleScreen
+from console.state import Filter, SortOrder, counts_of, visible
+from sync.headline import unread
+from sync.model import DriftKind, Side
+from widgets.cells import counted
+from widgets.drift_table import DriftTable
+from widgets.summary import CountsBar, HeadlineBar
+from widgets.virtual_list import VirtualList
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+
+class TableScreen(ConsoleScreen):
+    """Subclasses compose a `HeadlineBar`, a `CountsBar`, a `DriftHeading` of the id `heading` and a
+    `DriftTable`, wherever they like."""
+
+    AUTO_FOCUS = "DriftTable"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = Filter()
+        self.order = SortOrder.WORST
+        self._filter_before = Filter()
+
+    def on_mount(self) -> None:
+        self.table = self.query_one(DriftTable)
+        self.follow("views", lambda _: self.show_rows())
+        self.follow("headline", lambda _: self.show_headline())
+        self.follow("fault", lambda _: self.show_headline())
+        self.follow("sources", lambda _: self.show_soundness())
+        self.follow("now", lambda _: self.show_soundness())
+
+    # --- showing ------------------------------------------------------------------------------------------
+
+    def show_rows(self) -> None:
+        """Fill the table from the App's rows through filter and order."""
+        views = self.console.views
+        shown = visible(views, self.filter, self.order)
+        self.table.empty_text = self._why_empty(len(views))
+        self.table.show(shown)
+        self.show_counts()
+
+    def _why_empty(self, total: int) -> str:
+        if self.console.drift is None and not total:
+            return "Both sides are being read. Rows appear when they have been compared."
+        if not total:
+            return "Neither side has anything."
+        if not self.filter.is_plain:
+            return f"No row matches. esc clears the filter; {counted(total, 'row')} in all."
+        return f"No drift: {counted(total, 'project')} in sync. d shows them."
+
+    def show_counts(self) -> None:
+        """Say how many rows there are of each kind, and what the table is limited to."""
+        self.query_one(CountsBar).show(
+            counts_of(self.console.views), filter=self.filter_words(), is_stale=self.table.is_dimmed
+        )
+
+    def filter_words(self) -> str:
+        """What the table is limited to and how it is ordered."""
+        words = self.filter.describe()
+        return words if self.order is SortOrder.WORST else f"{words}, {self.order.value}"
+
+    def show_headline(self) -> None:
+        """The findings in words, with the keys that exist here and now, as they are mapped now."""
+        app = self.console
+        if app.fault:
+            self.query_one(HeadlineBar).show(app.fault, tone="tone--bad")
+        elif app.headline is None:
+            self.query_one(HeadlineBar).show("Reading both sides…", tone="tone--muted")
+        else:
+            hints = [self._hint(hint.key, hint.words) for hint in app.headline.next_keys]
+            keys = ", ".join(hint for hint in hints if hint)
+            self.query_one(HeadlineBar).show(self._findings(app.headline.text), keys=keys)
+
+    def _findings(self, text: str) -> str:
+        """The headline without what the header says already: that a side could not be read, and why."""
+        drift = self.console.drift
+        if drift is None:
+            return text
+        shorter = text
+        for side, coverage in ((Side.DESIRED, drift.desired), (Side.ACTUAL, drift.actual)):
+            if not coverage.is_complete:
+                shorter = shorter.replace(unread(side, coverage), "")
+        return shorter.strip() or text
+
+    def _hint(self, key: str, words: str) -> str:
+        found = commands.by_key(self.SCOPE, key)
+        if found is None or not self.console.console_mode.allows(found):
+            return ""
+        shown = commands.shown_keys(found, self.console.session.environment.keys)
+        return f"{shown.split(' ')[0]} {words}"
+
+    def show_soundness(self) -> None:
+        """Dim the rows while what they show is older than it should be or was not read."""
+        now = self.console.now
+        dim = any(
+            status.taken_at is not None and (status.is_stale(now) or not status.is_sound)
+            for status in self.console.sources
+        )
+        if dim != self.table.is_dimmed:
+            self.table.is_dimmed = dim
+            self.show_counts()
+
+    # --- keys ---------------------------------------------------------------------------------------------
+
+    @on(VirtualList.Chosen)
+    def action_open(self) -> None:
+        key = self.table.cursor_key
+        if key is not None:
+            self.console.open("project", key)
+
+    def action_sources(self) -> None:
+        self.console.open("sources")
+
+    def action_show_all(self) -> None:
+        self.set_filter(replace(self.filter, everything=not self.filter.everything, kind=None))
+
+    def action_sort(self) -> None:
+        self.order = self.order.following
+        self.show_rows()
+
+    def action_next_kind(self) -> None:
+        """The next kind that has rows; after the last one all kinds again."""
+        counts = counts_of(self.console.views)
+        present = [None, *(kind for kind in DriftKind if counts[kind])]
+        at = present.index(self.filter.kind) if self.filter.kind in present else 0
+        self.set_filter(replace(self.filter, kind=present[(at + 1) % len(present)]))
+
+    def set_filter(self, chosen: Filter) -> None:
+        """Limit the table to this."""
+        self.filter = chosen
+        self.show_rows()
+
+    # --- the filter's box ---------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Open the box; what is typed applies at once, enter keeps it, esc brings back what was."""
+        from textual.widgets import Input
+
+        self._filter_before = self.filter
+        for box in self.query("#filter-box").results(Input):
+            box.focus()
+            return
+        box = Input(self.filter.text, placeholder="words, or :missing :hollow :deleting …", id="filter-box")
+        self.mount(box, before="#heading")
+        box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.set_filter(replace(self.filter, text=event.value.strip()))
+
+    def on_input_submitted(self) -> None:
+        self._close_box()
+
+    def _close_box(self) -> bool:
+        box = self.query("#filter-box")
+        if not box:
+            return False
+        box.remove()
+        self.table.focus()
+        return True
+
+    def has_step_back(self) -> bool:
+        return bool(self.query("#filter-box")) or not self.filter.is_plain
+
+    def go_back(self) -> bool:
+        before = self._filter_before
+        if self._close_box():
+            self.set_filter(before)
+            return True
+        if not self.filter.is_plain:
+            self.set_filter(Filter(everything=self.filter.everything))
+            return True
+        return False

@@ -1,0 +1,125 @@
+"""Watch: what a wall needs. The overview without a write client and without its keys; rings by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from console import commands, desktop
+from console.alarms import Alarm, AlarmLog, known_kinds, row_alarms, source_alarms
+from console.screens.table import TableScreen
+from console.state import counts_of
+from sync.model import DriftKind
+from widgets.alarm_list import AlarmLine, AlarmList
+from widgets.banner import Banner
+from widgets.big_counts import BigCounts
+from widgets.cells import age, counted
+from widgets.confirm import Paragraphs
+from widgets.drift_table import DriftHeading, DriftTable
+from widgets.summary import CountsBar, HeadlineBar
+from widgets.trend import Sample, Trend, TrendLine
+from widgets.values import SourceStatus
+
+
+class WatchScreen(TableScreen):
+    """Refreshes by itself for weeks: everything that it remembers is bounded."""
+
+    SCOPE = "watch"
+    BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("watch")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trend = Trend()
+        self.log_of_alarms = AlarmLog()
+        self._kinds: dict[str, DriftKind] = {}
+        self._sources: tuple[SourceStatus, ...] = ()
+        self._has_compared = False
+
+    def body(self) -> ComposeResult:
+        yield Banner()
+        yield HeadlineBar()
+        yield BigCounts()
+        yield TrendLine()
+        yield CountsBar()
+        yield DriftHeading(id="heading")
+        yield DriftTable(id="table")
+        yield Paragraphs([" Alarms"], tone="tone--strong")
+        yield AlarmList()
+
+    def on_mount(self) -> None:
+        self._sources = self.console.sources
+        super().on_mount()
+        self.follow("drift", lambda _: self.take_drift())
+        self.follow("sources", self.take_sources)
+        self.follow("now", lambda now: self.query_one(TrendLine).show(self.trend, now))
+
+    # --- what was read ------------------------------------------------------------------------------------
+
+    def take_drift(self) -> None:
+        """A comparison came in: add to the trend, ring for what is new."""
+        drift, views, now = self.console.drift, self.console.views, self.console.utc_clock()
+        if drift is None:
+            return
+        counts = counts_of(views)
+        critical = sum(number for kind, number in counts.items() if kind.is_critical)
+        quiet = counts[DriftKind.IN_SYNC] + counts[DriftKind.UNKNOWN]
+        is_known = drift.desired.is_complete and drift.actual.is_complete
+        self.trend.add(Sample(now, critical, len(views) - quiet, is_known))
+        self.query_one(TrendLine).show(self.trend, now)
+        if is_known or self._has_compared:
+            alarms = row_alarms(self._kinds, views, at=now, is_first=not self._has_compared)
+            self._kinds = known_kinds(self._kinds, views)
+            self._has_compared = True
+            self.raise_alarms(alarms)
+
+    def take_sources(self, sources: tuple[SourceStatus, ...]) -> None:
+        """The state of the sources changed: ring when one falls silent."""
+        alarms = source_alarms(self._sources, sources, at=self.console.utc_clock())
+        self._sources = sources
+        self.raise_alarms(alarms)
+
+    def raise_alarms(self, alarms: Sequence[Alarm]) -> None:
+        """List them; ring, and tell the desktop, once for all of them."""
+        if not alarms:
+            return
+        self.log_of_alarms.add(alarms)
+        self.query_one(AlarmList).show(
+            [
+                AlarmLine(alarm.at, alarm.text, alarm.kind, is_good=not alarm.rings)
+                for alarm in self.log_of_alarms.alarms
+            ]
+        )
+        ringing = [alarm for alarm in alarms if alarm.rings]
+        if ringing:
+            self.app.bell()
+            self._tell_desktop(ringing)
+
+    def _tell_desktop(self, ringing: Sequence[Alarm]) -> None:
+        title = f"{self.console.identity.title}: {counted(len(ringing), 'alarm')}"
+        body = "\n".join(alarm.text for alarm in ringing[:5])
+        self.app.run_worker(
+            lambda: desktop.notify(title, body), name="notify the desktop", group="desktop", thread=True
+        )
+
+    # --- showing ------------------------------------------------------------------------------------------
+
+    def show_counts(self) -> None:
+        self.query_one(CountsBar).show({}, filter=self.filter_words(), is_stale=False)
+        self.query_one(BigCounts).show(counts_of(self.console.views), is_stale=self.table.is_dimmed)
+
+    def show_soundness(self) -> None:
+        super().show_soundness()
+        silent = [status for status in self.console.sources if self._is_silent(status)]
+        now = self.console.now
+        words = []
+        for status in silent:
+            seconds = status.age_seconds(now)
+            words.append(f"{status.label} silent for {age(seconds)}" if seconds else f"{status.label} unread")
+        self.query_one(Banner).show(f"STALE: {', '.join(words)}. What is shown is old." if words else "")
+        self.set_class(bool(words), "-stale")
+
+    def _is_silent(self, status: SourceStatus) -> bool:
+        return status.coverage is not None and (not status.is_sound or status.is_stale(self.console.now))

@@ -1,0 +1,78 @@
+"""Counts to be read across a room: one block a kind, digits three lines high, glyph and word below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sync.model import DriftKind
+from widgets.cells import fit
+from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.lines import Line, Lines
+
+_DIGITS: dict[str, tuple[str, str, str]] = {
+    "0": ("█▀█", "█ █", "▀▀▀"),
+    "1": ("▀█ ", " █ ", "▀▀▀"),
+    "2": ("▀▀█", "█▀▀", "▀▀▀"),
+    "3": ("▀▀█", " ▀█", "▀▀▀"),
+    "4": ("█ █", "▀▀█", "  ▀"),
+    "5": ("█▀▀", "▀▀█", "▀▀▀"),
+    "6": ("█▀▀", "█▀█", "▀▀▀"),
+    "7": ("▀▀█", "  █", "  ▀"),
+    "8": ("█▀█", "█▀█", "▀▀▀"),
+    "9": ("█▀█", "▀▀█", "▀▀▀"),
+}
+
+_BLOCK = 13
+"""Cells that a glyph with the longest word takes."""
+
+
+def big(number: int, width: int) -> tuple[str, str, str]:
+    """The number in three lines of `width` cells; in plain digits where the big ones do not fit."""
+    text = str(number)
+    if len(text) * 4 - 1 > width:
+        return fit("", width), fit(text, width), fit("", width)
+    rows = (" ".join(_DIGITS[digit][row] for digit in text) for row in range(3))
+    top, middle, bottom = (fit(row, width) for row in rows)
+    return top, middle, bottom
+
+
+class BigCounts(Lines):
+    """Given the counts; kinds without a row are dim, the same place every time."""
+
+    def __init__(self) -> None:
+        super().__init__(id="big-counts")
+        self._counts: Mapping[DriftKind, int] = {}
+        self._is_stale = False
+
+    def show(self, counts: Mapping[DriftKind, int], *, is_stale: bool) -> None:
+        """Show these counts; `is_stale` dims them all."""
+        self._counts, self._is_stale = counts, is_stale
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        kinds = list(DriftKind)
+        if len(kinds) * _BLOCK > width:
+            kinds = [kind for kind in kinds if self._counts.get(kind, 0) or kind is DriftKind.IN_SYNC]
+        if len(kinds) * _BLOCK > width:
+            return self._plain_lines(kinds, width)
+        block = (width - 1) // len(kinds)
+        result: list[Line] = [[(" ", "")] for _ in range(4)]
+        for kind in kinds:
+            texts = (*big(self._counts.get(kind, 0), block - 1), fit(kind_text(kind), block - 1))
+            for line, text in zip(result, texts, strict=True):
+                line.append((text + " ", self._tone(kind)))
+        return result
+
+    def _plain_lines(self, kinds: list[DriftKind], width: int) -> list[Line]:
+        """Where the big digits of all kinds do not fit: four kinds a line, in ordinary digits."""
+        block = (width - 1) // 4
+        lines: list[Line] = []
+        for start in range(0, len(kinds), 4):
+            lines.append([(" ", "")])
+            for kind in kinds[start : start + 4]:
+                text = fit(f"{kind.glyph} {self._counts.get(kind, 0):,} {kind.value}", block)
+                lines[-1].append((text, self._tone(kind)))
+        return lines
+
+    def _tone(self, kind: DriftKind) -> str:
+        return KIND_CLASSES[kind] if self._counts.get(kind, 0) and not self._is_stale else "tone--stale"
