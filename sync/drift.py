@@ -308,7 +308,7 @@ class _Judge:
         """The row of a key, and one more for each dying domain that is not the project's own any more."""
         tops = self.world.tops.get(key, [])
         corpses = self.world.corpses.get(key, []) if self.is_actual_complete else []
-        blocked = self.unproven or (project.problem if project is not None else "") or _ambiguous(tops)
+        blocked = self.unproven or _why_unusable(project) or _ambiguous(tops)
         own: _Corpse | None = None
         if corpses and (not tops or not corpses[-1].domain_id):
             own = corpses[-1] if tops else corpses[0]
@@ -395,6 +395,16 @@ def _why_unproven(desired: DesiredInventory, actual: ActualInventory) -> str:
         return f"The sides were read for different parents: {desired.scope.parent} and {actual.scope.parent}."
     sides = ((Side.ACTUAL, actual.coverage), (Side.DESIRED, desired.coverage))
     return " ".join(unread(side, coverage) for side, coverage in sides if not coverage.is_complete)
+
+
+def _why_unusable(project: Project | None) -> str:
+    """Why a project of the CI database can be compared with nothing; empty when it can."""
+    if project is None or project.problem:
+        return project.problem if project is not None else ""
+    if "/" in project.name or not project.name.strip():
+        # It would become the path of another domain.
+        return f"“{project.name}” cannot be the name of a domain."
+    return ""
 
 
 def _ambiguous(tops: list[Domain]) -> str:
