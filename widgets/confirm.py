@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -82,6 +82,15 @@ class TypedConfirm(Vertical):
 
     def on_mount(self) -> None:
         self.query_one("#confirm-cancel", Button).focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter typed while a button has the focus is meant for the word: no hunting for the box."""
+        box = self.query_one("#confirm-word", Input)
+        if event.is_printable and event.character != " " and not box.has_focus:
+            event.stop()
+            box.focus()
+            box.value += event.character or ""
+            box.cursor_position = len(box.value)
 
     @property
     def is_right(self) -> bool:

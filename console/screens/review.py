@@ -176,8 +176,8 @@ class ReviewScreen(ConsoleScreen):
         return [id for id in action.needs if id not in self.confirmed]
 
     def _confirm(self, actions: tuple[Action, ...]) -> None:
-        present = set(self.console.staged)
-        self.confirmed |= {action.id for action in actions if action in present}
+        present = {action.id: action for action in self.console.staged}
+        self.confirmed |= {action.id for action in actions if present.get(action.id) == action}
         self.list.show(self.console.staged, confirmed=self.confirmed)
         self.list.action_cursor(1)
         self.show_title()
