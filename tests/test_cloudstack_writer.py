@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from sync.cloudstack import Writer
@@ -96,3 +99,9 @@ def test_a_synchronous_answer_has_no_job() -> None:
     assert submission.job_id is None
     assert submission.body == {"domain": {"id": "d-2"}}
     assert "d-2" not in repr(submission)
+
+
+def test_the_package_can_be_imported_without_the_libraries_that_take_time() -> None:
+    code = "import sys, sync.cloudstack; print({'cs', 'requests', 'urllib3', 'httpx'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown.strip() == "set()"

@@ -73,7 +73,7 @@ class Capabilities:
                 f"{who} has {role} in {self.domain_path or 'an unknown domain'} and may see a small world "
                 "without any error: use a key of an account in ROOT whose role has type Admin."
             )
-        missing = [call for call in calls if not self.has(call)]
+        missing = [call for call in ("getUser", *calls) if not self.has(call)]
         if missing:
             role_name = self.role_name or "of this key"
             problems.append(f"The role {role_name} may not call {', '.join(missing)}: allow it there.")
@@ -87,9 +87,7 @@ def ask(read: Callable[..., JsonObject], *, key: str, endpoint: str) -> Capabili
     `blind_spots` says what follows from it.
     """
     apis = _apis(_allowed(read, "listApis", {}))
-    caller = _allowed(read, "getUser", {"userapikey": key}).get("user", {}) if "getUser" in apis else {}
-    if isinstance(caller, list):
-        caller = caller[0] if caller else {}
+    caller = _caller(read, key, apis)
     root = _root(_allowed(read, "listDomains", {"level": "0", "listall": "true"}))
     capability = _allowed(read, "listCapabilities", {}).get("capability", {})
     domain_id = str(caller.get("domainid", ""))
@@ -106,6 +104,19 @@ def ask(read: Callable[..., JsonObject], *, key: str, endpoint: str) -> Capabili
         root_id=root_id,
         apis=apis,
     )
+
+
+def _caller(read: Callable[..., JsonObject], key: str, apis: Mapping[str, frozenset[str]]) -> JsonObject:
+    """The caller's own row.
+
+    Roles below Admin may not call getUser: then it is looked for among the users that they see, so that the
+    role can at least be named.
+    """
+    if "getUser" in apis:
+        user = _allowed(read, "getUser", {"userapikey": key}).get("user", {})
+        return user if isinstance(user, dict) else {}
+    users = _allowed(read, "listUsers", {"page": "1", "pagesize": "100"}).get("user", ())
+    return next((user for user in users if user.get("apikey") == key), {})
 
 
 def _allowed(read: Callable[..., JsonObject], command: str, parameters: Mapping[str, str]) -> JsonObject:

@@ -1,0 +1,163 @@
+"""Lists of owned things are united from every variant that a server may keep apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sync.cloudstack.capabilities import READING_CALLS, Capabilities
+from sync.cloudstack.gathering import Gathering
+from sync.cloudstack.paging import Habits, Pager
+from sync.model import ActualInventory, CoverageState, Scope
+
+NOW = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
+DOMAINS = [
+    {"id": "root", "name": "ROOT", "path": "ROOT", "level": 0},
+    {"id": "ci", "name": "ci", "path": "ROOT/ci", "level": 1, "parentdomainid": "root"},
+    {"id": "dune", "name": "dune", "path": "ROOT/ci/dune", "level": 2, "parentdomainid": "ci"},
+]
+PLAIN = {"id": "vm-1", "name": "plain", "domainid": "dune", "account": "dune"}
+OWNED = {"id": "vm-2", "name": "owned", "domainid": "dune", "projectid": "p", "project": "nightly"}
+HIDDEN = {"id": "vm-3", "name": "hidden", "domainid": "dune", "account": "dune"}
+HIDDEN_OWNED = {"id": "vm-4", "name": "both", "domainid": "dune", "projectid": "p", "project": "nightly"}
+
+
+def server(
+    machines: Callable[[Mapping[str, str]], list[dict[str, Any]]], **lists: list[dict[str, Any]]
+) -> Callable[[str, Mapping[str, str]], dict[str, Any]]:
+    def call(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        if command == "listVirtualMachines":
+            key, rows = "virtualmachine", machines(parameters)
+        elif command == "listDomains":
+            key, rows = "domain", DOMAINS
+        else:
+            key = command.removeprefix("list").lower().removesuffix("s")
+            rows = lists.get(command, [])
+        start = (int(parameters["page"]) - 1) * int(parameters["pagesize"])
+        return {"count": len(rows), key: rows[start : start + int(parameters["pagesize"])]} if rows else {}
+
+    return call
+
+
+def capabilities(**known: frozenset[str]) -> Capabilities:
+    return Capabilities(
+        endpoint="https://cloud.example.org/client/api",
+        role_type="Admin",
+        user="admin",
+        account="admin",
+        domain_id="root",
+        root_id="root",
+        apis={name: frozenset() for name in ("getUser", *READING_CALLS)} | known,
+    )
+
+
+def gather(
+    call: Callable[[str, Mapping[str, str]], dict[str, Any]], server_can: Capabilities | None = None
+) -> ActualInventory:
+    return Gathering(
+        Scope("ROOT/ci"),
+        NOW,
+        capabilities=server_can or capabilities(listVirtualMachines=frozenset({"displayvm"})),
+        pager=Pager(call, habits=Habits()),
+        limits=True,
+        users=True,
+        everything=True,
+        previous=None,
+        progress=None,
+    ).inventory({})
+
+
+def union(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    """As measured on 4.23: `projectid=-1` adds the Projects' rows."""
+    hidden = parameters.get("displayvm") == "false"
+    rows = [HIDDEN] if hidden else [PLAIN]
+    return rows + ([HIDDEN_OWNED if hidden else OWNED] if parameters.get("projectid") == "-1" else [])
+
+
+def apart(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A server on which `projectid=-1` means nothing but the Projects' rows."""
+    hidden = parameters.get("displayvm") == "false"
+    if parameters.get("projectid") == "-1":
+        return [HIDDEN_OWNED if hidden else OWNED]
+    return [HIDDEN if hidden else PLAIN]
+
+
+@pytest.mark.parametrize("machines", [union, apart])
+def test_machines_of_projects_and_hidden_ones_are_united(machines: Any) -> None:
+    inventory = gather(server(machines))
+    assert {vm.id for vm in inventory.vms} == {"vm-1", "vm-2", "vm-3", "vm-4"}
+    assert inventory.coverage.is_complete
+
+
+def test_hidden_rows_are_asked_for_only_where_the_server_knows_the_parameter() -> None:
+    asked: list[Mapping[str, str]] = []
+
+    def machines(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        asked.append(parameters)
+        return union(parameters)
+
+    inventory = gather(server(machines), capabilities())
+    assert {vm.id for vm in inventory.vms} == {"vm-1", "vm-2"}
+    assert not any("displayvm" in parameters or "details" in parameters for parameters in asked)
+    assert all(parameters["listall"] == "true" for parameters in asked)
+
+
+def test_a_template_in_two_zones_is_one_template() -> None:
+    template = {
+        "id": "t",
+        "name": "deb12",
+        "domainid": "dune",
+        "account": "dune",
+        "status": "Download Complete",
+    }
+    rows = [
+        {**template, "zoneid": "z1", "zonename": "north"},
+        {**template, "zoneid": "z2", "zonename": "south"},
+    ]
+    inventory = gather(server(union, listTemplates=rows))
+    assert [one.id for one in inventory.templates] == ["t"]
+    assert inventory.coverage.is_complete
+    [proof] = [proof for proof in inventory.coverage.lists if proof.name == "listTemplates"]
+    assert proof.unique == 2
+
+
+def test_without_root_in_the_list_nothing_is_complete() -> None:
+    def rootless(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        answer = server(union)(command, parameters)
+        if command == "listDomains":
+            answer = {"count": len(DOMAINS) - 1, "domain": DOMAINS[1:]}
+        return answer
+
+    inventory = gather(rootless)
+    assert inventory.coverage.state is CoverageState.PARTIAL
+    assert "ROOT itself is not among the domains" in inventory.coverage.why
+
+
+def test_many_lists_that_end_alike_are_said_once() -> None:
+    def broken(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        if command == "listDomains":
+            return server(union)(command, parameters)
+        return {"count": 1, "other": [{"id": "1"}]}
+
+    inventory = gather(broken)
+    assert inventory.coverage.state is CoverageState.PARTIAL
+    assert "And 6 more lists." in inventory.coverage.why
+
+
+def test_a_machine_of_an_unlisted_domain_below_the_parent_is_kept_and_others_are_not() -> None:
+    rows = [
+        {"id": "a", "name": "a", "domainid": "gone", "domainpath": "ROOT/ci/aurora"},
+        {"id": "b", "name": "b", "domainid": "else", "domainpath": "ROOT/shop/aurora"},
+        {"id": "c", "name": "c", "domainid": "root", "account": "admin"},
+        {"id": "d", "name": "d", "domainid": "old", "domain": "boreal"},
+    ]
+    inventory = gather(server(lambda _: rows), capabilities())
+    assert {(vm.id, vm.domain_path) for vm in inventory.vms} == {
+        ("a", "ROOT/ci/aurora"),
+        ("d", "ROOT/ci/boreal"),
+    }
+    [proof] = [proof for proof in inventory.coverage.lists if proof.name == "listVirtualMachines"]
+    assert "1 rows name a domain that is not listed" in proof.note

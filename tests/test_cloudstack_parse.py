@@ -1,0 +1,124 @@
+"""Rows become values: those that were recorded of both releases, and those that no server should send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.cloudstack import parse
+from sync.model import Scope
+
+RECORDINGS = Path(__file__).parent / "conformance" / "recordings"
+
+
+def rows(release: str, command: str, key: str) -> Iterator[dict[str, Any]]:
+    """All rows that a list answered with in the recordings of a release."""
+    for file in sorted((RECORDINGS / release).glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            exchange = json.loads(line)
+            if exchange["params"]["command"] == command and exchange["status"] == 200:
+                yield from next(iter(exchange["body"].values())).get(key, ())
+
+
+@pytest.mark.parametrize("release", ["4.23", "4.18"])
+def test_every_recorded_row_becomes_a_value(release: str) -> None:
+    paths = parse.Paths({}, {}, "ROOT/ci")
+    domains = [parse.domain(row, with_limits=True) for row in rows(release, "listDomains", "domain")]
+    assert domains
+    assert all(one.id and one.name and one.path.endswith(one.name) for one in domains)
+    accounts = [parse.account(row) for row in rows(release, "listAccounts", "account")]
+    assert all(one.id and one.name and one.domain_id and one.state and one.role for one in accounts)
+    users = [parse.user(row) for row in rows(release, "listUsers", "user")]
+    assert all(one.account_id and one.username and one.source == "native" for one in users)
+    vms = [
+        parse.machine(row, paths.of(row)) for row in rows(release, "listVirtualMachines", "virtualmachine")
+    ]
+    assert all(one.id and one.state and one.domain_path.startswith("ROOT") for one in vms)
+    assert any(one.addresses for one in vms)
+    assert {one.delete_protected for one in vms} <= ({None} if release == "4.18" else {True, False})
+    for command, key, shape in (
+        ("listVolumes", "volume", parse.VOLUME),
+        ("listSnapshots", "snapshot", parse.SNAPSHOT),
+        ("listTemplates", "template", parse.TEMPLATE),
+    ):
+        found = [parse.owned(row, paths.of(row), shape) for row in rows(release, command, key)]
+        assert found
+        assert all(one.id and one.name and one.account for one in found)
+        assert any(one.size for one in found)
+    jobs = [parse.job(row, {}) for row in rows(release, "listAsyncJobs", "asyncjobs")]
+    assert jobs
+    assert all(one.command.endswith("DeleteDomainCmd") and one.account for one in jobs)
+
+
+def test_limits_are_numbers_whatever_they_are_written_as() -> None:
+    row = {
+        "vmlimit": "5",
+        "iplimit": "Unlimited",
+        "volumelimit": "-1",
+        "primarystoragelimit": "400.0",
+        "cpulimit": 40,
+        "memorylimit": "many",
+        "gpulimit": "1",
+    }
+    assert parse.limits(row) == {"vm": 5, "ip": -1, "volume": -1, "primarystorage": 400, "cpu": 40}
+    assert parse.limits({"secondarystoragetotal": 0.0}) is None
+    assert parse.domain({"id": "1", **row}, with_limits=False).limits is None
+
+
+def test_a_row_of_a_project_has_no_account_and_a_project_has_its_owner() -> None:
+    vm = parse.machine({"id": "1", "projectid": "p", "project": "nightly", "domainid": "d"}, "ROOT/ci/x")
+    assert (vm.account, vm.project) == (None, "nightly")
+    row = {"id": "p", "name": "nightly", "owner": [{"account": "pelagos", "userid": "u"}], "domainid": "d"}
+    assert parse.owned(row, "ROOT/ci/pelagos", parse.PROJECT).account == "pelagos"
+
+
+def test_strange_rows_are_no_error() -> None:
+    assert parse.domain({"id": 7, "level": "x"}, with_limits=True).id == "7"
+    assert parse.machine({"nic": [{}, {"ipaddress": "10.1.1.9"}]}, "").addresses == ("10.1.1.9",)
+    assert parse.machine({"nic": None}, "").addresses == ()
+    assert (
+        parse.owned({"owner": ["x"], "size": True, "isready": False}, "", parse.TEMPLATE).state == "Not ready"
+    )
+    assert parse.user({"usersource": "ldap"}).source == "ldap"
+
+
+def test_users_are_grouped_by_account_and_ordered_by_name() -> None:
+    grouped = parse.users_by_account(
+        [{"username": name, "accountid": account} for name, account in (("b", "1"), ("a", "1"), ("c", "2"))]
+    )
+    assert [user.username for user in grouped["1"]] == ["a", "b"]
+    assert [user.username for user in grouped["2"]] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "covered"),
+    [
+        ("ROOT/ci", True),
+        ("root/CI", True),
+        ("ROOT/ci/Dune", True),
+        ("ROOT/ci/dune/sub/deeper", True),
+        ("ROOT/ci/dune2", False),
+        ("ROOT/ci2/dune", False),
+        ("ROOT", False),
+        ("", False),
+        ("ROOT/other/dune", False),
+    ],
+)
+def test_scope(path: str, covered: bool) -> None:
+    assert parse.in_scope(Scope("ROOT/ci", frozenset({"dune"})))(path) is covered
+    assert parse.in_scope(Scope("ROOT/ci"))(path) is (covered or path == "ROOT/ci/dune2")
+
+
+def test_the_path_of_a_domain_is_the_listed_one_then_the_rows_then_the_remembered_then_assumed() -> None:
+    paths = parse.Paths({"1": "ROOT/ci/new-name"}, {"1": "old", "3": "ROOT/ci/deep/er"}, "ROOT/ci")
+    assert paths.of({"domainid": "1", "domainpath": "ROOT/ci/old-name"}) == "ROOT/ci/new-name"
+    assert paths.of({"domainid": "2", "domainpath": "ROOT/ci/gone"}) == "ROOT/ci/gone"
+    assert paths.of({"domainid": "3", "domain": "er"}) == "ROOT/ci/deep/er"
+    assert paths.assumed == 0
+    assert paths.of({"domainid": "4", "domain": "dying"}) == "ROOT/ci/dying"
+    assert paths.of({"domainid": "5"}) == "ROOT/ci/5"
+    assert paths.assumed == 2
