@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+import urllib3
 
 from sync.cloudstack import Writer
 from sync.cloudstack.client import Connection
@@ -352,6 +353,21 @@ def test_everything_is_posted_signed_and_named() -> None:
     assert writing.params["password"] == PASSWORD
     assert writing.headers["Connection"] == "close"
     assert "Connection" not in reading.headers
+
+
+@pytest.mark.parametrize(
+    "raised", [ConnectionResetError("reset"), TimeoutError("late"), urllib3.exceptions.HTTPError("odd")]
+)
+def test_an_unusual_error_of_a_connection_leaves_a_writing_call_unknown(
+    raised: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("requests.adapters.HTTPAdapter.send", fail)
+    to = credentials("http://127.0.0.1:9/client/api")
+    assert isinstance(writing_error(to), OutcomeUnknownError)
+    assert isinstance(reading_error(to), UnreachableError)
 
 
 def test_one_session_a_thread() -> None:

@@ -154,7 +154,7 @@ class Connection:
                 response.text,
                 skew_seconds=faults.skew(response.headers.get("Date"), self._clock()),
             )
-        except (requests.exceptions.RequestException, OSError) as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return faults.network(call, error)
         except UnicodeError:
             return DataError(f"{command} was not sent: one of its values is no valid text.")

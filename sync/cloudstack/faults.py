@@ -307,7 +307,8 @@ def _not_sent(call: Call, error: Exception) -> UnreachableError | None:
             f"The endpoint {call.endpoint} is no address of CloudStack's API.",
             next_step="Write it like https://cloudstack.example.org/client/api in cloudstack.ini.",
         )
-    if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException):
+    if type(error) is OSError:
+        # What requests raises before it connects; an error of a connection is of some subclass.
         return UnreachableError(
             f"The certificate file that `verify` names for {call.endpoint} cannot be read.",
             next_step="Correct `verify` in cloudstack.ini: a file of certificates, or nothing.",
