@@ -1,99 +1,33 @@
-"""The Reader against the sandbox of both releases: what is there, what is proven, and what is only said."""
+"""The Reader against the sandbox of both releases: what is there, single objects, and writing beside it."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sync.cloudstack import Reader, Writer
-from sync.cloudstack_ini import Credentials
 from sync.errors import (
     DataError,
-    ForbiddenError,
-    IncompleteError,
     OutcomeUnknownError,
     RefusedError,
-    SourceError,
-    UnreachableError,
 )
-from sync.model import ActualInventory, CoverageState, Scope
-from sync.sandbox.naive_sync import Client
-from sync.sandbox.process import SandboxProcess
-from sync.secret import Secret
-from tests.cloudstack_server import Server, closed_port, credentials, refused
-
-NOW = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
-SCOPE = Scope("ROOT/ci")
-LISTS = (
-    "domains", "accounts", "vms", "volumes", "snapshots", "templates", "isos", "networks", "projects"
-)  # fmt: skip
-
-
-@dataclass
-class Clock:
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class Cloud:
-    """A sandbox with the drill's world before the incident, and a hand that changes it."""
-
-    box: SandboxProcess
-    hand: Client
-
-    def credentials(self, *, key: str = "", secret: str = "", **changed: Any) -> Credentials:
-        ready = self.box.ready
-        return Credentials(ready.url, Secret(key or ready.key), Secret(secret or ready.secret), **changed)
-
-    def reader(self, *, clock: Clock | None = None, **changed: Any) -> Reader:
-        return Reader(self.credentials(), clock=clock or Clock(), **changed)
-
-    def finish(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The job's state at its end; the answer itself where it was synchronous."""
-        if "jobid" not in answer:
-            return {"jobresult": answer, "jobstatus": 1}
-        for _ in range(600):
-            state = self.hand.call("queryAsyncJobResult", jobid=answer["jobid"])
-            if state["jobstatus"]:
-                return state
-            self.box.control.advance(60)
-        raise AssertionError("the job does not end")
-
-    def role(self, name: str, type: str, *rules: tuple[str, str]) -> str:
-        role_id = self.hand.call("createRole", name=name, type=type)["role"]["id"]
-        for rule, permission in rules:
-            self.hand.call("createRolePermission", roleid=role_id, rule=rule, permission=permission)
-        return str(role_id)
-
-    def caller(self, name: str, role_id: str, **where: str) -> Credentials:
-        """The keys of a new account."""
-        person = {"email": "a@example.org", "firstname": "A", "lastname": "B", "password": "a password"}
-        made = self.hand.call("createAccount", account=name, username=name, roleid=role_id, **person, **where)
-        state = self.finish(self.hand.call("registerUserKeys", id=made["account"]["user"][0]["id"]))
-        keys = state["jobresult"]["userkeys"]
-        return self.credentials(key=keys["apikey"], secret=keys["secretkey"])
-
-
-@contextlib.contextmanager
-def cloud_of(release: str) -> Iterator[Cloud]:
-    with SandboxProcess.start(world="drill", release=release, manual_clock=True, service_times=False) as box:
-        ready = box.ready
-        hand = Client(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
-        # Signatures expire by this machine's clock: the sandbox's must not run ahead of it.
-        box.control.advance(-8 * 3600)
-        try:
-            yield Cloud(box, hand)
-        finally:
-            hand.close()
+from sync.model import CoverageState, Scope
+from tests.cloudstack_cloud import (
+    LISTS,
+    NOW,
+    Clock,
+    Cloud,
+    assert_only_what_may_be_sent,
+    by_id,
+    cloud_of,
+    read,
+)
+from tests.cloudstack_server import Server, refused
 
 
 @pytest.fixture(scope="module", params=["4.23", "4.18"])
@@ -115,28 +49,6 @@ def own_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     with cloud_of(request.param) as cloud:
         yield cloud
         assert_only_what_may_be_sent(cloud)
-
-
-def assert_only_what_may_be_sent(cloud: Cloud) -> None:
-    """Of the product's own calls: all POST, and nothing but reading and the Writer's list."""
-    entries = [entry for entry in cloud.box.control.log() if entry["client"].startswith("abreast/")]
-    assert entries
-    assert {entry["method"] for entry in entries} == {"POST"}
-    others = {
-        entry["command"]
-        for entry in entries
-        if not entry["command"].startswith(("list", "query", "getUser"))
-        and entry["command"] not in Writer.ALLOWED
-    }
-    assert others == set()
-
-
-def read(reader: Reader, scope: Scope = SCOPE, **changed: Any) -> ActualInventory:
-    return reader.inventory(scope, **{"limits": True, **changed})
-
-
-def by_id(inventory: ActualInventory) -> dict[str, dict[str, Any]]:
-    return {name: {one.id: one for one in getattr(inventory, name)} for name in LISTS}
 
 
 # --- whole inventories ------------------------------------------------------------------------------------
@@ -340,198 +252,6 @@ def test_a_failed_job_carries_code_and_words(cloud: Cloud) -> None:
         assert reader.domain_by_path("ROOT/ci/dune") == domain
         with pytest.raises(RefusedError):
             reader.job("00000000-0000-0000-0000-000000000000")
-
-
-# --- callers who see too little ---------------------------------------------------------------------------
-
-
-READ_ONLY = [("listUserKeys", "deny"), ("getUserKeys", "deny"), ("list*", "allow")]
-WATCHER = [*READ_ONLY, ("queryAsyncJobResult", "allow"), ("getUser", "allow"), ("*", "deny")]
-
-
-def test_a_watching_role_sees_everything(cloud: Cloud) -> None:
-    keys = cloud.caller("watcher", cloud.role("watching", "Admin", *WATCHER))
-    with Reader(keys) as reader, cloud.reader() as admin:
-        inventory = read(reader)
-        assert inventory.coverage.why == ""
-        assert inventory.coverage.caller == "watcher/watcher (watching)"
-        assert by_id(inventory) == by_id(read(admin))
-        assert not reader.capabilities().has("createDomain")
-
-
-def test_a_domain_admin_sees_a_small_world_and_it_is_said(cloud: Cloud) -> None:
-    with cloud.reader() as admin:
-        domain = admin.domain_by_path("ROOT/ci/dune")
-        assert domain is not None
-        keys = cloud.caller("lord", admin.role_id("Domain Admin"), domainid=domain.id)
-        with Reader(keys) as reader:
-            inventory = read(reader)
-            assert inventory.coverage.state is CoverageState.PARTIAL
-            assert "lord/lord (Domain Admin) has role type DomainAdmin in dune" in inventory.coverage.why
-            assert {one.path for one in inventory.domains} <= {"ROOT/ci/dune"}
-            with pytest.raises(IncompleteError, match="cannot be proven"):
-                reader.domain_by_path("ROOT/ci/abaque")
-
-
-def test_a_role_that_may_not_list_something_is_named(cloud: Cloud) -> None:
-    rules = [("listIsos", "deny"), ("listSnapshots", "deny"), *WATCHER]
-    keys = cloud.caller("half", cloud.role("half-blind", "Admin", *rules))
-    with Reader(keys) as reader:
-        inventory = read(reader)
-        assert inventory.coverage.state is CoverageState.PARTIAL
-        assert "The role half-blind may not call listSnapshots, listIsos" in inventory.coverage.why
-        assert len(inventory.domains) == 43
-        # Without these lists nothing is missing.
-        assert read(reader, everything=False).coverage.is_complete
-
-
-def test_a_role_without_jobs_has_an_inventory_without_jobs(cloud: Cloud) -> None:
-    keys = cloud.caller("jobless", cloud.role("jobless", "Admin", ("listAsyncJobs", "deny"), *WATCHER))
-    with Reader(keys) as reader:
-        inventory = read(reader)
-        assert inventory.coverage.is_complete
-        assert inventory.jobs is None
-
-
-def test_a_role_that_cannot_be_asked_for_proves_nothing(cloud: Cloud) -> None:
-    keys = cloud.caller("mute", cloud.role("mute", "Admin", *READ_ONLY, ("*", "deny")))
-    with Reader(keys) as reader:
-        inventory = read(reader)
-        assert inventory.coverage.state is CoverageState.PARTIAL
-        assert "The role mute may not call getUser" in inventory.coverage.why
-
-
-def test_a_role_that_may_not_list_domains_has_no_inventory(cloud: Cloud) -> None:
-    keys = cloud.caller("blind", cloud.role("blind", "Admin", ("listDomains", "deny"), *WATCHER))
-    with Reader(keys) as reader:
-        inventory = read(reader)
-        assert inventory.coverage.state is CoverageState.FAILED
-        assert "may not call listDomains" in inventory.coverage.why
-        with pytest.raises(ForbiddenError):
-            reader.domain_by_path("ROOT/ci/dune")
-
-
-def test_a_wrong_key_is_a_failed_inventory(cloud: Cloud) -> None:
-    with Reader(cloud.credentials(key="wrong-key"), clock=Clock()) as reader:
-        inventory = read(reader)
-    assert inventory.coverage.state is CoverageState.FAILED
-    assert "401" in inventory.coverage.why
-    assert by_id(inventory) == {name: {} for name in LISTS}
-
-
-def test_a_server_that_is_not_there_is_a_failed_inventory() -> None:
-    with Reader(credentials(f"http://127.0.0.1:{closed_port()}/client/api")) as reader:
-        inventory = read(reader)
-        assert inventory.coverage.state is CoverageState.FAILED
-        assert "refuses connections" in inventory.coverage.why
-        with pytest.raises(UnreachableError):
-            reader.capabilities()
-
-
-def test_what_the_server_can_do_is_asked_again_after_a_while_and_after_a_refusal(cloud: Cloud) -> None:
-    clock = Clock()
-    with cloud.reader(clock=clock) as reader:
-        first = reader.capabilities()
-        assert first.has("listVirtualMachines", "DisplayVM")
-        assert not first.has("listVirtualMachines", "nonsense")
-        assert not first.has("frobnicate")
-        assert reader.capabilities() is first
-        clock.now += timedelta(minutes=6)
-        second = reader.capabilities()
-        assert second == first
-        assert second is not first
-        cloud.box.control.add_fault("401", command="listZones", count=1)
-        with pytest.raises(SourceError):
-            reader.zone_id("Sandbox-simulator")
-        assert reader.capabilities() is not second
-
-
-# --- injected faults --------------------------------------------------------------------------------------
-
-
-TRANSIENT = (
-    "truncated_page", "duplicated_row", "shifted_page", "wrong_count", "empty_page", "page_without_list",
-    "reset_before", "reset_after", "429",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", TRANSIENT)
-def test_a_fault_that_passes_leaves_no_trace(cloud: Cloud, kind: str) -> None:
-    with cloud.reader() as reader:
-        expected = read(reader)
-        for command in ("listDomains", "listUsers", "listVirtualMachines"):
-            cloud.box.control.add_fault(kind, command=command, count=1)
-        inventory = read(reader)
-        assert inventory.coverage.why == ""
-        assert by_id(inventory) == by_id(expected)
-
-
-LASTING = [
-    ("truncated_page", "listAccounts", CoverageState.PARTIAL, "listAccounts"),
-    ("duplicated_row", "listUsers", CoverageState.PARTIAL, "listUsers"),
-    ("shifted_page", "listVirtualMachines", CoverageState.PARTIAL, "listVirtualMachines"),
-    ("wrong_count", "listDomains", CoverageState.PARTIAL, "listDomains"),
-    ("page_without_list", "listVolumes", CoverageState.PARTIAL, "listVolumes"),
-    ("truncated_body", "listNetworks", CoverageState.PARTIAL, "listNetworks"),
-    ("html", "listTemplates", CoverageState.PARTIAL, "web page"),
-    ("503", "listProjects", CoverageState.PARTIAL, "503"),
-    ("401", "listAccounts", CoverageState.PARTIAL, "401"),
-    ("reset_after", "listSnapshots", CoverageState.PARTIAL, "closed the connection"),
-    ("html", "listDomains", CoverageState.FAILED, "web page"),
-    ("503", "*", CoverageState.FAILED, "503"),
-    ("401", "*", CoverageState.FAILED, "disabled or locked"),
-    ("html", "*", CoverageState.FAILED, "web page"),
-    ("reset_before", "*", CoverageState.FAILED, "closed the connection"),
-]
-
-
-@pytest.mark.parametrize(("kind", "command", "state", "word"), LASTING)
-def test_a_fault_that_stays_is_said(
-    cloud: Cloud, kind: str, command: str, state: CoverageState, word: str
-) -> None:
-    with cloud.reader() as reader:
-        reader.capabilities()
-        cloud.box.control.add_fault(kind, command=command)
-        inventory = read(reader)
-        assert inventory.coverage.state is state
-        assert word in inventory.coverage.why
-        cloud.box.control.clear_faults()
-        assert read(reader, previous=inventory, users=False, limits=False).coverage.is_complete
-
-
-def test_a_slow_list_is_a_partial_inventory(cloud: Cloud) -> None:
-    with Reader(cloud.credentials(timeout_seconds=1), clock=Clock()) as reader:
-        reader.capabilities()
-        cloud.box.control.add_fault("slow", command="listIsos", seconds=5)
-        inventory = read(reader)
-        assert inventory.coverage.state is CoverageState.PARTIAL
-        assert "did not answer listIsos in 1 s" in inventory.coverage.why
-
-
-@pytest.mark.parametrize("kind", ["401", "503", "html", "wrong_count", "truncated_body", "reset_before"])
-def test_jobs_that_cannot_be_read_are_no_failed_inventory(cloud: Cloud, kind: str) -> None:
-    with cloud.reader() as reader:
-        domain = reader.domain_by_path("ROOT/ci/dune")
-        assert domain is not None
-        answer = cloud.hand.call("deleteDomain", id=domain.id, cleanup="false")
-        jobs = read(reader).jobs
-        assert jobs is not None
-        assert [job.id for job in jobs] == [answer["jobid"]]
-        cloud.box.control.add_fault(kind, command="listAsyncJobs")
-        inventory = read(reader)
-        assert inventory.coverage.is_complete
-        assert inventory.jobs is None
-        cloud.finish(answer)
-
-
-def test_absence_is_not_concluded_from_a_spoilt_list(cloud: Cloud) -> None:
-    with cloud.reader() as reader:
-        cloud.box.control.add_fault("page_without_list", command="listDomains")
-        with pytest.raises(IncompleteError):
-            reader.domain_by_path("ROOT/ci/dune")
-        cloud.box.control.clear_faults()
-        cloud.box.control.add_fault("empty_page", command="listDomains", count=1)
-        assert reader.domain_by_path("ROOT/ci/dune") is not None
 
 
 # --- single objects ---------------------------------------------------------------------------------------
