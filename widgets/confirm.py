@@ -73,7 +73,7 @@ class TypedConfirm(Vertical):
         yield Paragraphs([self._title], tone="tone--strong", id="confirm-title")
         yield Paragraphs(["", *self._texts, ""])
         yield Paragraphs([f"Type {clean(self._expected)} to confirm."], tone="tone--warning")
-        yield Input(id="confirm-word", placeholder="esc cancels")
+        yield Input(id="confirm-word", placeholder="esc cancels", select_on_focus=False)
         with Horizontal(id="confirm-buttons"):
             yield Button("Cancel", id="confirm-cancel")
             verb = Button(self._verb, id="confirm-go", disabled=True)
