@@ -88,7 +88,7 @@ def actual_status(status: SourceStatus, inventory: ActualInventory) -> SourceSta
         inventory.coverage,
         taken_at=inventory.taken_at,
         count=count,
-        release=inventory.release,
+        release=".".join(inventory.release.split(".")[:2]),
     )
 
 

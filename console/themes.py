@@ -98,7 +98,7 @@ _COLOUR_BLIND = _DARK | {
     "drift-unexpected": "#d9a3c4",
     "drift-differs": "#56b4e9",
     "drift-unknown": "#9aa3b2",
-    "drift-in-sync": "#4fa3c7",
+    "drift-in-sync": "#33c19a",
     "tone-good": "#56b4e9",
     "tone-warning": "#f0e442",
     "tone-bad": "#ff7a33",

@@ -40,6 +40,8 @@ def action_pieces(action: Action, width: int, *, mark: str) -> list[Piece]:
 class ActionList(VirtualList):
     """Given actions and the ids of those staged."""
 
+    SHOWS_CURSOR = "focused"
+
     def __init__(self, *, id: str | None = None, empty_text: str = "Nothing is proposed.") -> None:
         super().__init__(id=id, empty_text=empty_text)
         self._actions: Sequence[Action] = ()

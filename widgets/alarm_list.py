@@ -26,6 +26,8 @@ class AlarmLine:
 class AlarmList(VirtualList):
     """Given the alarms; holds none itself."""
 
+    SHOWS_CURSOR = "focused"
+
     def __init__(self) -> None:
         super().__init__(id="alarms", empty_text="No alarm since the start.")
         self._lines: Sequence[AlarmLine] = ()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from widgets.cells import fit
-from widgets.kinds import COMPONENTS
 from widgets.lines import Line, Lines
 
 
 class Banner(Lines):
     """Given a sentence; empty it takes no room."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*COMPONENTS, "banner--text"}
 
     def __init__(self, *, id: str = "banner") -> None:
         super().__init__(id=id)

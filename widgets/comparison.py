@@ -181,6 +181,8 @@ def widths(width: int) -> tuple[int, int, int]:
 class ComparisonList(VirtualList):
     """The lines of one project; the cursor tells which note is shown below."""
 
+    SHOWS_CURSOR = "focused"
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, empty_text="Neither side has it any more.")
         self._lines: tuple[ComparisonLine, ...] = ()

@@ -6,7 +6,7 @@ from sync.model import DriftKind, DriftRow, Part
 from widgets.cells import clean, counted, fit
 from widgets.comparison import part_label
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
-from widgets.lines import Line, Lines
+from widgets.lines import Line, Lines, wrap
 from widgets.values import RowView
 
 
@@ -64,8 +64,14 @@ class DetailsPane(Lines):
         rule = max(1, width - len(title) - len(staged))
         lines: list[Line] = [
             [(title, "tone--strong"), ("─" * rule, "tone--muted"), (staged, "tone--key")],
-            [(f" {kind_text(view.kind)}  ", KIND_CLASSES[view.kind]), (self._reason(view), "")],
         ]
+        word = f" {kind_text(view.kind)}  "
+        reason = wrap(self._reason(view), width - len(word)) if len(word) < width else []
+        shown_reason = (
+            reason if len(reason) <= 2 else [reason[0], fit(" ".join(reason[1:]), width - len(word))]
+        )
+        for number, text in enumerate(shown_reason):
+            lines.append([(word if number == 0 else " " * len(word), KIND_CLASSES[view.kind]), (text, "")])
         parts = [*row.differences, *row.losses]
         has = belongings(row)
         room = max(1, self.size.height - len(lines) - (1 if has else 0))

@@ -11,7 +11,8 @@ from textual.widget import Widget
 
 from sync.model import DriftKind, DriftRow
 from widgets.cells import fit
-from widgets.kinds import COMPONENTS, KIND_CLASSES, kind_text
+from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.paint import style_of
 from widgets.values import RowView
 from widgets.virtual_list import Piece, VirtualList
 
@@ -41,7 +42,7 @@ def columns_for(width: int) -> Columns:
     is_wide = width >= _WIDE
     members, agents, accounts, machines = (9, 8, 10, 6) if is_wide else (5, 5, 5, 5)
     templates, drift = (11, 18) if is_wide else (0, 15)
-    names = max(16, width - 2 - members - agents - 2 - drift - accounts - machines - templates - 1)
+    names = max(16, width - 3 - members - agents - 2 - drift - accounts - machines - templates - 1)
     project = min(names // 2, 40)
     return Columns(
         project, members, agents, drift, min(names - project, 60), accounts, machines, templates, is_wide
@@ -50,10 +51,10 @@ def columns_for(width: int) -> Columns:
 
 def heading(columns: Columns) -> tuple[list[Piece], list[Piece]]:
     """The two lines above the table: whose side it is, and the names of the columns."""
-    left = 2 + columns.project + columns.members + columns.agents + 2
+    left = 3 + columns.project + columns.members + columns.agents + 2
     right = columns.domain + columns.accounts + columns.machines + columns.templates
     sides: list[Piece] = [
-        (fit("  CI database", left), "tone--muted"),
+        (fit("   CI database", left), "tone--muted"),
         (fit("drift", columns.drift), "tone--muted"),
         (fit("CloudStack", right), "tone--muted"),
     ]
@@ -63,7 +64,7 @@ def heading(columns: Columns) -> tuple[list[Piece], list[Piece]]:
         else ("mem", "agt", "acc", "VMs", "")
     )
     names = (
-        fit("  project", 2 + columns.project)
+        fit("   project", 3 + columns.project)
         + fit(words[0], columns.members, align="right")
         + fit(words[1], columns.agents, align="right")
         + " " * (2 + columns.drift)
@@ -103,7 +104,7 @@ def _actual_cells(row: DriftRow) -> tuple[str, str, str, str]:
 
 
 def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = False) -> list[Piece]:
-    """One line of the table. `mark` is two cells wide: the cursor's and the staged sign."""
+    """One line of the table. `mark` is three cells wide: the cursor's sign, the staged one, a gap."""
     row = view.shown
     project, members, agents = _desired_cells(row)
     domain, accounts, machines, templates = _actual_cells(row)
@@ -166,14 +167,13 @@ class DriftTable(VirtualList):
 
     def line(self, index: int, width: int) -> list[Piece]:
         view = self._views[index]
-        mark = ("▸" if index == self.cursor else " ") + ("●" if view.key in self._staged else " ")
+        mark = ("▸" if index == self.cursor else " ") + ("● " if view.key in self._staged else "  ")
         return row_pieces(view, columns_for(width), mark=mark, is_dim=self._is_dimmed)
 
 
 class DriftHeading(Widget):
     """The names of the columns, in step with the table below it."""
 
-    COMPONENT_CLASSES = COMPONENTS
     DEFAULT_CSS = "DriftHeading { height: 2; }"
 
     def render_line(self, y: int) -> Strip:
@@ -181,8 +181,5 @@ class DriftHeading(Widget):
         if y > 1:
             return Strip.blank(width, self.rich_style)
         pieces = heading(columns_for(width - 1))[y]
-        segments = [
-            Segment(text, self.rich_style + self.get_component_rich_style(component, partial=True))
-            for text, component in pieces
-        ]
+        segments = [Segment(text, self.rich_style + style_of(self, paint)) for text, paint in pieces]
         return Strip(segments).adjust_cell_length(width, self.rich_style)

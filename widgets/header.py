@@ -6,11 +6,9 @@ It grows by one line for each source that could not be read, and says since when
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
 
 from sync.model import CoverageState
 from widgets.cells import age, clean, fit
-from widgets.kinds import COMPONENTS
 from widgets.lines import Line, Lines, spread
 from widgets.values import Identity, SourceStatus
 
@@ -61,17 +59,6 @@ def problem_line(status: SourceStatus, width: int) -> Line | None:
 class ConsoleHeader(Lines):
     """Given the identity, the mode, the sources and the time; draws itself anew every second."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *COMPONENTS,
-        "env--production",
-        "env--qualification",
-        "env--drill",
-        "env--other",
-        "mode--armed",
-        "mode--read-only",
-        "mode--watch",
-        "mode--running",
-    }
     DEFAULT_CSS = "ConsoleHeader { dock: top; height: auto; }"
 
     def __init__(self, identity: Identity, *, mode: str = "READ-ONLY", now: datetime) -> None:

@@ -1,11 +1,11 @@
-"""How a kind of drift and an outcome look: always a glyph, a word, and a class for the stylesheet."""
+"""How a kind of drift and an outcome look: always a glyph, a word, and a paint."""
 
 from __future__ import annotations
 
 from sync.model import DriftKind, Outcome
 
 KIND_CLASSES: dict[DriftKind, str] = {kind: f"drift--{kind.value.replace(' ', '-')}" for kind in DriftKind}
-"""Component class of each kind; `console.tcss` gives it its theme variable."""
+"""Name of each kind's paint (`widgets.paint`)."""
 
 LOSS_GLYPH = "✝"
 """A machine of the CI database whose VM is gone: no drift, a loss."""
@@ -21,22 +21,6 @@ OUTCOME_GLYPHS: dict[Outcome, str] = {
     Outcome.UNKNOWN: "?",
     Outcome.NOT_RUN: "·",
 }
-
-TONES = frozenset(
-    {
-        "progress--bar",
-        "tone--muted",
-        "tone--strong",
-        "tone--good",
-        "tone--warning",
-        "tone--bad",
-        "tone--key",
-        "tone--stale",
-    }
-)
-"""Component classes for text that is not about one kind of drift."""
-
-COMPONENTS: set[str] = {*KIND_CLASSES.values(), *OUTCOME_CLASSES.values(), *TONES}
 
 
 def kind_text(kind: DriftKind) -> str:

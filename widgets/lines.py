@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.cells import clean
-from widgets.kinds import COMPONENTS
+from widgets.paint import style_of
 from widgets.virtual_list import Piece
 
 Line = list[Piece]
@@ -50,7 +48,6 @@ def spread(left: Line, right: Line, width: int) -> Line:
 class Lines(Widget):
     """Draws what `lines` answers for its width; asks anew after `redraw`."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     DEFAULT_CSS = "Lines { height: auto; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -86,8 +83,5 @@ class Lines(Widget):
         base = self.rich_style
         if not 0 <= y < len(lines):
             return Strip.blank(width, base)
-        segments = [Segment(text, self._style(base, component)) for text, component in lines[y]]
+        segments = [Segment(text, base + style_of(self, paint)) for text, paint in lines[y]]
         return Strip(segments).adjust_cell_length(width, base)
-
-    def _style(self, base: Style, component: str) -> Style:
-        return base + self.get_component_rich_style(component, partial=True) if component else base

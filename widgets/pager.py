@@ -11,6 +11,8 @@ from widgets.virtual_list import Piece, VirtualList
 class Pager(VirtualList):
     """Shows what `layout(width)` answers; scrolled by the keys of a list."""
 
+    SHOWS_CURSOR = "never"
+
     def __init__(self, layout: Callable[[int], list[Line]], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._layout = layout

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from widgets.cells import clean
-from widgets.kinds import COMPONENTS
 from widgets.lines import Line, Lines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -37,8 +34,6 @@ def bar(done: int, total: int, width: int) -> str:
 
 class ProgressLine(Lines):
     """Given counts and the elapsed seconds; says the rate and the time left."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*COMPONENTS, "progress--bar"}
 
     def __init__(self, *, id: str = "progress") -> None:
         super().__init__(id=id)

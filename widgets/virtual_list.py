@@ -6,7 +6,7 @@ Subclasses say how one item looks; the list holds keys, moves the cursor and pos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -20,10 +20,10 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from widgets.kinds import COMPONENTS
+from widgets.paint import style_of
 
 Piece = tuple[str, str]
-"""Text of fixed width and the component class that colours it (empty for the plain colour)."""
+"""Text of fixed width and the name of its paint (empty for the plain colour)."""
 
 
 class VirtualList(ScrollView, can_focus=True):
@@ -38,8 +38,6 @@ class VirtualList(ScrollView, can_focus=True):
         Binding("end,G", "edge(1)", "last", show=False, id="list.last"),
     ]
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor", "list--cursor-blurred", *COMPONENTS}
-
     DEFAULT_CSS = """
     VirtualList {
         overflow-x: hidden;
@@ -47,6 +45,9 @@ class VirtualList(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
     }
     """
+
+    SHOWS_CURSOR: ClassVar[Literal["always", "focused", "never"]] = "always"
+    """When the line of the cursor is painted as such."""
 
     cursor: reactive[int] = reactive(0, repaint=False)
     """Index of the line under the cursor; 0 also when there is no line."""
@@ -215,16 +216,15 @@ class VirtualList(ScrollView, can_focus=True):
 
     def _draw(self, index: int, width: int, *, is_cursor: bool) -> Strip:
         base = self.rich_style
-        if is_cursor:
-            base += self.get_component_rich_style(
-                "list--cursor" if self.has_focus else "list--cursor-blurred", partial=True
-            )
+        if is_cursor and self.has_focus and self.SHOWS_CURSOR != "never":
+            base += style_of(self, "list--cursor")
+        elif is_cursor and self.SHOWS_CURSOR == "always":
+            base += style_of(self, "list--cursor-blurred")
         segments, used = [], 0
-        for text, component in self.line(index, width):
-            style = base + self.get_component_rich_style(component, partial=True) if component else base
-            segments.append(Segment(text, style))
+        for text, paint in self.line(index, width):
+            segments.append(Segment(text, base + style_of(self, paint)))
             used += cell_len(text)
         return Strip(segments, used).adjust_cell_length(width, base)
 
     def _muted(self) -> Style:
-        return self.rich_style + self.get_component_rich_style("tone--muted", partial=True)
+        return self.rich_style + style_of(self, "tone--muted")

@@ -63,7 +63,9 @@ class OverviewScreen(TableScreen):
         return True
 
     def key_label(self, command: commands.Command) -> str:
-        return f"staged ({len(self.console.staged)})" if command.id == "staged" else command.label
+        if command.id == "staged":
+            return f"staged ({len(self.console.staged)})"
+        return super().key_label(command)
 
     def action_stage(self) -> None:
         view = self.table.current

@@ -57,7 +57,7 @@ class ProjectTitle(Lines):
         reason = view.row.reason
         if view.was is not None:
             reason = f"{reason} Below is what was last known: {kind_text(view.was.kind)}."
-        return [title, [(fit(f" {reason}", width), "")], heads]
+        return [title, *([(f" {line}", "")] for line in wrap(reason, width - 2)[:2]), heads]
 
 
 class NoteLine(Lines):
@@ -158,8 +158,8 @@ class ProjectScreen(ConsoleScreen):
         """The note of the line, or the reason of the action, whichever list has the focus."""
         action, line = self.actions.current, self.comparison.current
         if self.focused is self.actions and action is not None:
-            undo = f" To undo: {action.undo}." if action.undo else ""
-            self.query_one(NoteLine).show(f"{action.kind.value} {action.target}: {action.reason}{undo}")
+            undo = f" Undo: {action.undo}" if action.undo else ""
+            self.query_one(NoteLine).show(f"{action.reason}{undo}")
         elif line is not None and not line.is_heading:
             self.query_one(NoteLine).show(line.note or f"{line.label}: {line.desired or '–'} / {line.actual}")
         else:

@@ -112,6 +112,11 @@ class TableScreen(ConsoleScreen):
             self.table.is_dimmed = dim
             self.show_counts()
 
+    def key_label(self, command: commands.Command) -> str:
+        if command.id == "show-all":
+            return "drift" if self.filter.everything else "all"
+        return super().key_label(command)
+
     # --- keys ---------------------------------------------------------------------------------------------
 
     @on(VirtualList.Chosen)
@@ -141,6 +146,7 @@ class TableScreen(ConsoleScreen):
         """Limit the table to this."""
         self.filter = chosen
         self.show_rows()
+        self.show_keys()
 
     # --- the filter's box ---------------------------------------------------------------------------------
 
