@@ -22,7 +22,12 @@ PATIENCE = 20.0
 def cloudstack(sandbox: SandboxProcess) -> CloudStack:
     ready = sandbox.ready
     return CloudStack(
-        endpoint=ready.url, key=ready.key, secret=ready.secret, method="post", poll_interval=0.05
+        endpoint=ready.url,
+        key=ready.key,
+        secret=ready.secret,
+        method="post",
+        poll_interval=0.05,
+        headers={"User-Agent": "sandbox-test"},
     )
 
 

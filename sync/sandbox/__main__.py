@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sync.sandbox import persistence, worlds
+from sync.sandbox import access_log, persistence, worlds
 from sync.sandbox.clock import Clock, ManualClock, WallClock
 from sync.sandbox.engine import Engine
 from sync.sandbox.gateway import API_PATH
@@ -39,19 +39,31 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem, file=sys.stderr)  # noqa: T201 - a command's own error
         return USAGE
     except OSError as problem:
-        print(f"The sandbox cannot serve: {problem.strerror or problem}.", file=sys.stderr)  # noqa: T201
+        file = f" ({problem.filename})" if problem.filename else ""
+        print(f"The sandbox cannot serve: {problem.strerror or problem}{file}.", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sync.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sync.sandbox",
+        description=__doc__,
+        epilog=f"The environment variable {access_log.VARIABLE} names a folder in which every sandbox keeps "
+        "its access log, in a file of its own, as --access-log does.",
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state", type=Path, help="keep the world in this file over a restart")
     parser.add_argument("--world", default="empty", help="empty, drill, large, or a file")
     parser.add_argument("--release", choices=RELEASES, default=NEW)
     parser.add_argument("--speed", type=float, default=1.0, help="virtual seconds per real second")
     parser.add_argument("--token", help="of the control paths; a random one if left out")
+    parser.add_argument(
+        "--access-log",
+        type=Path,
+        metavar="FILE",
+        help="append to this file who asked for what: a line of JSON a request, with account, user and client",
+    )
     parser.add_argument("--manual-clock", action="store_true", help="time only passes when told to")
     parser.add_argument(
         "--service-times",
@@ -81,7 +93,11 @@ def _world(chosen: argparse.Namespace) -> World:
 
 
 async def _serve(chosen: argparse.Namespace, world: World) -> None:
-    sandbox = Sandbox(Engine(world), chosen.token or secrets.token_urlsafe(24), chosen.state)
+    engine = Engine(world)
+    log = access_log.wanted_file(chosen.access_log)
+    if log is not None:
+        engine.on_access = access_log.AccessLog(log)
+    sandbox = Sandbox(engine, chosen.token or secrets.token_urlsafe(24), chosen.state)
     sandbox.save()
     runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -236,6 +236,9 @@ class Answer:
 class Engine:
     """A world with its tasks: answers requests and lets background work go on."""
 
+    on_access: Callable[[AccessEntry], None] | None = None
+    """Told each entry of the access log. On the class (as a staticmethod): of every engine of the process."""
+
     def __init__(self, world: World, *, locks: LockTable | None = None) -> None:
         self.world = world
         self.tasks = Tasks(world, locks)
@@ -407,3 +410,5 @@ class Engine:
             cleanup=params.get("cleanup", "").lower() == "true",
         )
         self.world.access_log.append(entry)
+        if self.on_access is not None:
+            self.on_access(entry)
