@@ -67,7 +67,7 @@ COMMANDS: tuple[Command, ...] = (
         "open",
         "Open the project under the cursor: both sides field by field.",
         "open",
-        ("overview", "watch"),
+        ("overview", "watch", "recovery"),
         watch=True,
     ),
     Command(
@@ -76,7 +76,7 @@ COMMANDS: tuple[Command, ...] = (
         "filter",
         "Filter by words in names, members and VMs; :missing, :hollow … filter by kind.",
         "filter",
-        ("overview", "watch"),
+        ("overview", "watch", "history"),
         watch=True,
     ),
     Command(
@@ -149,7 +149,7 @@ COMMANDS: tuple[Command, ...] = (
         "history",
         "The ledger: every intent, call and outcome.",
         "history",
-        ("overview",),
+        ("overview", "execution", "recovery"),
         footer=False,
     ),
     # Review, Execution
@@ -222,6 +222,66 @@ COMMANDS: tuple[Command, ...] = (
         "Go to the next action that did not succeed.",
         "next_failure",
         ("execution",),
+    ),
+    # Recovery
+    Command(
+        "choose",
+        "space",
+        "choose",
+        "Take the project or group under the cursor into the rebuild, or leave it out.",
+        "choose",
+        ("recovery",),
+    ),
+    Command(
+        "choose-all",
+        "a",
+        "all/none",
+        "Choose everything that is missing, hollow or dying, or nothing.",
+        "choose_all",
+        ("recovery",),
+    ),
+    Command(
+        "rebuild",
+        "x",
+        "rebuild",
+        "Show what is done for what is chosen, ask for its number, and rebuild it in waves.",
+        "rebuild",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
+        "resume",
+        "c",
+        "resume",
+        "Finish an interrupted run: what is unknown is read first, then the rest is sent.",
+        "resume",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
+        "step",
+        "tab",
+        "other step",
+        "Look at the next step of the recovery; nothing is changed by it.",
+        "next_step",
+        ("recovery",),
+    ),
+    # History
+    Command(
+        "entry",
+        "enter",
+        "open entry",
+        "Show all that the ledger has of the entry under the cursor.",
+        "open_entry",
+        ("history",),
+    ),
+    Command(
+        "verify",
+        "v",
+        "verify chain",
+        "Recompute the chain of hashes: finds entries that were changed, removed or inserted.",
+        "verify",
+        ("history",),
     ),
     # everywhere
     Command(
@@ -373,3 +433,24 @@ def checked_keymap(keys: Mapping[str, str]) -> dict[str, str]:
             hint = f"Did you mean {near[0]!r}?" if near else "`?` in the console lists the commands."
             raise ConfigurationError(f"keys: there is no command {id!r}.", next_step=hint)
     return dict(keys)
+
+
+def markdown_table() -> str:
+    """The README's table of keys: id, keys, where, what."""
+    lines = ["| id | keys | where | what it does |", "| --- | --- | --- | --- |"]
+    for command in COMMANDS:
+        keys = " ".join(f"`{_KEY_WORDS.get(key, key)}`" for key in command.keys.split(","))
+        where = ", ".join(SCOPES[scope] for scope in command.scopes)
+        note = " Only while armed." if command.dangerous else ""
+        lines.append(f"| `{command.id}` | {keys} | {where} | {command.help}{note} |")
+    return "\n".join(lines)
+
+
+_KEY_WORDS: Mapping[str, str] = {
+    "slash": "/",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "escape": "esc",
+}
+"""Textual's names of keys that people call otherwise."""
