@@ -9,6 +9,7 @@ from textual.message import Message
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
@@ -132,3 +133,19 @@ class InterruptedRunFound(Message):
         self.operator = operator
         self.started_at = started_at
         self.plan = plan
+
+
+class LedgerUnread(Message):
+    """The ledger could not be asked for interrupted runs."""
+
+    def __init__(self, error: AbreastError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class RebuildProven(Message):
+    """Both sides, read anew after a rebuild, were compared with before; its map was saved."""
+
+    def __init__(self, aftermath: Aftermath) -> None:
+        super().__init__()
+        self.aftermath = aftermath

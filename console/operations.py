@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from console.faults import as_error
 from console.messages import (
     InterruptedRunFound,
+    LedgerUnread,
     PlanBroke,
     PlanMade,
+    RebuildProven,
     RunBroke,
     RunFinished,
     RunProgressed,
 )
 from console.state import RunPhase, RunState
-from sync.model import Action, Plan
+from sync.model import Action, Drift, Plan
 
 if TYPE_CHECKING:
     from console.running import RunningApp
@@ -37,6 +39,8 @@ class Operations:
         self._stop = threading.Event()
         self._planning = 0
         """Generation of the plan asked for last; an older one is dropped."""
+        self._proven: object | None = None
+        """The report of the rebuild that is being proven or has been."""
 
     @property
     def is_going_on(self) -> bool:
@@ -116,6 +120,8 @@ class Operations:
         if self.is_going_on:
             return False
         stop = self._stop = threading.Event()
+        self._app.aftermath = None
+        self._app.interrupted = None
         self._app.run_state = RunState(
             plan, RunPhase.RUNNING, self._app.utc_clock(), is_rebuild=rebuild, drift_before=self._app.drift
         )
@@ -206,9 +212,31 @@ class Operations:
                     )
                     self._app.post_message(found)
             except Exception as error:  # noqa: BLE001 - the thread's edge
-                self._app.post_message(RunBroke(as_error(error, doing="reading the ledger")))
+                self._app.post_message(LedgerUnread(as_error(error, doing="reading the ledger")))
 
         self._thread(work, "ledger")
+
+    # --- after a rebuild ----------------------------------------------------------------------------------
+
+    def prove(self, drift: Drift) -> bool:
+        """Compare what both sides say after a rebuild with before, and save its map, in a thread.
+
+        RebuildProven tells of it. False when there is nothing to prove, or not by this drift.
+        """
+        run, desired = self._app.run_state, self._app.desired
+        if run is None or not run.is_rebuild or run.report is None or run.report is self._proven:
+            return False
+        from console.recovering import conclude, is_read_after
+
+        if desired is None or not is_read_after(run, drift):
+            return False
+        self._proven = run.report
+
+        def work() -> None:
+            self._app.post_message(RebuildProven(conclude(self._app.session, run, drift, desired)))
+
+        self._thread(work, "proof")
+        return True
 
     def _thread(self, work: Callable[[], None], group: str) -> None:
         self._app.run_worker(work, name=group, group=group, thread=True, exclusive=False, exit_on_error=False)

@@ -109,7 +109,11 @@ class Refresher:
         return started
 
     def supersede(self) -> None:
-        """Read both sides anew; readings under way began before something changed and are dropped."""
+        """Read both sides anew; readings under way began before something changed and are dropped.
+
+        Nothing is taken over from earlier readings, also where the first attempt fails.
+        """
+        self._previous = None
         for side in self._cadences:
             self._start(side, self._clock(), full=True)
 

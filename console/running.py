@@ -11,17 +11,20 @@ from textual.reactive import var
 
 from console.messages import (
     InterruptedRunFound,
+    LedgerUnread,
     PlanBroke,
     PlanMade,
+    RebuildProven,
     RunBroke,
     RunFinished,
     RunProgressed,
 )
 from console.operations import Operations
 from console.readings import ReadingApp
-from sync.model import Plan
+from sync.model import Drift, Plan
 
 if TYPE_CHECKING:
+    from console.recovering import Aftermath
     from console.session_protocol import ConsoleSession
 
 
@@ -33,7 +36,11 @@ class RunningApp(ReadingApp):
     plan_fault: var[str] = var("")
     """Why the plan could not be made; empty when it was."""
     interrupted: var[InterruptedRunFound | None] = var(None)
-    """A run that was stopped or killed before its end, as the ledger had it at the start."""
+    """A run that was stopped or killed before its end, as the ledger had it when it was asked last."""
+    ledger_fault: var[str] = var("")
+    """Why the ledger could not be asked; empty when it could."""
+    aftermath: var[Aftermath | None] = var(None)
+    """What was proven and saved after the last rebuild; None until both sides were read anew."""
 
     def __init__(self, session: ConsoleSession, *, clock: Callable[[], datetime], is_watching: bool) -> None:
         super().__init__(session, clock=clock, is_watching=is_watching)
@@ -58,15 +65,33 @@ class RunningApp(ReadingApp):
 
     @on(RunFinished)
     def _take_report(self, message: RunFinished) -> None:
-        self.operations.take_report(message.report)
         self.interrupted = None
+        self.operations.take_report(message.report)
+        self.operations.look_for_interrupted()
 
     @on(RunBroke)
     def _take_run_breakage(self, message: RunBroke) -> None:
         self.operations.take_breakage(message.error)
+        self.operations.look_for_interrupted()
+
+    def watch_drift(self, drift: Drift | None) -> None:
+        """The first comparison of both sides as they are after a rebuild proves what it did."""
+        if drift is not None:
+            self.operations.prove(drift)
+
+    @on(RebuildProven)
+    def _take_proof(self, message: RebuildProven) -> None:
+        if not self.operations.is_going_on:
+            self.aftermath = message.aftermath
+
+    @on(LedgerUnread)
+    def _take_unread_ledger(self, message: LedgerUnread) -> None:
+        self.ledger_fault = str(message.error)
+        self.show_error(message.error)
 
     @on(InterruptedRunFound)
     def _take_interrupted(self, message: InterruptedRunFound) -> None:
+        self.ledger_fault = ""
         if not self.operations.is_going_on:
             self.interrupted = message
             self.notify(

@@ -108,6 +108,10 @@ class ConsoleSession(Protocol):
         """Bind actions to this environment, server and operator. Blocks; raises AbreastError."""
         ...
 
+    def capabilities(self) -> Any:
+        """What this server offers (`sync.cloudstack.Capabilities`). Blocks; raises SourceError."""
+        ...
+
     @property
     def rules(self) -> Any:
         """`sync.plan.PlanRules`."""

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
 
 from sync.errors import GuardError
 from sync.headline import Headline, headline
@@ -39,6 +40,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
+from sync.plan import PlanRules
 
 NOW = datetime(2026, 7, 28, 3, 12, 44, tzinfo=UTC)
 COMPLETE = Coverage(
@@ -251,6 +253,13 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
+class NoRuns:
+    """A ledger in which nothing was ever written."""
+
+    def interrupted_run(self) -> None:
+        return None
+
+
 class FakeSession:
     """Serves the rows it is given. `gate` holds the readings of CloudStack back while it is cleared."""
 
@@ -275,6 +284,12 @@ class FakeSession:
         self.gate.set()
         self.actual_readings = 0
         self.fault: Exception | None = None
+        self.ledger: Any = NoRuns()
+        """A real `Ledger` in the tests that are about it."""
+        self.rules = PlanRules(parent=self.environment.parent)
+
+    def capabilities(self) -> SimpleNamespace:
+        return SimpleNamespace(root_id="1", endpoint="http://127.0.0.1")
 
     def arm(self) -> None:
         if not self.can_arm:

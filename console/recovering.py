@@ -1,0 +1,230 @@
+"""What the recovery offers and shows, decided from values: the choice, the waves, the pace, the proof.
+
+Pure but for `plan_for` and `conclude`, which block and belong into a thread. What it says is in
+`recovery_steps`; the truth about a run is in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from console.faults import as_error
+from console.state import RunState
+from sync import pace
+from sync.model import Action, ActionResult, Drift, DriftRow, Outcome
+from sync.plan import wave_title
+from sync.recovery import REBUILT, Assessment, Finding, Verification, plan_rebuild, verify
+from widgets.findings import FindingGroup
+from widgets.waves import WaveView
+
+if TYPE_CHECKING:
+    from console.session_protocol import ConsoleSession
+    from sync.model import DesiredInventory, Plan
+
+BAD = (Outcome.FAILED, Outcome.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What both sides said when they were read anew after a rebuild, and what was saved for others."""
+
+    run_id: str
+    at: datetime
+    """When the older of the two readings began."""
+    proof: Verification | None
+    """None when it could not be made; then `problem` says why."""
+    files: tuple[str, ...] = ()
+    """Paths of the identity map; empty when there is nothing in it or it could not be written."""
+    new_ids: Mapping[str, int] = field(default_factory=dict)
+    """What has a new id, counted: `domain` → 36."""
+    passwords: int = 0
+    """How many users got a new one in this run."""
+    password_file: str = ""
+    problem: str = ""
+    """Why the proof or the files could not be made; empty when they were."""
+
+
+# --- the choice ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the operator changed of the proposal: to rebuild all that is critical and nothing else."""
+
+    left_out: frozenset[str] = frozenset()
+    taken_in: frozenset[str] = frozenset()
+    """Keys of rows that merely differ and are to be repaired as well."""
+
+    def has(self, finding: Finding) -> bool:
+        """Whether this finding is to be rebuilt."""
+        if not finding.actions:
+            return False
+        return finding.key not in self.left_out if finding.kind in REBUILT else finding.key in self.taken_in
+
+    def toggled(self, findings: Iterable[Finding]) -> Choice:
+        """Take these in; when all of them are in already, leave them out."""
+        some = [finding for finding in findings if finding.actions]
+        is_out = all(self.has(finding) for finding in some)
+        proposed = {finding.key for finding in some if finding.kind in REBUILT}
+        others = {finding.key for finding in some} - proposed
+        return Choice(
+            self.left_out | proposed if is_out else self.left_out - proposed,
+            self.taken_in - others if is_out else self.taken_in | others,
+        )
+
+
+def chosen(assessment: Assessment, choice: Choice) -> tuple[Finding, ...]:
+    """The findings to rebuild, worst first."""
+    return tuple(one for one in (*assessment.to_rebuild, *assessment.differing) if choice.has(one))
+
+
+def groups(assessment: Assessment) -> tuple[FindingGroup, ...]:
+    """The findings as the list shows them, worst first, with what is done about each group."""
+    made = (
+        FindingGroup(
+            "dying", "the old domain is renamed out of the way, then all is created", assessment.dying
+        ),
+        FindingGroup("hollow", "the domain stays, account and users are created in it", assessment.hollow),
+        FindingGroup("missing", "created anew from the CI database", assessment.missing),
+        FindingGroup(
+            "orphaned", "created anew; the VMs without a domain stay as they are", assessment.orphaned
+        ),
+        FindingGroup("differs", "left alone unless you choose it", assessment.differing),
+        FindingGroup("for people", "left alone, nothing here changes them", assessment.for_people),
+    )
+    return tuple(group for group in made if group.findings)
+
+
+def action_count(findings: Iterable[Finding]) -> int:
+    """How many actions they need together: several may need the same parent."""
+    return len({action.id for finding in findings for action in finding.actions})
+
+
+# --- the run ------------------------------------------------------------------------------------------------
+
+
+def waves(
+    actions: Iterable[Action], results: Mapping[str, ActionResult], active: Mapping[str, str]
+) -> tuple[WaveView, ...]:
+    """How far every wave of these actions is, in the order in which they run."""
+    found: dict[str, list[int]] = {}
+    for action in actions:
+        counts = found.setdefault(wave_title((action,)), [0, 0, 0, 0])
+        result = results.get(action.id)
+        counts[0] += 1
+        if result is not None and result.outcome is not Outcome.NOT_RUN:
+            counts[1] += 1
+            counts[2] += result.outcome in BAD
+        counts[3] += action.id in active
+    return tuple(WaveView(title, *counts) for title, counts in found.items())
+
+
+def noteworthy(run: RunState) -> tuple[Action, ...]:
+    """What needs eyes: first what went wrong, then what is going on; at the end also what did not run."""
+    bad, active, left = [], [], []
+    for action in run.plan.actions:
+        result = run.results.get(action.id)
+        if result is not None and result.outcome in BAD:
+            bad.append(action)
+        elif action.id in run.active:
+            active.append(action)
+        elif result is not None and result.outcome is Outcome.NOT_RUN:
+            left.append(action)
+    return (*bad, *active, *left)
+
+
+def failures(run: RunState) -> int:
+    """How many of its actions failed, or ended nobody knows how."""
+    return sum(result.outcome in BAD for result in run.results.values())
+
+
+def is_unfinished(run: RunState) -> bool:
+    """Whether resuming the run may still achieve something."""
+    outcomes = {result.outcome for result in run.results.values()}
+    if run.is_going_on:
+        return False
+    return (
+        run.report is None
+        or Outcome.UNKNOWN in outcomes
+        or (bool(run.problem) and Outcome.NOT_RUN in outcomes)
+    )
+
+
+class Pace:
+    """Remembers when how much of one run was done, to tell how long it still takes."""
+
+    def __init__(self) -> None:
+        self._started_at: datetime | None = None
+        self._samples: list[pace.Sample] = []
+        self._work: dict[str, float] = {}
+        self._total = 0.0
+
+    def seconds_left(self, run: RunState, now: datetime) -> float | None:
+        """Seconds until the run is done, at its pace of late; None while it cannot be told."""
+        if run.started_at != self._started_at:
+            self._started_at, self._samples = run.started_at, [(0.0, 0.0)]
+            self._work = {action.id: pace.work_of((action,)) for action in run.plan.actions}
+            self._total = sum(self._work.values())
+        done = sum(self._work.get(id, 0.0) for id in run.results)
+        at = (now - run.started_at).total_seconds()
+        self._samples = [one for one in self._samples if one[0] >= at - 2 * pace.WINDOW_SECONDS]
+        if not self._samples or done != self._samples[-1][1] or at >= self._samples[-1][0] + 1:
+            self._samples.append((at, done))
+        return pace.seconds_left(self._samples, self._total)
+
+
+def is_read_after(run: RunState, drift: Drift) -> bool:
+    """Whether this drift proves something about the run: both sides complete and read after its end."""
+    if run.ended_at is None or not (drift.desired.is_complete and drift.actual.is_complete):
+        return False
+    moments = (drift.desired_taken_at, drift.actual_taken_at, drift.limits_taken_at)
+    return all(moment is not None and moment >= run.ended_at for moment in moments)
+
+
+def still_repairable(run: RunState, proof: Verification) -> tuple[tuple[DriftRow, ...], tuple[DriftRow, ...]]:
+    """What a plan could still repair: of what the run was for, and of what was left out of it."""
+    projects = {action.project for action in run.plan.actions}
+    mine = tuple(row for row in proof.repairable if row.key in projects)
+    return mine, tuple(row for row in proof.repairable if row.key not in projects)
+
+
+# --- in threads ---------------------------------------------------------------------------------------------
+
+
+def plan_for(session: ConsoleSession, drift: Drift, keys: Collection[str], *, now: datetime) -> Plan:
+    """The plan that rebuilds these rows, bound to the server. Blocks; raises AbreastError."""
+    server = session.capabilities()
+    return plan_rebuild(
+        drift,
+        keys,
+        rules=session.rules,
+        environment=session.environment.name,
+        root_id=server.root_id,
+        endpoint=server.endpoint,
+        author=session.operator,
+        now=now,
+    )
+
+
+def conclude(session: ConsoleSession, run: RunState, after: Drift, desired: DesiredInventory) -> Aftermath:
+    """Compare with before, and save the identity map beside the file of passwords. Blocks; never raises."""
+    from sync.identity_map import identity_map, new_credentials, summary, write
+
+    report: Any = run.report
+    at = min(after.desired_taken_at, after.actual_taken_at)
+    made = Aftermath(report.run_id, at, None)
+    try:
+        made = replace(made, proof=verify(run.drift_before or after, after, rules=session.rules))
+        vault = session.vault
+        passwords = new_credentials(run.plan, report, vault)
+        made = replace(made, passwords=len(passwords), password_file=str(vault.path))
+        rows = identity_map(run.plan, report, desired, after=after)
+        if rows:
+            files = write(rows, vault.path.parent, name=f"identity-map-{report.run_id}")
+            made = replace(made, files=tuple(map(str, files)), new_ids=summary(rows))
+    except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+        return replace(made, problem=str(as_error(error, doing="concluding the rebuild")))
+    return made

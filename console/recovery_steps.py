@@ -1,0 +1,249 @@
+"""The steps of the recovery in words: where one is, what was found, what to do, and why.
+
+Pure: a `Situation` goes in, lines come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from console.recovering import (
+    Aftermath,
+    Choice,
+    action_count,
+    chosen,
+    failures,
+    is_unfinished,
+    still_repairable,
+    waves,
+)
+from console.state import RunPhase, RunState
+from sync.model import Outcome
+from sync.recovery import Assessment
+from widgets.cells import counted
+from widgets.steps import StepState, StepView
+
+if TYPE_CHECKING:
+    from console.messages import InterruptedRunFound
+
+WAVE_TITLES = ("renames", "domains", "accounts", "users", "limits", "networks")
+"""In the order in which they run."""
+
+
+class Step(Enum):
+    """The value is the title on screen."""
+
+    ASSESS = "Assess"
+    REBUILD = "Rebuild"
+    VERIFY = "Verify"
+    HAND_OVER = "Hand over"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that the steps depend on."""
+
+    key: Callable[[str], str]
+    """Id of a command → the key as it is mapped now."""
+    is_armed: bool
+    can_arm: bool
+    is_drill: bool
+    assessment: Assessment | None = None
+    """None until both sides were compared."""
+    choice: Choice = field(default_factory=Choice)
+    run: RunState | None = None
+    """The execution going on or ended last, whatever it is for."""
+    interrupted: InterruptedRunFound | None = None
+    aftermath: Aftermath | None = None
+    problem: str = ""
+    """What was refused last; empty when nothing was."""
+
+    @property
+    def rebuild(self) -> RunState | None:
+        """The run, if it is the recovery's."""
+        return self.run if self.run is not None and self.run.is_rebuild else None
+
+
+def current(situation: Situation) -> Step:
+    """The step that is going on, or the next one to do."""
+    run, after = situation.rebuild, situation.aftermath
+    if run is None:
+        return Step.ASSESS
+    if run.is_going_on or is_unfinished(run):
+        return Step.REBUILD
+    if after is None or after.proof is None or after.proof.unproven or still_repairable(run, after.proof)[0]:
+        return Step.VERIFY
+    return Step.HAND_OVER
+
+
+def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
+    """All four, each with what it found, what to do, and why."""
+    made = {
+        Step.ASSESS: _assess(situation),
+        Step.REBUILD: _rebuild(situation),
+        Step.VERIFY: _verify(situation),
+        Step.HAND_OVER: _hand_over(situation),
+    }
+    now = current(situation)
+    shown = []
+    for step, view in made.items():
+        is_now = step is now and view.state is StepState.WAITING
+        state = StepState.CURRENT if is_now else view.state
+        shown.append(replace(view, state=state, is_viewed=step is viewed))
+    return tuple(shown)
+
+
+def _assess(situation: Situation) -> StepView:
+    found, is_alarming = _assess_found(situation)
+    return StepView(
+        Step.ASSESS.value,
+        StepState.WAITING if situation.rebuild is None else StepState.DONE,
+        found,
+        do=_assess_do(situation),
+        why="Nothing is deleted. VMs and templates do not come back from here: they are listed as lost.",
+        is_alarming=is_alarming,
+    )
+
+
+def _assess_found(situation: Situation) -> tuple[str, bool]:
+    """In words, and whether it is bad."""
+    assessment = situation.assessment
+    if assessment is None:
+        return "both sides are being read…", False
+    if assessment.unproven:
+        return f"not known. {assessment.unproven}", True
+    named = (
+        ("dying", assessment.dying),
+        ("hollow", assessment.hollow),
+        ("missing", assessment.missing),
+        ("orphaned", assessment.orphaned),
+    )
+    counts = ", ".join(f"{len(found)} {word}" for word, found in named if found)
+    lost = f"; {counted(len(assessment.losses), 'machine')} lost" if assessment.losses else ""
+    total = len(assessment.to_rebuild)
+    if not total:
+        return f"nothing to rebuild{f' ({counts})' if counts else ''}{lost}", False
+    return f"{total} of {assessment.projects} to rebuild: {counts}{lost}", True
+
+
+def _assess_do(situation: Situation) -> str:
+    key, assessment = situation.key, situation.assessment
+    if situation.problem:
+        return situation.problem
+    if situation.run is not None and situation.run.is_going_on:
+        return "A run is going on; what is chosen here can run when it has ended."
+    if assessment is None:
+        return "Wait: the list appears when both sides have been compared."
+    if situation.interrupted is not None:
+        return _resume_words(situation)
+    if assessment.unproven:
+        return f"{key('refresh')} reads both sides again. Nothing is rebuilt from what was not fully read."
+    picked = chosen(assessment, situation.choice)
+    if not picked and not assessment.to_rebuild and not assessment.differing:
+        return f"Nothing. {key('back')} goes back to the overview."
+    if not picked:
+        return f"{key('choose')} chooses the project under the cursor, {key('choose-all')} all of them."
+    what = f"{counted(len(picked), 'project')} ({counted(action_count(picked), 'action')})"
+    if situation.is_armed:
+        return f"{key('rebuild')} shows what is done for {what} and asks; only then is anything sent."
+    then = f" Then {key('rebuild')} rebuilds {what}, after asking again." if situation.can_arm else ""
+    return _arm_words(situation) + then
+
+
+def _arm_words(situation: Situation) -> str:
+    if situation.can_arm:
+        return f"{situation.key('arm')} arms the console, which is read-only now; it asks for a name."
+    return "This console is read-only: its configuration names no section as `write`."
+
+
+def _resume_words(situation: Situation) -> str:
+    found, key = situation.interrupted, situation.key
+    assert found is not None
+    run = f"Run {found.run_id} by {found.operator} was interrupted."
+    if not situation.is_armed:
+        then = f" Then {key('resume')} finishes it." if situation.can_arm else ""
+        return f"{run} {_arm_words(situation)}{then}"
+    return f"{run} {key('resume')} finishes it after asking: what is unknown is read, never repeated."
+
+
+def _rebuild(situation: Situation) -> StepView:
+    run, key = situation.rebuild, situation.key
+    why = "One action first, then several at once. Every call is in the ledger before it is sent."
+    if run is None:
+        return StepView(Step.REBUILD.value, StepState.WAITING, _ahead(situation), "Comes after step 1.", why)
+    bad = failures(run)
+    found = f"{len(run.results)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
+    if run.phase is RunPhase.RUNNING:
+        stop = f"{key('stop')} stops after the calls that are running; " if situation.is_armed else ""
+        do = f"{stop}{key('back')} leaves this screen and the run goes on."
+        return StepView(Step.REBUILD.value, StepState.CURRENT, found, do, why, is_alarming=bool(bad))
+    if run.phase is RunPhase.STOPPING:
+        do = "Wait: nothing more is sent, what is running is followed to its end."
+        return StepView(Step.REBUILD.value, StepState.CURRENT, f"stopping, {found}", do, why)
+    if is_unfinished(run):
+        do = _resume_words(situation) if situation.interrupted else "The ledger has every step."
+        problem = run.problem or "some outcomes are unknown"
+        return StepView(
+            Step.REBUILD.value, StepState.BAD, f"not finished: {problem}", do, why, is_alarming=True
+        )
+    succeeded = sum(result.outcome is Outcome.SUCCEEDED for result in run.results.values())
+    found = f"{succeeded} of {run.total} actions succeeded" + (f", {bad} failed" if bad else "")
+    state = StepState.BAD if bad else StepState.DONE
+    do = f"Read the reasons below; step 1 and {key('rebuild')} try again." if bad else "Nothing more."
+    return StepView(Step.REBUILD.value, state, found, do, why, is_alarming=bool(bad))
+
+
+def _ahead(situation: Situation) -> str:
+    if situation.assessment is None:
+        return "not started"
+    picked = chosen(situation.assessment, situation.choice)
+    actions = {action.id: action for finding in picked for action in finding.actions}.values()
+    found = {wave.title: wave.total for wave in waves(actions, {}, {})}
+    named = ", ".join(f"{found[title]} {title}" for title in WAVE_TITLES if title in found)
+    return f"not started: {named}" if named else "not started"
+
+
+def _verify(situation: Situation) -> StepView:
+    run, after, key = situation.rebuild, situation.aftermath, situation.key
+    why = "What an action reported is not believed: only what both sides say afterwards counts."
+    title = Step.VERIFY.value
+    if run is None or run.is_going_on:
+        do = "Comes by itself when the run has ended."
+        return StepView(title, StepState.WAITING, "not done: both sides are read anew", do, why)
+    if after is None:
+        do = "Wait: it takes one complete reading of both sides."
+        return StepView(title, StepState.WAITING, "both sides are being read anew…", do, why)
+    if after.proof is None:
+        return StepView(title, StepState.BAD, after.problem, "Report this.", why, is_alarming=True)
+    mine, others = still_repairable(run, after.proof)
+    lost = f"; {counted(len(after.proof.losses), 'machine')} lost" if after.proof.losses else ""
+    if mine:
+        do = f"Step 1 lists them; there {key('rebuild')} tries again, after asking."
+        found = f"{counted(len(mine), 'project')} can still be repaired{lost}"
+        return StepView(title, StepState.BAD, found, do, why, is_alarming=True)
+    rest = f"; {len(others)} left out can still be repaired" if others else ""
+    return StepView(
+        title, StepState.DONE, f"nothing repairable is left of what was chosen{rest}{lost}", "Nothing.", why
+    )
+
+
+def _hand_over(situation: Situation) -> StepView:
+    after, title = situation.aftermath, Step.HAND_OVER.value
+    why = "A sync that still has the old ids takes every rebuilt domain for a stranger's and deletes it."
+    if after is None or after.proof is None:
+        found = "not done: a map of old ids to new ones, and the new passwords"
+        return StepView(title, StepState.WAITING, found, "Comes by itself after step 3.", why)
+    if after.problem:
+        return StepView(title, StepState.BAD, after.problem, "See below.", why, is_alarming=True)
+    ids = counted(sum(after.new_ids.values()), "new id")
+    found = f"saved: {ids}, {counted(after.passwords, 'new password')}"
+    if situation.is_drill:
+        do = "Practice: the files below go when the drill ends. For real, keep them."
+    elif after.proof.stale_ids:
+        do = "Give the map to the CI database's owner before any synchronisation is switched on."
+    else:
+        do = "Give the passwords to their users; the file is for your eyes only."
+    return StepView(title, StepState.DONE, found, do, why)

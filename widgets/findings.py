@@ -1,0 +1,125 @@
+"""What a recovery found, in groups: which of it is chosen, what is done about it, what is lost for good."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sync.model import Action, ActionKind
+from sync.recovery import Finding
+from widgets.cells import counted, fit
+from widgets.kinds import KIND_CLASSES
+from widgets.virtual_list import Piece, VirtualList
+
+_NOUNS = {
+    ActionKind.RENAME_DOMAIN: ("rename", "renames"),
+    ActionKind.CREATE_DOMAIN: ("domain", "domains"),
+    ActionKind.CREATE_ACCOUNT: ("account", "accounts"),
+    ActionKind.CREATE_USER: ("user", "users"),
+    ActionKind.UPDATE_LIMIT: ("limit", "limits"),
+    ActionKind.CREATE_NETWORK: ("network", "networks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """Findings of one kind."""
+
+    title: str
+    treatment: str
+    """What is done about them, in words."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def key(self) -> str:
+        return f"group {self.title}"
+
+    @property
+    def rebuildable(self) -> tuple[Finding, ...]:
+        """Those that something can be done about."""
+        return tuple(finding for finding in self.findings if finding.actions)
+
+
+def work_of(actions: Sequence[Action]) -> str:
+    """`rename, domain, account, 4 users, 2 limits, network`: each kind with its count."""
+    counts: dict[ActionKind, int] = {}
+    for action in actions:
+        counts[action.kind] = counts.get(action.kind, 0) + 1
+    words = []
+    for kind, count in counts.items():
+        one, many = _NOUNS.get(kind, (kind.value, kind.value))
+        words.append(one if count == 1 else f"{count} {many}")
+    return ", ".join(words)
+
+
+def machines_of(finding: Finding) -> str:
+    """`8 VMs alive, 3 lost`; empty where there were none."""
+    alive = f"{counted(finding.machines_alive, 'VM')} alive" if finding.machines_alive else ""
+    lost = f"{finding.machines_lost} lost" if finding.machines_lost else ""
+    return ", ".join(part for part in (alive, lost) if part)
+
+
+class FindingList(VirtualList):
+    """Given the groups and the keys of what is chosen. A group is a line of its own."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, empty_text="Both sides are being read.")
+        self._items: list[FindingGroup | Finding] = []
+        self._chosen: Collection[str] = ()
+
+    def show(self, groups: Sequence[FindingGroup], *, chosen: Collection[str]) -> None:
+        """Show these groups; `chosen` are keys of findings."""
+        is_new = not self._items
+        self._chosen = chosen
+        self._items = []
+        for group in groups:
+            self._items += [group, *group.findings]
+        self.set_keys([item.key for item in self._items])
+        if is_new and len(self._items) > 1:
+            self.cursor = 1
+
+    @property
+    def current(self) -> tuple[Finding, ...]:
+        """The finding under the cursor, or all of the group."""
+        item = self.item
+        if item is None:
+            return ()
+        return item.findings if isinstance(item, FindingGroup) else (item,)
+
+    @property
+    def item(self) -> FindingGroup | Finding | None:
+        """What is under the cursor."""
+        return self._items[self.cursor] if 0 <= self.cursor < len(self._items) else None
+
+    def line(self, index: int, width: int) -> list[Piece]:
+        item = self._items[index]
+        return self._group_line(item, width) if isinstance(item, FindingGroup) else self._line(item, width)
+
+    def _group_line(self, group: FindingGroup, width: int) -> list[Piece]:
+        can = group.rebuildable
+        kind = KIND_CLASSES[group.findings[0].kind] if len({one.kind for one in group.findings}) == 1 else ""
+        number = f"{len(group.findings)}"
+        if can:
+            number = f"{sum(one.key in self._chosen for one in can)}/{number}"
+        head = f" {group.title} {number} "
+        return [
+            (head, kind or "tone--strong"),
+            (fit(f" {group.treatment}", width - len(head)), "tone--muted"),
+        ]
+
+    def _line(self, finding: Finding, width: int) -> list[Piece]:
+        is_chosen = finding.key in self._chosen
+        mark = ("[x]" if is_chosen else "[ ]") if finding.actions else "   "
+        name = min(30, max(14, width // 4))
+        machines = machines_of(finding)
+        room = max(0, width - 7 - name - 2 - 22)
+        does = work_of(finding.actions) if finding.actions else f"left alone: {finding.reason}"
+        if not finding.actions:
+            room, machines = room + 22, ""
+        return [
+            (f"  {mark} ", "tone--key" if is_chosen else "tone--muted"),
+            (f"{finding.kind.glyph} ", KIND_CLASSES[finding.kind]),
+            (fit(finding.name, name), "tone--strong" if is_chosen else ""),
+            (fit(f" {does}", room), "" if is_chosen else "tone--muted"),
+            (fit(f"  {machines}", 22) if machines else "", "tone--muted"),
+        ]

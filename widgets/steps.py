@@ -1,0 +1,102 @@
+"""The steps of a guided path, always all of them: where one is, what each found, what to do, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from widgets.cells import fit
+from widgets.lines import Line, Lines, wrap
+
+_TITLE = 12
+_INDENT = 5
+_TALL = 32
+"""Rows of the screen from which all steps are shown with what to do."""
+
+
+class StepState(Enum):
+    """The value is the glyph on screen; the words stand beside it."""
+
+    WAITING = "·"
+    CURRENT = "▶"
+    DONE = "✓"
+    BAD = "✗"
+
+
+_TONES = {
+    StepState.WAITING: "tone--muted",
+    StepState.CURRENT: "tone--key",
+    StepState.DONE: "tone--good",
+    StepState.BAD: "tone--bad",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step."""
+
+    title: str
+    state: StepState
+    found: str
+    """What it found or did, in one line."""
+    do: str
+    """What to do: which key, and what happens then."""
+    why: str
+    is_alarming: bool = False
+    """Whether what it found is bad."""
+    is_viewed: bool = False
+    """Whether the rest of the screen is about this step."""
+
+
+class Steps(Lines):
+    """Given the steps; the viewed one is opened, on a tall screen all of them are."""
+
+    def __init__(self) -> None:
+        super().__init__(id="steps")
+        self._steps: Sequence[StepView] = ()
+
+    def show(self, steps: Sequence[StepView]) -> None:
+        """Show these, in this order."""
+        if steps != self._steps:
+            self._steps = steps
+            self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        is_tall = self.screen.size.height >= _TALL
+        result: list[Line] = []
+        for number, step in enumerate(self._steps, 1):
+            result += _head(number, step, width)
+            if step.is_viewed:
+                result += _labelled("do", step.do, width, tone="tone--key")
+                result += _labelled("why", step.why, width, tone="tone--muted")
+            elif is_tall:
+                result += _labelled("do", step.do, width, tone="tone--muted")[:1]
+        return result
+
+
+def _head(number: int, step: StepView, width: int) -> list[Line]:
+    """One line; of the viewed step as many as it takes."""
+    tone = "tone--bad" if step.is_alarming else "" if step.is_viewed else "tone--muted"
+    name_tone = "tone--strong" if step.is_viewed else _TONES[step.state]
+    room = max(10, width - _INDENT - _TITLE - 1)
+    texts = wrap(step.found, room) if step.is_viewed else [fit(step.found, room)]
+    first: Line = [
+        (f" {step.state.value} ", _TONES[step.state]),
+        (f"{number} ", name_tone),
+        (fit(step.title, _TITLE), name_tone),
+        (texts[0], tone),
+    ]
+    return [first, *([(" " * (_INDENT + _TITLE) + text, tone)] for text in texts[1:])]
+
+
+def _labelled(label: str, text: str, width: int, *, tone: str) -> list[Line]:
+    """A label and the text, which goes on in the same column."""
+    room = max(10, width - _INDENT - _TITLE - 1)
+    return [
+        [
+            (" " * _INDENT + f"{label if index == 0 else '':<{_TITLE}}", "tone--muted"),
+            (line, tone),
+        ]
+        for index, line in enumerate(wrap(text, room))
+    ]
