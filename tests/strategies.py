@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -151,14 +152,59 @@ def domains(draw: st.DrawFn, name: str) -> Domain:
 
 
 @st.composite
-def actual_inventories(draw: st.DrawFn, coverage: Coverage = ex.COMPLETE) -> ActualInventory:
-    """Domains that live, with sub-domains or without; domains that die; with or without a deletion job."""
+def mirrored(draw: st.DrawFn, project: Project) -> tuple[Domain, Account, OwnedResource]:
+    """What CloudStack has of a project that was in sync, with at most a few things changed since."""
+    domain = ex.domain(
+        project.name,
+        limits={**dict.fromkeys(RESOURCES, 5), **project.quotas, **draw(_seldom(quotas, {}))},
+        network_domain=draw(_seldom(st.just("old.example.org"), project.network_domain)),
+    )
+    first = {member.username.casefold(): member for member in reversed(project.members)}
+    owners = [
+        replace(
+            ex.user(member.username, domain.name, domain),
+            state=draw(_seldom(st.just("disabled"), "enabled" if member.enabled else "disabled")),
+            email=draw(_seldom(st.just("old@example.org"), member.email)),
+            source=draw(_seldom(st.just("ldap"), "native")),
+        )
+        for member in first.values()
+        if draw(_seldom(st.just(False), True))
+    ]
+    state = draw(
+        _seldom(st.sampled_from(["disabled", "locked"]), "enabled" if project.enabled else "disabled")
+    )
+    return domain, ex.account(domain, *owners, state=state), ex.resource(f"{project.name}-net", domain)
+
+
+def _seldom(odd: st.SearchStrategy[Any], usual: Any) -> st.SearchStrategy[Any]:
+    """One time in six something odd."""
+    return st.integers(0, 5).flatmap(lambda number: odd if number == 5 else st.just(usual))
+
+
+@st.composite
+def actual_inventories(
+    draw: st.DrawFn, coverage: Coverage = ex.COMPLETE, like: DesiredInventory | None = None
+) -> ActualInventory:
+    """Domains that live, with sub-domains or without; domains that die; with or without a deletion job.
+
+    Of the projects of `like`, about half are there much as they should be.
+    """
     living: list[Domain] = []
     owned_accounts: list[Account] = []
     owned_vms: list[VirtualMachine] = []
     owned_networks: list[OwnedResource] = []
     has_parent = draw(st.sampled_from([True, True, True, True, False]))
-    for name in draw(st.lists(names, unique=True, max_size=6)) if has_parent else []:
+    for project in like.projects.values() if like is not None and has_parent else ():
+        if draw(st.booleans()):
+            domain, account, network = draw(mirrored(project))
+            living.append(domain)
+            owned_accounts += draw(_seldom(st.just([]), [account]))
+            owned_networks += draw(st.sampled_from([[network], []]))
+            owned_vms += draw(machines(domain))
+    taken = {domain.name.casefold() for domain in living}
+    for name in draw(st.lists(names, unique=True, max_size=4)) if has_parent else []:
+        if name.casefold() in taken:
+            continue
         domain = draw(domains(name))
         living.append(domain)
         owned_accounts += draw(accounts(domain))
@@ -186,7 +232,8 @@ def actual_inventories(draw: st.DrawFn, coverage: Coverage = ex.COMPLETE) -> Act
 def worlds(
     draw: st.DrawFn, *, desired: Coverage = ex.COMPLETE, actual: Coverage = ex.COMPLETE
 ) -> tuple[DesiredInventory, ActualInventory]:
-    return draw(desired_inventories(desired)), draw(actual_inventories(actual))
+    wanted = draw(desired_inventories(desired))
+    return wanted, draw(actual_inventories(actual, wanted))
 
 
 moments = st.integers(0, 60 * 24 * 365).map(lambda minutes: ex.NOON + timedelta(minutes=minutes))

@@ -226,6 +226,12 @@ def test_limits_that_were_not_read_are_unknown_and_nothing_worse() -> None:
     )
 
 
+def test_a_limit_that_the_server_does_not_tell_is_unknown_and_not_equal() -> None:
+    found = part(only(dune(quotas={"cpu": 4})), Subject.LIMIT, "cpu", "max")
+    assert (found.kind, found.actual) == (DriftKind.UNKNOWN, None)
+    assert "did not tell" in found.note
+
+
 def test_another_limit_differs_in_words() -> None:
     row = only(dune(quotas={"vm": -1}))
     found = part(row, Subject.LIMIT, "vm", "max")

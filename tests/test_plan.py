@@ -712,6 +712,42 @@ def test_any_change_to_a_file_is_refused() -> None:
             from_json(changed(content, path))
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("environment",), "production"),
+        (("root_id",), "id:other"),
+        (("endpoint",), "https://other.example.org/client/api"),
+        (("author",), "bob@console"),
+        (("created_at",), "2017-07-28T12:30:00+00:00"),
+        (("expires_at",), "2027-07-28T13:00:00+00:00"),
+        (("notes",), []),
+        (("actions", 0, "kind"), "create domain"),
+        (("actions", 0, "project"), "dune"),
+        (("actions", 0, "target"), "ROOT/ci/dune"),
+        (("actions", 0, "target_id"), None),
+        (("actions", 0, "parameters"), {"name": "dune"}),
+        (("actions", 0, "precondition"), {}),
+        (("actions", 0, "reason"), "because"),
+        (("actions", 0, "reversibility"), "irreversible"),
+        (("actions", 1, "needs"), []),
+        (("actions", 0, "undo"), ""),
+    ],
+)
+def test_another_valid_value_is_a_changed_plan(place: tuple[object, ...], value: object) -> None:
+    content = json.loads(json.dumps(to_json(plan_of(proposed(incident())))))
+    holder = content
+    for step in place[:-1]:
+        holder = holder[step]
+    assert holder[place[-1]] != value
+    holder[place[-1]] = value
+    if len(place) > 1:
+        action = content["actions"][place[1]]
+        action["id"] = f"{action['kind'].replace(' ', '-')} {action['target']}"
+    with pytest.raises(GuardError, match="changed after it was made"):
+        from_json(content)
+
+
 def test_a_changed_plan_is_named_as_such() -> None:
     content = to_json(plan_of(proposed(incident())))
     content["actions"][0]["target_id"] = "id:another"
