@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -13,6 +14,9 @@ _RESERVED = frozenset(
      "pagesize", "response", "signature", "signatureversion"}
 )  # fmt: skip
 """Names that belong to the protocol, or that `cs` takes as instructions to itself."""
+_NOT_A_LETTER = re.compile(r"[^a-z]")
+_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+"""What the parameters of the allowed calls look like."""
 
 
 class Writer:
@@ -59,9 +63,9 @@ class Writer:
             raise GuardError(f"{command} is not among the calls that this software sends.")
         for name in parameters:
             folded = name.casefold()
-            if folded == "cleanup":
+            if "cleanup" in _NOT_A_LETTER.sub("", folded):
                 raise GuardError(f"{command} was not sent: this software never sends a parameter `{name}`.")
-            if folded in _RESERVED or folded.startswith("_"):
+            if folded in _RESERVED or not _PARAMETER.fullmatch(name):
                 raise GuardError(f"{command} was not sent: `{name}` is no parameter of it.")
         body = self._connection.change(command, parameters)
         job_id = body.get("jobid")

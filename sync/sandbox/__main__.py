@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--access-log",
         type=Path,
         metavar="FILE",
-        help="append to this file who asked for what: a line of JSON a request, with account, user and client",
+        help="append to this file who asked for what: a line of JSON a request, with user and client",
     )
     parser.add_argument("--manual-clock", action="store_true", help="time only passes when told to")
     parser.add_argument(

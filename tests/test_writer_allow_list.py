@@ -1,0 +1,119 @@
+"""No deletion can be sent by anything of the product but the drill's naive sync: read from the sources.
+
+What the Writer itself refuses, call by call, is in test_cloudstack_writer.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.cloudstack import Writer
+from sync.errors import GuardError
+from sync.model import ActionKind
+from tests.cloudstack_server import Reply, Server, wrapped
+from tests.deletions import DELETING
+
+ROOT = Path(__file__).parents[1]
+CLIENTS = {"cs", "requests", "urllib3", "httpx", "aiohttp", "http", "urllib.request", "socket"}
+"""What can be used to talk to a server, from the standard library or from what the product depends on."""
+AT_RUN_TIME = {"__import__", "import_module", "eval", "exec"}
+MAY_IMPORT = {
+    "sync/cloudstack/client.py": {"cs", "requests", "urllib3"},
+    "sync/cloudstack/faults.py": {"requests", "urllib3"},  # the types of their errors
+    "sync/sandbox/naive_sync.py": {"httpx"},  # reaches its own sandbox only, and proves that it is one
+    "sync/sandbox/process.py": {"urllib.request"},  # the control paths of its own child
+    "sync/sandbox/server.py": {"aiohttp"},
+    "sync/sandbox/__main__.py": {"aiohttp"},
+    "sync/lease.py": {"socket"},  # this host's name
+    "console/session.py": {"socket"},  # this host's name
+}
+MAY_CALL = {
+    "CloudStack": {"sync/cloudstack/client.py"},
+    "Connection": {"sync/cloudstack/reader.py", "sync/cloudstack/writer.py"},
+    "Writer": {"console/session.py", "sync/drill_script.py"},
+    "change": {"sync/cloudstack/writer.py"},
+}
+"""Who makes a client, and who sends a changing call through one."""
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for package in ("sync", "widgets", "console"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Every client library that a module imports anywhere in it, also inside a function."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {client for client in CLIENTS if any(f"{name}.".startswith(f"{client}.") for name in names)}
+
+
+def called(tree: ast.Module) -> set[str]:
+    functions = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {
+        function.attr if isinstance(function, ast.Attribute) else function.id
+        for function in functions
+        if isinstance(function, ast.Attribute | ast.Name)
+    }
+
+
+def test_only_these_modules_can_talk_to_a_server() -> None:
+    found = {file: clients for file, tree in sources() if (clients := imported(tree))}
+    assert found == MAY_IMPORT
+
+
+def test_nothing_is_imported_by_a_name_made_up_at_run_time() -> None:
+    found = {file: names for file, tree in sources() if (names := called(tree) & AT_RUN_TIME)}
+    assert found == {"sync/sandbox/commands/__init__.py": {"import_module"}}  # its own modules
+
+
+@pytest.mark.parametrize("name", sorted(MAY_CALL))
+def test_only_these_modules_make_a_client(name: str) -> None:
+    assert {file for file, tree in sources() if name in called(tree)} == MAY_CALL[name]
+
+
+def test_the_allow_list_has_no_deleting_command() -> None:
+    assert isinstance(Writer.ALLOWED, frozenset)
+    assert not any(DELETING.match(command) for command in Writer.ALLOWED)
+    assert not any(DELETING.match(kind.value) for kind in ActionKind)
+
+
+def test_the_allow_list_stands_once_and_is_never_changed() -> None:
+    """Nobody assigns to ALLOWED but the class that has it."""
+    found = []
+    for file, tree in sources():
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            found += [
+                file for one in targets if "ALLOWED" in (getattr(one, "id", ""), getattr(one, "attr", ""))
+            ]
+    assert found == ["sync/cloudstack/writer.py"]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["cleanup", "CLEANUP", "cleanUp", "clean_up", "clean-up", " cleanup", "cleanup ", "cleanup\t",
+     "cleanup[0]", "_cleanup", "cleanup\0", "forcecleanup"],
+)  # fmt: skip
+def test_cleanup_is_refused_in_any_spelling(spelling: str) -> None:
+    with Server(lambda heard: Reply(body=wrapped(heard.command))) as server:
+        with pytest.raises(GuardError, match="never sends a parameter"):
+            Writer(server.credentials()).submit("updateDomain", {"id": "d-1", spelling: "true"})
+        assert server.heard == []
+
+
+@pytest.mark.parametrize("spelling", ["ｃｌｅａｎｕｐ", "", "id&cleanup", "id=1&command", "naïve", "id[0].x"])
+def test_a_name_that_no_parameter_has_is_refused(spelling: str) -> None:
+    with Server(lambda heard: Reply(body=wrapped(heard.command))) as server:
+        with pytest.raises(GuardError, match="was not sent"):
+            Writer(server.credentials()).submit("updateDomain", {"id": "d-1", spelling: "true"})
+        assert server.heard == []
