@@ -17,13 +17,13 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sync import reference_schema
 from sync.ci_db import CiDatabase, database_url, make_engine, secrets_of, snapshot
 from sync.errors import ConfigurationError, MappingError
 from sync.mapping import Mapping
 from sync.model import CoverageState, DesiredInventory, Project, Scope
 from sync.secret import Secret
 from sync.settings import CiDatabaseSettings
+from tests import reference_schema
 
 if TYPE_CHECKING:
     from tests.databases import Server

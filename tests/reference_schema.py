@@ -1,4 +1,4 @@
-"""The reference schema: how a CI database reads without a mapping; the drill's and the tests' own.
+"""The reference schema as tables, for tests: how a CI database reads without a mapping.
 
 Deliberately without keys and NOT NULLs: a CI database is its owner's, and practice needs the rows that real
 ones have (two projects of one name, members without an address). `rows` finds and names those.
