@@ -79,7 +79,7 @@ def compare(
     judge = _Judge(_gather(actual, scope), desired=desired, network_rule=network_rule)
     projects = {key: project for key, project in desired.projects.items() if scope.covers(key)}
     rows: list[DriftRow] = []
-    for key in projects.keys() | judge.world.tops.keys() | judge.world.corpses.keys():
+    for key in {**projects, **judge.world.tops, **judge.world.corpses}:
         rows.extend(judge.rows(key, projects.get(key)))
     rows.sort(key=lambda row: (_RANKS[row.kind], row.key))
     return Drift(
@@ -168,8 +168,8 @@ class _World:
             subdomains=_sorted(corpse.subdomains),
             vms=_sorted(corpse.vms),
             **{
-                name: _sorted([row for domain in ids for row in self.resources[name].get(domain, ())])
-                for name in _RESOURCES
+                name: _sorted([row for domain in ids for row in rows.get(domain, ())])
+                for name, rows in self.resources.items()
             },
         )
 
@@ -222,7 +222,8 @@ def _gather(actual: ActualInventory, scope: Scope) -> _World:
         rows: dict[str, list[OwnedResource]] = {}
         for row in getattr(actual, name):
             rows.setdefault(owner.get(row.domain_id, row.domain_id), []).append(row)
-        world.resources[name] = rows
+        if rows:
+            world.resources[name] = rows
     for key, corpses in world.corpses.items():
         world.corpses[key] = _settle(corpses, has_living=key in world.tops)
     return world

@@ -212,27 +212,27 @@ def _why_limit_unknown(resource: str, *, is_read: bool) -> str:
 # --- account and users ------------------------------------------------------------------------------------
 
 
-def _accounts(project: Project, view: DomainView) -> Iterator[Part]:
+def _accounts(project: Project, view: DomainView) -> list[Part]:
     account = own_account(view, project)
     members = usable_members(project)
-    held = {} if account is not None and len(view.accounts) == 1 else held_usernames(view, project)
-    yield from unusable_members(project, members)
+    is_alone = account is not None and len(view.accounts) == 1
+    held = {} if is_alone else held_usernames(view, project)
+    parts = list(unusable_members(project, members))
     if account is not None:
-        yield _account_state(project, account)
-        yield from _users(project, account, members=members, held=held)
+        parts.append(_account_state(project, account))
+        parts += _users(project, account, members=members, held=held)
     elif members:
-        yield from absent_account(project, held=held)
-    for other in view.accounts:
-        if other is not account and other.domain_id == view.domain_id:
-            yield Part(
-                Subject.ACCOUNT,
-                other.name,
-                "",
-                DriftKind.UNEXPECTED,
-                None,
-                other.state,
-                note=f"The CI database does not know the account {other.name}; it is left alone.",
-            )
+        parts += absent_account(project, held=held)
+    if not is_alone:
+        parts += _other_accounts(view, account)
+    return parts
+
+
+def _other_accounts(view: DomainView, own: Account | None) -> Iterator[Part]:
+    for other in _accounts_of(view):
+        if other is not own:
+            note = f"The CI database does not know the account {other.name}; it is left alone."
+            yield Part(Subject.ACCOUNT, other.name, "", DriftKind.UNEXPECTED, None, other.state, note)
 
 
 def _account_state(project: Project, account: Account) -> Part:
@@ -260,37 +260,28 @@ def _equal_user(username: str, state: str) -> Part:
 
 def _users(
     project: Project, account: Account, *, members: tuple[Member, ...], held: dict[str, str]
-) -> Iterator[Part]:
+) -> list[Part]:
+    parts: list[Part] = []
     users = {user.username.casefold(): user for user in account.users}
     for member in members:
         user = users.pop(member.username.casefold(), None)
         if user is None:
-            yield _absent_user(member, held=held)
-        elif _is_equal(member, user):
-            yield _equal_user(user.username, user.state)
+            parts.append(_absent_user(member, held=held))
+        elif (
+            user.email == member.email
+            and user.firstname == member.firstname
+            and user.lastname == member.lastname
+            and (user.state == "enabled") is member.enabled
+        ):
+            parts.append(_equal_user(user.username, user.state))
         else:
-            yield from _user_fields(member, user, account)
+            parts += list(_user_fields(member, user, account)) or [_equal_user(user.username, user.state)]
     for member in project.unusable:
         users.pop(name_key(member.username), None)
     for user in users.values():
-        yield Part(
-            Subject.USER,
-            user.username,
-            "",
-            DriftKind.UNEXPECTED,
-            None,
-            user.state,
-            note=f"The CI database does not know the user {user.username}; it is left alone.",
-        )
-
-
-def _is_equal(member: Member, user: User) -> bool:
-    return (
-        is_enabled(user.state) == member.enabled
-        and (user.email == member.email or not member.email)
-        and (user.firstname == member.firstname or not member.firstname)
-        and (user.lastname == member.lastname or not member.lastname)
-    )
+        note = f"The CI database does not know the user {user.username}; it is left alone."
+        parts.append(Part(Subject.USER, user.username, "", DriftKind.UNEXPECTED, None, user.state, note))
+    return parts
 
 
 def _user_fields(member: Member, user: User, account: Account) -> Iterator[Part]:
