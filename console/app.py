@@ -12,6 +12,7 @@ the App (`app.operations`), runs in thread workers that are never exclusive, and
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
@@ -75,8 +76,15 @@ class ConsoleApp(RunningApp):
         self.identity = identity_of(environment.name, environment.title or environment.name.upper())
         for theme in themes.THEMES:
             self.register_theme(theme)
-        self.theme = themes.named(environment.theme)
+        self._start_with(themes.named(environment.theme))
         self.set_keymap(commands.checked_keymap(environment.keys))
+
+    def _start_with(self, theme: str) -> None:
+        """Choose the theme before any style sheet is parsed: assigning it parses all of them once more."""
+        self.set_reactive(ConsoleApp.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
+        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
 
     # --- starting -----------------------------------------------------------------------------------------
 
@@ -87,7 +95,13 @@ class ConsoleApp(RunningApp):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        if not gc.isenabled():
+            # Who started the App holds collecting back until the first frame: see `console.cli.screens`.
+            gc.enable()
+            gc.freeze()
         self.start_reading()
+        if self.session.can_arm and not self.console_mode.watching and self._start_screen != "recovery":
+            self.operations.look_for_interrupted()
         if self._start_screen not in ("overview", "watch"):
             self.open(self._start_screen)
 

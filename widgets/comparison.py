@@ -17,6 +17,7 @@ from sync.model import (
 )
 from widgets.cells import counted, fit, size
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH
+from widgets.labels import part_label
 from widgets.virtual_list import Piece, VirtualList
 
 _NONE = "–"
@@ -37,17 +38,6 @@ class ComparisonLine:
     is_loss: bool = False
 
 
-_LABELS: dict[Subject, Callable[[Part], str]] = {
-    Subject.DOMAIN: lambda part: "parent domain" if part.name else "domain",
-    Subject.STORED_ID: lambda _: "stored id",
-    Subject.NETWORK_DOMAIN: lambda _: "network domain",
-    Subject.ACCOUNT: lambda part: f"account {part.name} {part.field}".rstrip(),
-    Subject.USER: lambda part: f"user {part.name} {part.field}".rstrip(),
-    Subject.LIMIT: lambda part: f"{part.name} limit",
-    Subject.NETWORK: lambda part: f"network {part.name}",
-    Subject.MACHINE: lambda part: f"VM {part.name}",
-}
-
 _SECTIONS: tuple[tuple[str, tuple[Subject, ...]], ...] = (
     ("Domain", (Subject.DOMAIN, Subject.STORED_ID, Subject.NETWORK_DOMAIN)),
     ("Account and users", (Subject.ACCOUNT, Subject.USER)),
@@ -63,11 +53,6 @@ _OWNED: tuple[tuple[str, Callable[[DomainView], tuple[OwnedResource, ...]]], ...
     ("Networks", lambda view: view.networks),
     ("CloudStack Projects", lambda view: view.projects),
 )
-
-
-def part_label(part: Part) -> str:
-    """What the part is about: `user jmartin email`, `vm limit`."""
-    return _LABELS[part.subject](part)
 
 
 def comparison(row: DriftRow) -> tuple[ComparisonLine, ...]:

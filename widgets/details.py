@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sync.model import DriftKind, DriftRow, Part
 from widgets.cells import clean, counted, fit
-from widgets.comparison import part_label
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
+from widgets.labels import part_label
 from widgets.lines import Line, Lines, wrap
 from widgets.values import RowView
 

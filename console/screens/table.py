@@ -10,7 +10,6 @@ from textual import on
 from console import commands
 from console.screens.base import ConsoleScreen
 from console.state import Filter, SortOrder, counts_of, visible
-from sync.headline import unread
 from sync.model import DriftKind, Side
 from widgets.cells import counted
 from widgets.drift_table import DriftTable
@@ -88,6 +87,8 @@ class TableScreen(ConsoleScreen):
         drift = self.console.drift
         if drift is None:
             return text
+        from sync.headline import unread
+
         shorter = text
         for side, coverage in ((Side.DESIRED, drift.desired), (Side.ACTUAL, drift.actual)):
             if not coverage.is_complete:
