@@ -213,7 +213,6 @@ COMMANDS: tuple[Command, ...] = (
         "Send nothing more; what is running in CloudStack is followed to its end.",
         "stop",
         ("execution", "recovery"),
-        dangerous=True,
     ),
     Command(
         "next-failure",
@@ -221,7 +220,7 @@ COMMANDS: tuple[Command, ...] = (
         "next failure",
         "Go to the next action that did not succeed.",
         "next_failure",
-        ("execution",),
+        ("execution", "recovery"),
     ),
     # Recovery
     Command(

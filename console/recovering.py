@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
+SAMPLES = 5
+"""Objects that are named before many are confirmed at once."""
+
 
 @dataclass(frozen=True)
 class Aftermath:
@@ -101,6 +104,20 @@ def groups(assessment: Assessment) -> tuple[FindingGroup, ...]:
 def action_count(findings: Iterable[Finding]) -> int:
     """How many actions they need together: several may need the same parent."""
     return len({action.id for finding in findings for action in finding.actions})
+
+
+def questions(actions: Collection[Action]) -> list[str]:
+    """What a person has to know before saying yes to many: totals by kind, five samples, what it is not."""
+    numbers: dict[str, int] = {}
+    for action in actions:
+        numbers[action.kind.value] = numbers.get(action.kind.value, 0) + 1
+    samples = ", ".join(action.target for action in list(actions)[:SAMPLES])
+    more = f" … and {len(actions) - SAMPLES} more" if len(actions) > SAMPLES else ""
+    return [
+        ", ".join(f"{number} × {kind}" for kind, number in numbers.items()) + ".",
+        f"For example {samples}{more}.",
+        "Nothing is deleted. What is there already by then is skipped.",
+    ]
 
 
 # --- the run ------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def _assess(situation: Situation) -> StepView:
         StepState.WAITING if situation.rebuild is None else StepState.DONE,
         found,
         do=_assess_do(situation),
-        why="Nothing is deleted. VMs and templates do not come back from here: they are listed as lost.",
+        why="Nothing is deleted. Lost VMs and templates do not come back.",
         is_alarming=is_alarming,
     )
 
@@ -122,7 +122,7 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         ("orphaned", assessment.orphaned),
     )
     counts = ", ".join(f"{len(found)} {word}" for word, found in named if found)
-    lost = f"; {counted(len(assessment.losses), 'machine')} lost" if assessment.losses else ""
+    lost = f"; {counted(len(assessment.losses), 'VM')} lost" if assessment.losses else ""
     total = len(assessment.to_rebuild)
     if not total:
         return f"nothing to rebuild{f' ({counts})' if counts else ''}{lost}", False
@@ -149,14 +149,14 @@ def _assess_do(situation: Situation) -> str:
     what = f"{counted(len(picked), 'project')} ({counted(action_count(picked), 'action')})"
     if situation.is_armed:
         return f"{key('rebuild')} shows what is done for {what} and asks; only then is anything sent."
-    then = f" Then {key('rebuild')} rebuilds {what}, after asking again." if situation.can_arm else ""
+    then = f" Then {key('rebuild')} rebuilds {what}; it asks first." if situation.can_arm else ""
     return _arm_words(situation) + then
 
 
 def _arm_words(situation: Situation) -> str:
     if situation.can_arm:
-        return f"{situation.key('arm')} arms the console, which is read-only now; it asks for a name."
-    return "This console is read-only: its configuration names no section as `write`."
+        return f"Read-only: {situation.key('arm')} arms the console."
+    return "Read-only: the configuration names no section as `write`."
 
 
 def _resume_words(situation: Situation) -> str:
@@ -177,8 +177,7 @@ def _rebuild(situation: Situation) -> StepView:
     bad = failures(run)
     found = f"{len(run.results)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
     if run.phase is RunPhase.RUNNING:
-        stop = f"{key('stop')} stops after the calls that are running; " if situation.is_armed else ""
-        do = f"{stop}{key('back')} leaves this screen and the run goes on."
+        do = f"{key('stop')} stops after the calls that are running; {key('back')} leaves, the run goes on."
         return StepView(Step.REBUILD.value, StepState.CURRENT, found, do, why, is_alarming=bool(bad))
     if run.phase is RunPhase.STOPPING:
         do = "Wait: nothing more is sent, what is running is followed to its end."
@@ -219,7 +218,7 @@ def _verify(situation: Situation) -> StepView:
     if after.proof is None:
         return StepView(title, StepState.BAD, after.problem, "Report this.", why, is_alarming=True)
     mine, others = still_repairable(run, after.proof)
-    lost = f"; {counted(len(after.proof.losses), 'machine')} lost" if after.proof.losses else ""
+    lost = f"; {counted(len(after.proof.losses), 'VM')} lost" if after.proof.losses else ""
     if mine:
         do = f"Step 1 lists them; there {key('rebuild')} tries again, after asking."
         found = f"{counted(len(mine), 'project')} can still be repaired{lost}"

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from sync.model import Action, ActionKind
 from sync.recovery import Finding
 from widgets.cells import counted, fit
-from widgets.kinds import KIND_CLASSES
+from widgets.kinds import KIND_CLASSES, kind_text
+from widgets.lines import Line, Lines, wrap
 from widgets.virtual_list import Piece, VirtualList
+
+_MACHINES = 18
+"""Cells of the column of VMs that are alive and lost."""
 
 _NOUNS = {
     ActionKind.RENAME_DOMAIN: ("rename", "renames"),
@@ -53,8 +57,8 @@ def work_of(actions: Sequence[Action]) -> str:
 
 
 def machines_of(finding: Finding) -> str:
-    """`8 VMs alive, 3 lost`; empty where there were none."""
-    alive = f"{counted(finding.machines_alive, 'VM')} alive" if finding.machines_alive else ""
+    """`8 alive, 3 lost`; empty where there were none."""
+    alive = f"{finding.machines_alive} alive" if finding.machines_alive else ""
     lost = f"{finding.machines_lost} lost" if finding.machines_lost else ""
     return ", ".join(part for part in (alive, lost) if part)
 
@@ -112,14 +116,42 @@ class FindingList(VirtualList):
         mark = ("[x]" if is_chosen else "[ ]") if finding.actions else "   "
         name = min(30, max(14, width // 4))
         machines = machines_of(finding)
-        room = max(0, width - 7 - name - 2 - 22)
+        room = max(0, width - 7 - name - 2 - _MACHINES)
         does = work_of(finding.actions) if finding.actions else f"left alone: {finding.reason}"
         if not finding.actions:
-            room, machines = room + 22, ""
+            room, machines = room + _MACHINES, ""
         return [
             (f"  {mark} ", "tone--key" if is_chosen else "tone--muted"),
             (f"{finding.kind.glyph} ", KIND_CLASSES[finding.kind]),
             (fit(finding.name, name), "tone--strong" if is_chosen else ""),
             (fit(f" {does}", room), "" if is_chosen else "tone--muted"),
-            (fit(f"  {machines}", 22) if machines else "", "tone--muted"),
+            (fit(f"  {machines}", _MACHINES) if machines else "", "tone--muted"),
         ]
+
+
+class FindingNote(Lines):
+    """What is under the cursor: why it is in the list, and what is done about it; two lines."""
+
+    DEFAULT_CSS = "FindingNote { height: 2; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="finding-note")
+        self._item: FindingGroup | Finding | None = None
+
+    def show(self, item: FindingGroup | Finding | None) -> None:
+        """Show this."""
+        self._item = item
+        self.redraw()
+
+    def lines(self, width: int) -> list[Line]:
+        item = self._item
+        if item is None:
+            return []
+        if isinstance(item, FindingGroup):
+            text, tone = f"{item.title}: {item.treatment}.", ""
+        else:
+            text, tone = f"{kind_text(item.kind)}  {item.reason}", KIND_CLASSES[item.kind]
+            if item.machines_lost:
+                lost = counted(item.machines_lost, "machine")
+                text += f" {lost} of the CI database cannot be brought back."
+        return [[(f" {line}", tone)] for line in wrap(text, width - 2)[:2]]

@@ -55,6 +55,7 @@ PAINTS: dict[str, Paint] = {
     "mode--watch": Paint("tone-key", bold=True),
     "mode--running": Paint("tone-warning", bold=True),
     "banner--text": Paint("background", "drift-deleting", bold=True),
+    "recovery--title": Paint("armed-text", "armed", bold=True),
     "progress--bar": Paint("tone-key", "panel"),
 }
 

@@ -40,15 +40,31 @@ class ProgressLine(Lines):
         self._done = self._total = self._failed = 0
         self._elapsed = 0.0
         self._words = ""
+        self._left: float | None = None
 
-    def show(self, done: int, total: int, *, elapsed: float, failed: int = 0, words: str = "") -> None:
-        """`elapsed` in seconds; `words` say what goes on: `running`, `stopping after the current call`."""
+    def show(
+        self,
+        done: int,
+        total: int,
+        *,
+        elapsed: float,
+        failed: int = 0,
+        words: str = "",
+        left: float | None = None,
+    ) -> None:
+        """`elapsed` in seconds; `words` say what goes on: `running`, `stopping after the current call`.
+
+        `left` is what is left in seconds, where it is known better than by the number of what is done.
+        """
+        self._left = left
         self._done, self._total, self._failed = done, total, failed
         self._elapsed, self._words = elapsed, words
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        left = seconds_left(self._done, self._total, self._elapsed)
+        left = self._left
+        if left is None:
+            left = seconds_left(self._done, self._total, self._elapsed)
         rate = self._done / self._elapsed if self._elapsed > 0 else 0.0
         counts = f" {self._done:,}/{self._total:,}"
         failed = f"  {self._failed:,} failed" if self._failed else ""

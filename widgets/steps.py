@@ -9,7 +9,7 @@ from enum import Enum
 from widgets.cells import fit
 from widgets.lines import Line, Lines, wrap
 
-_TITLE = 12
+_TITLE = 10
 _INDENT = 5
 _TALL = 32
 """Rows of the screen from which all steps are shown with what to do."""
@@ -66,12 +66,14 @@ class Steps(Lines):
         is_tall = self.screen.size.height >= _TALL
         result: list[Line] = []
         for number, step in enumerate(self._steps, 1):
+            if is_tall and result:
+                result.append([])
             result += _head(number, step, width)
             if step.is_viewed:
                 result += _labelled("do", step.do, width, tone="tone--key")
                 result += _labelled("why", step.why, width, tone="tone--muted")
             elif is_tall:
-                result += _labelled("do", step.do, width, tone="tone--muted")[:1]
+                result += _labelled("do", step.do, width, tone="tone--muted")
         return result
 
 

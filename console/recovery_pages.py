@@ -1,0 +1,119 @@
+"""The pages of the last two steps: the proof, and what is handed over. Pure: values in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console.recovering import Aftermath, still_repairable
+from console.state import RunState
+from sync.drift import Loss
+from sync.model import DriftRow
+from sync.recovery import StaleId, Verification
+from widgets.cells import counted, fit
+from widgets.header import clock_time
+from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
+from widgets.lines import Line, wrap
+
+
+def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
+    """What both sides said when they were read anew."""
+    proof = after.proof
+    if proof is None:
+        return _wrapped(after.problem, width, tone="tone--bad")
+    mine, others = still_repairable(run, proof)
+    lines = _heading(f"Read anew at {clock_time(after.at)}, both sides completely")
+    if mine:
+        lines += _rows("can still be repaired", mine, width, tone="tone--bad")
+    else:
+        lines += _wrapped("✓ Nothing repairable is left of what was chosen.", width, tone="tone--good")
+    if others:
+        lines += _rows("left out, can still be repaired", others, width)
+    if proof.for_people:
+        lines += _rows("for people: nothing here changes them", proof.for_people, width)
+    if proof.untouched:
+        lines += _wrapped(f"✓ Unexpected before and untouched: {', '.join(proof.untouched)}.", width)
+    if proof.disappeared:
+        text = f"! Gone meanwhile, not by abreast: {', '.join(proof.disappeared)}."
+        lines += _wrapped(text, width, tone="tone--warning")
+    return lines + _losses(proof.losses, width)
+
+
+def _losses(losses: Sequence[Loss], width: int) -> list[Line]:
+    """The machines by project: they do not come back, their owners have to be told."""
+    if not losses:
+        return []
+    by_project: dict[str, list[str]] = {}
+    for loss in losses:
+        by_project.setdefault(loss.project, []).append(loss.vm or loss.agent)
+    title = f"{counted(len(losses), 'machine')} of {counted(len(by_project), 'project')} lost for good"
+    lines: list[Line] = [[], *_heading(title)]
+    for project, machines in by_project.items():
+        lines += _pair(f"{LOSS_GLYPH} {project}", ", ".join(machines), width, tone="tone--muted")
+    return lines
+
+
+def hand_over_page(after: Aftermath, width: int, *, is_drill: bool) -> list[Line]:
+    """Where the files are, and the ids that the CI database's owner has to change."""
+    lines: list[Line] = []
+    if after.problem:
+        lines += [
+            *_heading("Not everything was saved"),
+            *_wrapped(after.problem, width, tone="tone--bad"),
+            [],
+        ]
+    if after.files:
+        words = ", ".join(counted(number, what) for what, number in after.new_ids.items())
+        lines += _heading(f"Identity map, old ids to new ones: {words}")
+        for path in after.files:
+            lines += _wrapped(path, width, tone="tone--key")
+        lines.append([])
+    if after.password_file:
+        lines += _heading(f"New passwords: {counted(after.passwords, 'user')} (mode 0600)")
+        lines += _wrapped(after.password_file, width, tone="tone--key")
+    if is_drill:
+        text = "This is a drill: these files lie in a temporary folder, which goes when the drill ends."
+        lines += [[], *_wrapped(text, width, tone="tone--warning")]
+    if after.proof is not None and after.proof.stale_ids:
+        lines += [[], *_stale_ids(after.proof, width)]
+    return lines
+
+
+def _stale_ids(proof: Verification, width: int) -> list[Line]:
+    found: Sequence[StaleId] = proof.stale_ids
+    lines = _heading(f"Re-link: the CI database stores {counted(len(found), 'id')} of domains that are gone")
+    name = max(10, min(24, width - 2 * 37 - 4))
+    for one in found:
+        ids = f"{one.stored} → {one.current}"
+        if len(ids) + name + 3 <= width:
+            lines.append([(f" {fit(one.project, name)} ", ""), (ids, "tone--muted")])
+        else:
+            lines += [
+                [(f" {one.project}", "")],
+                [(f"   {one.stored} →", "tone--muted")],
+                [(f"   {one.current}", "tone--muted")],
+            ]
+    return lines
+
+
+def _rows(title: str, rows: Sequence[DriftRow], width: int, *, tone: str = "") -> list[Line]:
+    lines: list[Line] = [[(f" {counted(len(rows), 'project')} {title}", tone or "tone--strong")]]
+    for row in rows:
+        kind = (f"   {fit(kind_text(row.kind), 13)}", KIND_CLASSES[row.kind])
+        reason = fit(f" {row.reason}", max(0, width - 16 - 20))
+        lines.append([kind, (fit(row.name, 19) + " ", ""), (reason, "tone--muted")])
+    return lines
+
+
+def _heading(text: str) -> list[Line]:
+    return [[(f" {text}", "tone--strong")]]
+
+
+def _wrapped(text: str, width: int, *, tone: str = "") -> list[Line]:
+    return [[(f" {line}", tone)] for line in wrap(text, max(10, width - 2))]
+
+
+def _pair(label: str, text: str, width: int, *, tone: str) -> list[Line]:
+    texts = wrap(text, max(10, width - 22))
+    return [
+        [(f" {fit(label if index == 0 else '', 19)} ", ""), (line, tone)] for index, line in enumerate(texts)
+    ]

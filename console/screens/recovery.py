@@ -1,0 +1,400 @@
+"""Recovery: assess, rebuild, verify, hand over. A guided path whose steps are always in sight.
+
+The screen keeps what is chosen and which step is looked at; the run, its proof and the files are the App's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.message import Message
+
+from console import commands
+from console.faults import as_error
+from console.messages import InterruptedRunFound
+from console.recovering import (
+    Choice,
+    Pace,
+    chosen,
+    failures,
+    groups,
+    noteworthy,
+    plan_for,
+    questions,
+    waves,
+)
+from console.recovery_pages import hand_over_page, proof_page
+from console.recovery_steps import Situation, Step, current, steps
+from console.screens.base import ConsoleScreen
+from console.screens.confirm import ConfirmScreen
+from console.state import RunState
+from sync.errors import AbreastError
+from sync.model import Drift, Plan
+from sync.recovery import Assessment, Finding, assess
+from widgets.cells import counted
+from widgets.findings import FindingList, FindingNote
+from widgets.lines import Line, Lines, spread
+from widgets.pager import Pager
+from widgets.progress import ProgressLine
+from widgets.result_note import ResultNote
+from widgets.run_list import RunList
+from widgets.steps import Steps
+from widgets.virtual_list import VirtualList
+from widgets.waves import Waves
+
+
+class RecoveryTitle(Lines):
+    """That this is no ordinary screen."""
+
+    def __init__(self) -> None:
+        super().__init__(id="recovery-title")
+
+    def lines(self, width: int) -> list[Line]:
+        words = "what the CI database knows is created again in CloudStack "
+        return [spread([(" RECOVERY ", "recovery--title")], [(words, "tone--muted")], width)]
+
+
+class RecoveryScreen(ConsoleScreen):
+    """The guided path."""
+
+    SCOPE = "recovery"
+    BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("recovery")]
+    AUTO_FOCUS = "#findings"
+
+    class Assessed(Message):
+        """A comparison was assessed."""
+
+        def __init__(self, generation: int, drift: Drift, assessment: Assessment) -> None:
+            super().__init__()
+            self.generation = generation
+            self.drift = drift
+            self.assessment = assessment
+
+    class Planned(Message):
+        """The plan of what was chosen was made."""
+
+        def __init__(self, generation: int, plan: Plan) -> None:
+            super().__init__()
+            self.generation = generation
+            self.plan = plan
+
+    class Refused(Message):
+        """The assessment or the plan could not be made."""
+
+        def __init__(self, error: AbreastError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.choice = Choice()
+        self.assessment: Assessment | None = None
+        self._drift: Drift | None = None
+        """The comparison that was assessed."""
+        self._assessing = 0
+        self._planning = 0
+        """Generations of what was asked for last; what is older is dropped."""
+        self._problem = ""
+        self._current = Step.ASSESS
+        self._viewed = Step.ASSESS
+        self._pace = Pace()
+
+    def body(self) -> ComposeResult:
+        yield RecoveryTitle()
+        yield Steps()
+        with Vertical(id="assess", classes="step-panel"):
+            yield FindingList(id="findings")
+            yield FindingNote()
+        with Vertical(id="rebuild", classes="step-panel"):
+            yield ProgressLine()
+            yield Waves()
+            yield RunList(id="troubles")
+            yield ResultNote()
+        yield Pager(self.page, id="after")
+
+    def on_mount(self) -> None:
+        self.findings = self.query_one(FindingList)
+        self.troubles = self.query_one(RunList)
+        self.follow("drift", self._assess)
+        for name in ("run_state", "interrupted", "aftermath", "console_mode"):
+            self.follow(name, lambda _: self.show())
+        self.follow("now", lambda _: self.show_progress())
+        if self.console.session.can_arm:
+            self.console.operations.look_for_interrupted()
+
+    # --- in threads ---------------------------------------------------------------------------------------
+
+    def _assess(self, drift: Drift | None) -> None:
+        """Group the rows by what happened to them; the newest comparison counts."""
+        if drift is None:
+            return
+        self._assessing += 1
+        generation, now = self._assessing, self.console.utc_clock()
+
+        def work() -> None:
+            try:
+                found = assess(drift, self.console.session.rules, now=now)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                self.post_message(self.Refused(as_error(error, doing="assessing the damage")))
+            else:
+                self.post_message(self.Assessed(generation, drift, found))
+
+        self._thread(work)
+
+    def _plan(self, drift: Drift, keys: frozenset[str]) -> None:
+        self._planning += 1
+        generation, now = self._planning, self.console.utc_clock()
+
+        def work() -> None:
+            try:
+                plan = plan_for(self.console.session, drift, keys, now=now)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                self.post_message(self.Refused(as_error(error, doing="planning the rebuild")))
+            else:
+                self.post_message(self.Planned(generation, plan))
+
+        self._thread(work)
+
+    def _thread(self, work: Callable[[], None]) -> None:
+        self.run_worker(work, group="recovery", thread=True, exclusive=False, exit_on_error=False)
+
+    @on(Assessed)
+    def _take_assessment(self, message: Assessed) -> None:
+        if message.generation == self._assessing:
+            self._drift, self.assessment, self._problem = message.drift, message.assessment, ""
+            self.show()
+
+    @on(Refused)
+    def _take_refusal(self, message: Refused) -> None:
+        self._problem = str(message.error)
+        self.console.show_error(message.error)
+        self.show()
+
+    @on(Planned)
+    def _take_plan(self, message: Planned) -> None:
+        """Ask about the very plan that would run: totals, samples, and its number typed."""
+        if message.generation != self._planning or not self.is_current:
+            return
+        plan = message.plan
+        projects = len({action.project for action in plan.actions})
+        title = f"Rebuild {counted(projects, 'project')} in {self.console.identity.title}?"
+        question = ConfirmScreen(title, questions(plan.actions), str(len(plan.actions)), "Rebuild")
+        self.app.push_screen(question, lambda yes: self._run_if(yes, plan))
+
+    def _run_if(self, confirmed: bool | None, plan: Plan) -> None:
+        if confirmed and not self.console.operations.execute(plan, rebuild=True):
+            self.notify("Another run is going on: nothing was sent.", severity="warning")
+
+    # --- what is shown ------------------------------------------------------------------------------------
+
+    @property
+    def rebuild_run(self) -> RunState | None:
+        """The App's run, if it is a rebuild."""
+        run = self.console.run_state
+        return run if run is not None and run.is_rebuild else None
+
+    @property
+    def chosen(self) -> tuple[Finding, ...]:
+        """What is to be rebuilt."""
+        return chosen(self.assessment, self.choice) if self.assessment is not None else ()
+
+    def situation(self) -> Situation:
+        """All that the steps depend on, as the App has it now."""
+        app = self.console
+        return Situation(
+            key=self._key,
+            is_armed=app.console_mode.armed,
+            can_arm=app.session.can_arm,
+            is_drill=app.session.environment.name == "drill",
+            assessment=self.assessment,
+            choice=self.choice,
+            run=app.run_state,
+            interrupted=app.interrupted,
+            aftermath=app.aftermath,
+            problem=self._problem,
+        )
+
+    def _key(self, id: str) -> str:
+        found = commands.command(id)
+        assert found is not None, id
+        return commands.shown_keys(found, self.console.session.environment.keys).split(" ")[0]
+
+    def show(self) -> None:
+        """Show the steps and the panel of the one that is looked at; a new step is looked at by itself."""
+        if not self.is_attached:
+            return
+        situation = self.situation()
+        now = current(situation)
+        if now is not self._current:
+            self._current = self._viewed = now
+        self.query_one(Steps).show(steps(situation, viewed=self._viewed))
+        self._show_panel()
+        if self._viewed is Step.ASSESS:
+            self._show_findings()
+        elif self._viewed is Step.REBUILD:
+            self._show_run()
+        else:
+            self.query_one(Pager).refill()
+        self.refresh_bindings()
+        self.show_keys()
+
+    def _show_panel(self) -> None:
+        panels = {"assess": Step.ASSESS, "rebuild": Step.REBUILD}
+        for id, step in panels.items():
+            self.query_one(f"#{id}").display = self._viewed is step
+        self.query_one("#after").display = self._viewed in (Step.VERIFY, Step.HAND_OVER)
+        focus: VirtualList = self.query_one(Pager)
+        if self._viewed is Step.ASSESS:
+            focus = self.findings
+        elif self._viewed is Step.REBUILD:
+            focus = self.troubles
+        if self.focused is not focus:
+            self.set_focus(focus)
+
+    def _show_findings(self) -> None:
+        assessment = self.assessment
+        if assessment is None:
+            return
+        self.findings.empty_text = "Nothing is missing, hollow or dying."
+        self.findings.show(groups(assessment), chosen={finding.key for finding in self.chosen})
+
+    def _show_run(self) -> None:
+        run = self.rebuild_run
+        self.troubles.empty_text = (
+            "Nothing has been sent." if run is None else "No failure, nothing under way."
+        )
+        self.query_one(Waves).show(waves(run.plan.actions, run.results, run.active) if run else ())
+        if run is not None:
+            self.troubles.show(noteworthy(run), results=run.results, active=run.active)
+        self.query_one(ProgressLine).display = run is not None
+        self.show_progress()
+        self.show_result()
+
+    def show_progress(self) -> None:
+        """The bar, the rate and what is left."""
+        run = self.rebuild_run
+        if run is None or self._viewed is not Step.REBUILD:
+            return
+        now = self.console.utc_clock()
+        self.query_one(ProgressLine).show(
+            len(run.results),
+            run.total,
+            elapsed=max(0.0, ((run.ended_at or now) - run.started_at).total_seconds()),
+            failed=failures(run),
+            words=run.phase.value,
+            left=self._pace.seconds_left(run, now) if run.is_going_on else None,
+        )
+
+    @on(VirtualList.CursorMoved, "#findings")
+    def show_finding(self) -> None:
+        """What is under the cursor: why, and what is done about it."""
+        self.query_one(FindingNote).show(self.findings.item)
+
+    @on(VirtualList.CursorMoved, "#troubles")
+    def show_result(self) -> None:
+        """The whole text of what came of the action under the cursor."""
+        run, action = self.rebuild_run, self.troubles.current
+        result = run.results.get(action.id) if run is not None and action is not None else None
+        self.query_one(ResultNote).show(result)
+
+    def page(self, width: int) -> list[Line]:
+        """The page of the last two steps."""
+        run, after = self.rebuild_run, self.console.aftermath
+        if run is None or after is None:
+            return [
+                [(" Nothing yet: it comes by itself when both sides were read after a run.", "tone--muted")]
+            ]
+        if self._viewed is Step.VERIFY:
+            return proof_page(run, after, width)
+        return hand_over_page(after, width, is_drill=self.console.session.environment.name == "drill")
+
+    # --- keys ---------------------------------------------------------------------------------------------
+
+    def offers(self, command: commands.Command) -> bool:
+        run = self.console.run_state
+        is_going_on = self.console.operations.is_going_on
+        if command.id in ("choose", "choose-all", "open"):
+            return self._viewed is Step.ASSESS and self.assessment is not None
+        if command.id == "rebuild":
+            is_proven = self.assessment is not None and not self.assessment.unproven
+            return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and not is_going_on
+        if command.id == "resume":
+            return self.console.interrupted is not None and not is_going_on
+        if command.id == "stop":
+            return run is not None and run.is_going_on
+        if command.id == "next-failure":
+            return (
+                self._viewed is Step.REBUILD
+                and self.rebuild_run is not None
+                and failures(self.rebuild_run) > 0
+            )
+        return True
+
+    def key_label(self, command: commands.Command) -> str:
+        return f"rebuild {len(self.chosen)}" if command.id == "rebuild" else command.label
+
+    def action_choose(self) -> None:
+        self.choice = self.choice.toggled(self.findings.current)
+        is_one = isinstance(self.findings.item, Finding)
+        self.show()
+        if is_one:
+            self.findings.action_cursor(1)
+
+    def action_choose_all(self) -> None:
+        if self.assessment is not None:
+            self.choice = self.choice.toggled(self.assessment.to_rebuild)
+            self.show()
+
+    def action_rebuild(self) -> None:
+        keys = frozenset(finding.key for finding in self.chosen)
+        if self._drift is not None and keys:
+            self._problem = ""
+            self._plan(self._drift, keys)
+
+    def action_resume(self) -> None:
+        """Ask about the interrupted run; what is unknown of it is read, the rest is sent."""
+        found = self.console.interrupted
+        if found is None:
+            return
+        left = [action for action in found.plan.actions if action.id not in found.results]
+        texts = [
+            f"Started by {found.operator} at {found.started_at.astimezone():%Y-%m-%d %H:%M}: "
+            f"{len(found.results)} of {counted(len(found.plan.actions), 'action')} are done. To do:",
+            *questions(left),
+            "What is unknown is read first and never repeated; what failed is tried again.",
+        ]
+        question = ConfirmScreen(f"Finish run {found.run_id}?", texts, str(len(left)), "Finish it")
+        self.app.push_screen(question, lambda yes: self._resume_if(yes, found))
+
+    def _resume_if(self, confirmed: bool | None, found: InterruptedRunFound) -> None:
+        if confirmed and not self.console.operations.resume(found):
+            self.notify("Another run is going on: nothing was sent.", severity="warning")
+
+    def action_stop(self) -> None:
+        self.console.operations.stop()
+
+    def action_next_step(self) -> None:
+        """Look at the next step; after the last one at the first."""
+        order = list(Step)
+        self._viewed = order[(order.index(self._viewed) + 1) % len(order)]
+        self.show()
+
+    def action_next_failure(self) -> None:
+        """The failures stand first: the next one of them."""
+        run = self.rebuild_run
+        if run is not None and (bad := failures(run)):
+            self.troubles.cursor = (self.troubles.cursor + 1) % bad
+
+    @on(VirtualList.Chosen, "#findings")
+    def action_open(self) -> None:
+        item = self.findings.item
+        if isinstance(item, Finding):
+            self.console.open("project", item.key)
+
+    def action_history(self) -> None:
+        self.console.open("history")
