@@ -64,12 +64,13 @@ class BigCounts(Lines):
         return result
 
     def _plain_lines(self, kinds: list[DriftKind], width: int) -> list[Line]:
-        """Where the big digits of all kinds do not fit: four kinds a line, in ordinary digits."""
-        block = (width - 1) // 4
+        """Where the big digits of all kinds do not fit: some kinds a line, in ordinary digits."""
+        number = min(4, max(1, width // 19))
+        block = (width - 1) // number
         lines: list[Line] = []
-        for start in range(0, len(kinds), 4):
+        for start in range(0, len(kinds), number):
             lines.append([(" ", "")])
-            for kind in kinds[start : start + 4]:
+            for kind in kinds[start : start + number]:
                 text = fit(f"{kind.glyph} {self._counts.get(kind, 0):,} {kind.value}", block)
                 lines[-1].append((text, self._tone(kind)))
         return lines

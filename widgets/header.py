@@ -97,7 +97,10 @@ class ConsoleHeader(Lines):
         if self._run_word:
             left += [(" ", ""), (f" {clean(self._run_word)} ", "mode--running")]
         result = [spread(left, [(clock_time(self._now) + " ", "tone--muted")], width)]
-        result.append(self._source_pieces(width))
+        if width < 76:
+            result += [source_line(status, self._now, width=width) for status in self._sources]
+        else:
+            result.append(self._source_pieces(width))
         problems = [problem_line(status, width) for status in self._sources]
         return result + [line for line in problems if line is not None]
 

@@ -1,0 +1,171 @@
+"""Watch: rings for what is new and critical, looks old when it is, remembers a bounded amount."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from console import desktop
+from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms
+from console.screens.watch import WatchScreen
+from sync.model import Coverage, CoverageState, DriftKind, DriftRow
+from tests.screens.driving import console, read_again, screen_text, settle
+from tests.screens.world import HOSTILE, NOW, ROWS, FakeSession, in_sync, project
+from widgets.values import RowView
+
+REFUSED = Coverage(CoverageState.FAILED, why="refused")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the desktop was told."""
+    messages: list[str] = []
+    monkeypatch.setattr(desktop, "notify", lambda title, body: not messages.append(body))
+    return messages
+
+
+@pytest.fixture
+def rings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr("console.app.ConsoleApp.bell", lambda self: found.append("bell"))
+    return found
+
+
+def sound() -> tuple[DriftRow, ...]:
+    return tuple(in_sync(name) for name in ("galaxy", "harbor", "isotope"))
+
+
+def with_missing(name: str) -> tuple[DriftRow, ...]:
+    return (*sound(), DriftRow(name, DriftKind.MISSING, project(name), None, reason="gone"))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_wall_shows_counts_trend_and_alarms_and_no_key_that_changes(
+    size: tuple[int, int], told: list[str], rings: list[str]
+) -> None:
+    app = console(start="watch")
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+        assert " WATCH " in text
+        assert "drifting rows over the last" in text
+        assert "4 rows critical at the start" in text
+        assert "stage" not in text and "recover " not in text
+        before = app.staged
+        await pilot.press("space", "s", "R", "A")
+        await pilot.pause()
+        assert isinstance(app.screen, WatchScreen)
+        assert app.staged == before
+        assert not app.session.is_armed
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "nothing proposed" in screen_text(app)
+        assert rings == ["bell"]
+        assert len(told) == 1
+
+
+async def test_it_rings_once_for_each_new_critical_row(told: list[str], rings: list[str]) -> None:
+    session = FakeSession(sound())
+    app = console(session, start="watch")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert rings == []
+        session.rows = with_missing(HOSTILE)
+        await read_again(pilot)
+        assert rings == ["bell"]
+        assert told == [f"{HOSTILE} is missing"]
+        assert f"{HOSTILE} is missing" in screen_text(app)
+        await read_again(pilot)
+        assert rings == ["bell"], "what is known does not ring again"
+        session.rows = (*sound(), in_sync(HOSTILE))
+        await read_again(pilot)
+        assert rings == ["bell"]
+        assert "in sync again" in screen_text(app)
+
+
+async def test_a_silent_source_rings_and_looks_stale_but_is_no_new_drift(
+    told: list[str], rings: list[str]
+) -> None:
+    session = FakeSession(with_missing("cirrus"))
+    app = console(session, start="watch")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        rings.clear()
+        session.actual_coverage = REFUSED
+        await read_again(pilot)
+        text = screen_text(app)
+        assert "STALE: CloudStack 4.23 silent for 75 s" in text
+        assert app.screen.has_class("-stale")
+        assert rings == ["bell"]
+        session.actual_coverage = session.desired_coverage
+        await read_again(pilot)
+        assert rings == ["bell"], "cirrus was missing before the source fell silent"
+        assert "STALE" not in screen_text(app)
+        assert "read in full again" in screen_text(app)
+
+
+async def test_weeks_of_refreshes_do_not_leak(told: list[str], rings: list[str]) -> None:
+    session = FakeSession(sound())
+    app = console(session, start="watch")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+
+        async def refresh(times: int) -> int:
+            for number in range(times):
+                session.rows = with_missing("cirrus") if number % 2 else sound()
+                await read_again(pilot)
+            gc.collect()
+            return len(gc.get_objects())
+
+        await refresh(20)
+        before = await refresh(20)
+        after = await refresh(20)
+        again = await refresh(20)
+        # Alarms and the trend grow up to their bound: a few objects a refresh. Whatever is kept of whole
+        # readings would be hundreds.
+        assert again - after <= 20 * 12, (before, after, again)
+
+
+def test_the_log_of_alarms_is_bounded() -> None:
+    log = AlarmLog()
+    views = [
+        RowView(DriftRow(f"p{number}", DriftKind.MISSING, None, None)) for number in range(KEPT_ALARMS + 50)
+    ]
+    log.add(row_alarms({}, views, at=NOW, is_first=False))
+    assert len(log) == KEPT_ALARMS
+
+
+def test_unknown_is_no_change_of_kind() -> None:
+    missing = RowView(DriftRow("a", DriftKind.MISSING, None, None))
+    unknown = RowView(DriftRow("a", DriftKind.UNKNOWN, None, None))
+    known = known_kinds({}, [missing])
+    assert row_alarms(known, [unknown], at=NOW, is_first=False) == []
+    known = known_kinds(known, [unknown])
+    assert known == {"a": DriftKind.MISSING}
+    assert row_alarms(known, [missing], at=NOW, is_first=False) == []
+    worse = RowView(DriftRow("a", DriftKind.DELETING, None, None))
+    (alarm,) = row_alarms(known, [worse], at=NOW, is_first=False)
+    assert (alarm.text, alarm.rings) == ("a is deleting, was missing", True)
+
+
+def test_without_notify_send_there_is_only_the_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert not desktop.can_notify()
+    assert desktop.notify("title", "body") is False
+
+
+def test_the_desktop_gets_text_and_never_markup_or_options(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tmp_path / "arguments"
+    script = tmp_path / "notify-send"
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {record}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert desktop.notify("--title", "<b>dune</b> & more")
+    assert record.read_text().splitlines()[-3:] == ["--", "--title", "&lt;b&gt;dune&lt;/b&gt; &amp; more"]
+
+
+def test_the_first_comparison_is_one_alarm() -> None:
+    views = [RowView(row) for row in ROWS]
+    (alarm,) = row_alarms({}, views, at=NOW, is_first=True)
+    assert alarm.text == "4 rows critical at the start: aurora, boreal, cirrus …"

@@ -1,0 +1,148 @@
+"""What widgets make of values: counts, headline, details, the two sides of a project, the wall, progress."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from sync.model import DriftKind
+from tests.screens.world import HOSTILE, NOW, ROWS, dune, in_sync
+from widgets.action_list import object_of
+from widgets.big_counts import BigCounts, big
+from widgets.comparison import ComparisonLine, comparison, machine_text
+from widgets.details import part_line
+from widgets.lines import wrap
+from widgets.progress import ProgressLine, bar, duration, seconds_left
+from widgets.summary import CountsBar, HeadlineBar
+from widgets.trend import KEPT_MINUTES, Sample, Trend, spark
+
+COUNTS = {kind: 412 for kind in DriftKind}
+
+
+def texts(lines: list[list[tuple[str, str]]]) -> list[str]:
+    return ["".join(piece for piece, _ in line) for line in lines]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_counts_name_every_kind_and_never_overflow(width: int) -> None:
+    counts = CountsBar()
+    counts._counts, counts._filter = COUNTS, "filter: drift"
+    lines = texts(counts.lines(width))
+    assert all(len(line) <= width for line in lines)
+    for kind in DriftKind:
+        assert any(kind.glyph in line for line in lines)
+    assert "filter: drift" in lines[-1]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_headline_never_loses_its_keys(width: int) -> None:
+    bar = HeadlineBar()
+    bar._text, bar._keys = "One domain is being deleted now. " * 9, "R recovers"
+    lines = texts(bar.lines(width))
+    assert len(lines) == 2
+    assert lines[-1].endswith("R recovers")
+    assert all(len(line) <= width for line in lines)
+
+
+def test_wrap_keeps_every_word_and_no_line_is_too_wide() -> None:
+    assert wrap("one two three", 7) == ["one two", "three"]
+    assert all(len(line) <= 4 for line in wrap("雪雪雪雪雪", 8))
+    assert wrap("", 10) == [""]
+
+
+def test_the_comparison_has_every_part_and_what_cloudstack_has_more() -> None:
+    lines = comparison(dune())
+    labels = [line.label for line in lines]
+    assert "user jmartin state" in labels
+    assert "vm limit" in labels
+    assert "VM dune-vm-2" in labels, "a VM that the CI database does not know"
+    assert "dune-golden-0" in labels
+    lost = next(line for line in lines if line.is_loss)
+    assert (lost.label, lost.actual) == ("VM dune-vm-1", "–")
+    assert "is gone" in lost.note
+    assert len({line.key for line in lines}) == len(lines), "keys are unique"
+
+
+def test_headings_stand_only_above_something() -> None:
+    lines = comparison(in_sync("galaxy", machines=0, templates=0))
+    headings = [line.label for line in lines if line.is_heading]
+    assert headings == ["Domain"]
+    assert not isinstance(lines[-1], ComparisonLine) or not lines[-1].is_heading
+
+
+def test_a_machine_shows_state_protection_and_address() -> None:
+    fjord = next(row for row in ROWS if row.key == "fjord")
+    assert fjord.view is not None
+    machine = fjord.view.vms[0]
+    assert machine.name == HOSTILE
+    assert machine_text(machine) == "Running unprotected 10.1.0.1"
+
+
+def test_a_difference_in_the_details_shows_both_values() -> None:
+    pieces = part_line(dune().differences[0], 80)
+    line = "".join(text for text, _ in pieces)
+    assert line.split() == ["user", "jmartin", "state", "enabled", "~", "disabled"]
+
+
+def test_the_object_of_an_action_is_the_last_name() -> None:
+    from tests.screens.world import FakeSession
+
+    enable, limit = FakeSession().repairs(dune())
+    assert object_of(enable) == "jmartin"
+    assert object_of(limit) == "dune#vm"
+
+
+def test_big_digits_give_way_to_plain_ones() -> None:
+    assert len(big(7, 9)[0]) == 9
+    assert "█" in big(412, 12)[0]
+    assert big(12345, 8)[1].strip() == "12345"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_wall_names_every_kind_that_has_rows(width: int) -> None:
+    wall = BigCounts()
+    wall._counts = COUNTS
+    lines = texts(wall.lines(width))
+    for kind in DriftKind:
+        assert any(kind.value in line for line in lines), kind
+    assert all(len(line) <= width for line in lines)
+
+
+def test_the_trend_keeps_the_worst_of_a_minute_and_forgets_old_ones() -> None:
+    trend = Trend(kept=3)
+    for seconds, drifting in ((0, 1), (20, 5), (40, 2), (60, 0), (120, 4), (180, 3)):
+        trend.add(Sample(NOW.replace(second=0) + timedelta(seconds=seconds), 0, drifting, True))
+    assert len(trend) == 3
+    recent = trend.recent(5, NOW.replace(second=0) + timedelta(seconds=180))
+    assert [sample.drifting if sample else None for sample in recent] == [None, None, 0, 4, 3]
+    assert KEPT_MINUTES == 1440
+
+
+def test_a_minute_that_became_unknown_says_so_only_if_nothing_was_known_of_it() -> None:
+    trend = Trend()
+    trend.add(Sample(NOW, 0, 3, True))
+    trend.add(Sample(NOW, 0, 0, False))
+    assert trend.recent(1, NOW)[0] == Sample(NOW.replace(second=0), 0, 3, True)
+
+
+def test_the_sparkline_tells_zero_unknown_and_unread_apart() -> None:
+    known = [Sample(NOW, 0, drifting, True) for drifting in (0, 4, 8)]
+    assert spark([None, Sample(NOW, 0, 0, False), *known]) == " ·▁▅█"
+    assert spark([Sample(NOW, 0, 0, True)]) == "▁"
+
+
+def test_progress_in_words() -> None:
+    assert duration(3723) == "1:02:03"
+    assert duration(7) == "0:07"
+    assert seconds_left(0, 10, 5.0) is None
+    assert seconds_left(5, 10, 5.0) == 5.0
+    assert bar(1, 2, 4) == "██  "
+    assert bar(0, 0, 4) == "    "
+    line = ProgressLine()
+    line._done, line._total, line._elapsed, line._failed = 3, 12, 6.0, 1
+    text = texts(line.lines(80))[0]
+    assert "3/12" in text
+    assert "1 failed" in text
+    assert "0:18 left" in text
+    assert len(text) <= 80
