@@ -121,6 +121,8 @@ class ConsoleApp(RunningApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
+        if action == "follow_run" and not self.has_run_elsewhere():
+            return False
         found = commands.by_action("app", action)
         return True if found is None else self.console_mode.allows(found)
 

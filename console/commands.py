@@ -284,6 +284,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     # everywhere
     Command(
+        "follow-run",
+        "w",
+        "run",
+        "Follow the run that goes on, or see how the last one ended.",
+        "follow_run",
+        ("app",),
+    ),
+    Command(
         "refresh",
         "r",
         "refresh",

@@ -6,14 +6,25 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from sync.model import Outcome
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
-    from sync.model import Action, ActualInventory, DesiredInventory, Drift, Plan, Side
+    from sync.model import (
+        Action,
+        ActionResult,
+        ActualInventory,
+        DesiredInventory,
+        Drift,
+        Plan,
+        Side,
+    )
 
 
 class SourceProgressed(Message):
@@ -124,11 +135,37 @@ class PlanBroke(Message):
         self.error = error
 
 
+class RunPlanned(Message):
+    """The plan of what the operator confirmed and wants to run was made."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+
+
+class RunNotPlanned(Message):
+    """The plan of what the operator confirmed and wants to run could not be made."""
+
+    def __init__(self, error: AbreastError) -> None:
+        super().__init__()
+        self.error = error
+
+
 class InterruptedRunFound(Message):
     """The ledger has a run that was stopped or killed before its end."""
 
-    def __init__(self, run_id: str, operator: str, started_at: datetime, plan: Plan) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        operator: str,
+        started_at: datetime,
+        plan: Plan,
+        results: Mapping[str, ActionResult],
+    ) -> None:
+        """`results` are those that stand, by action id: what failed or is unknown is tried or read again."""
         super().__init__()
+        standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
+        self.results = {id: result for id, result in results.items() if result.outcome in standing}
         self.run_id = run_id
         self.operator = operator
         self.started_at = started_at

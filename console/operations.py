@@ -7,10 +7,12 @@ Threads post the messages of `console.messages`; the App hands them back to the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from console.confirmations import Confirmations, first_word, without
 from console.faults import as_error
 from console.messages import (
     InterruptedRunFound,
@@ -20,15 +22,20 @@ from console.messages import (
     RebuildProven,
     RunBroke,
     RunFinished,
+    RunNotPlanned,
+    RunPlanned,
     RunProgressed,
 )
 from console.state import RunPhase, RunState
-from sync.model import Action, Drift, Plan
+from sync.errors import AbreastError, GuardError, StaleError
+from sync.model import Action, ActionResult, Drift, Outcome, Plan
+from widgets.action_details import describe
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from console.running import RunningApp
-    from sync.errors import AbreastError
-    from sync.executor import ExecutionEvent, RunReport
+    from sync.executor import Confirmation, ExecutionEvent, RunReport
 
 
 class Operations:
@@ -39,19 +46,23 @@ class Operations:
         self._stop = threading.Event()
         self._planning = 0
         """Generation of the plan asked for last; an older one is dropped."""
+        self._starting: Confirmations = {}
+        """What is to run, while its plan is being made."""
         self._proven: object | None = None
         """The report of the rebuild that is being proven or has been."""
 
     @property
     def is_going_on(self) -> bool:
-        """Whether an execution is going on."""
+        """Whether an execution is going on or about to begin."""
         run = self._app.run_state
-        return run is not None and run.is_going_on
+        return bool(self._starting) or (run is not None and run.is_going_on)
 
     @property
     def word(self) -> str:
         """For the header: `running 12/40`; empty when nothing runs."""
         run = self._app.run_state
+        if self._starting:
+            return "starting"
         if run is None or not run.is_going_on:
             return ""
         return f"{run.phase.value} {len(run.results)}/{run.total}"
@@ -81,34 +92,81 @@ class Operations:
 
     # --- executing ----------------------------------------------------------------------------------------
 
-    def execute(self, plan: Plan, *, rebuild: bool = False) -> bool:
-        """Start the execution of a plan that the operator has just confirmed; False when one is going on."""
+    def run_confirmed(self, actions: Sequence[Action]) -> bool:
+        """Make a plan of these confirmed actions alone, and execute it if it is of nothing else.
+
+        False when an execution is going on. RunPlanned or RunNotPlanned comes back.
+        """
+        wanted = tuple(actions)
+        known = self._app.confirmed
+        if self.is_going_on or not wanted or any(action.id not in known for action in wanted):
+            return False
+        self._starting = {action.id: known[action.id] for action in wanted}
+        self._app.plan_fault = ""
+
+        def work() -> None:
+            try:
+                plan = self._app.session.plan(wanted)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                self._app.post_message(RunNotPlanned(as_error(error, doing="making the plan")))
+            else:
+                self._app.post_message(RunPlanned(plan))
+
+        self._thread(work, "plan")
+        return True
+
+    def take_run_plan(self, plan: Plan) -> None:
+        """Execute the plan of what was confirmed. Raises GuardError when it is not of exactly that, or when
+        a confirmation has ended since."""
+        wanted, self._starting = self._starting, {}
+        planned = {action.id: action for action in plan.actions}
+        if planned != {id: one.action for id, one in wanted.items()}:
+            raise GuardError(
+                "The plan that came back is not of exactly what was confirmed: nothing was sent.",
+                next_step="Confirm it again.",
+            )
+        ended = [one.action for id, one in wanted.items() if self._app.confirmed.get(id) != one]
+        if ended:
+            raise StaleError(
+                f"Nothing was sent: meanwhile the confirmation of “{describe(ended[0].id)}” ended.",
+                next_step="Look at it again, then confirm it.",
+            )
+        self.execute(plan, confirmed_at=first_word(wanted))
+
+    def take_run_not_planned(self, error: AbreastError) -> None:
+        """There is no plan of what was confirmed: nothing runs, the confirmations stay."""
+        self._starting = {}
+        self._app.plan_fault = str(error)
+        self._app.show_error(error)
+
+    def execute(self, plan: Plan, *, rebuild: bool = False, confirmed_at: datetime | None = None) -> bool:
+        """Start the execution of a plan that the operator confirmed, just now where it is not said when;
+        False when one is going on."""
+        confirmation = self._confirmation(plan, confirmed_at)
 
         def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
             executor = self._app.session.executor(rebuild=rebuild)
-            report: RunReport = executor.run(
-                plan, confirmed=self._confirmation(plan), on_event=on_event, stop=stop
-            )
+            report: RunReport = executor.run(plan, confirmed=confirmation, on_event=on_event, stop=stop)
             return report
 
         return self._start(plan, run, rebuild=rebuild)
 
-    def resume(self, run_id: str, plan: Plan) -> bool:
+    def resume(self, found: InterruptedRunFound) -> bool:
         """Go on with an interrupted run that the operator has just confirmed; False when one is going on."""
+        run_id, plan = found.run_id, found.plan
+        confirmation = self._confirmation(plan)
 
         def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
             executor = self._app.session.executor(rebuild=True)
-            report: RunReport = executor.resume(
-                run_id, confirmed=self._confirmation(plan), on_event=on_event, stop=stop
-            )
+            report: RunReport = executor.resume(run_id, confirmed=confirmation, on_event=on_event, stop=stop)
             return report
 
-        return self._start(plan, run, rebuild=True)
+        return self._start(plan, run, rebuild=True, results=found.results)
 
-    def _confirmation(self, plan: Plan) -> object:
+    def _confirmation(self, plan: Plan, at: datetime | None = None) -> Confirmation:
         from sync.executor import Confirmation
 
-        return Confirmation(plan.digest, self._app.session.operator, self._app.utc_clock())
+        return Confirmation(plan.digest, self._app.session.operator, at or self._app.utc_clock())
 
     def _start(
         self,
@@ -116,6 +174,7 @@ class Operations:
         run: Callable[[Callable[[ExecutionEvent], None], threading.Event], RunReport],
         *,
         rebuild: bool,
+        results: Mapping[str, ActionResult] = MappingProxyType({}),
     ) -> bool:
         if self.is_going_on:
             return False
@@ -123,7 +182,12 @@ class Operations:
         self._app.aftermath = None
         self._app.interrupted = None
         self._app.run_state = RunState(
-            plan, RunPhase.RUNNING, self._app.utc_clock(), is_rebuild=rebuild, drift_before=self._app.drift
+            plan,
+            RunPhase.RUNNING,
+            self._app.utc_clock(),
+            results=results,
+            is_rebuild=rebuild,
+            drift_before=self._app.last_known or self._app.drift,
         )
 
         def work() -> None:
@@ -164,6 +228,8 @@ class Operations:
                 active[event.action_id] = event.phase
             run = replace(run, active=active, results=results)
         self._app.run_state = run
+        if event.result is not None and event.result.outcome is Outcome.SUCCEEDED:
+            self._app.staged = tuple(one for one in self._app.staged if one.id != event.action_id)
 
     def take_report(self, report: RunReport) -> None:
         """The run ended by itself: its report is the truth, and both sides are read anew."""
@@ -180,9 +246,7 @@ class Operations:
             problem=report.why,
             report=report,
         )
-        done = {result.action_id for result in report.results}
-        self._app.staged = tuple(action for action in self._app.staged if action.id not in done)
-        self._app.refresher.supersede()
+        self._settle({action.id for action in run.plan.actions})
 
     def take_breakage(self, error: AbreastError) -> None:
         """The run could not go on: the error stays on its screen, the ledger has what was done."""
@@ -193,7 +257,16 @@ class Operations:
             run, phase=RunPhase.FAILED, active={}, ended_at=self._app.utc_clock(), problem=str(error)
         )
         self._app.show_error(error)
-        self._app.refresher.supersede()
+        self._settle({*run.results, *run.active})
+
+    def _settle(self, touched: Collection[str]) -> None:
+        """What was done is no longer staged, what was tried is no longer confirmed; read both sides anew."""
+        app, run = self._app, self._app.run_state
+        results = run.results if run is not None else {}
+        done = {id for id, result in results.items() if result.outcome is Outcome.SUCCEEDED}
+        app.confirmed = without(app.confirmed, touched)
+        app.staged = tuple(action for action in app.staged if action.id not in done)
+        app.refresher.supersede()
 
     # --- an interrupted run -------------------------------------------------------------------------------
 
@@ -201,16 +274,16 @@ class Operations:
         """Ask the ledger, in a thread, for a run that was stopped or killed; a message tells of it."""
 
         def work() -> None:
-            from sync.journal import plan_of
+            from sync.journal import plan_of, results_of
 
             try:
                 ledger = self._app.session.ledger
                 run = ledger.interrupted_run()
                 if run is not None:
-                    found = InterruptedRunFound(
-                        run.run_id, run.operator, run.started_at, plan_of(ledger, run.run_id)
+                    plan, results = plan_of(ledger, run.run_id), results_of(ledger, run.run_id)
+                    self._app.post_message(
+                        InterruptedRunFound(run.run_id, run.operator, run.started_at, plan, results)
                     )
-                    self._app.post_message(found)
             except Exception as error:  # noqa: BLE001 - the thread's edge
                 self._app.post_message(LedgerUnread(as_error(error, doing="reading the ledger")))
 

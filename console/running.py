@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.reactive import var
 
+from console.commands import Mode
+from console.confirmations import Confirmations, not_older_than, still_confirmed
 from console.messages import (
     InterruptedRunFound,
     LedgerUnread,
@@ -17,11 +19,15 @@ from console.messages import (
     RebuildProven,
     RunBroke,
     RunFinished,
+    RunNotPlanned,
+    RunPlanned,
     RunProgressed,
 )
 from console.operations import Operations
 from console.readings import ReadingApp
-from sync.model import Drift, Plan
+from sync.errors import AbreastError
+from sync.model import Action, Drift, Plan
+from widgets.action_details import describe
 
 if TYPE_CHECKING:
     from console.recovering import Aftermath
@@ -34,7 +40,9 @@ class RunningApp(ReadingApp):
     plan: var[Plan | None] = var(None, always_update=True)
     """The plan that was made last; None while it is being made or could not be."""
     plan_fault: var[str] = var("")
-    """Why the plan could not be made; empty when it was."""
+    """Why the plan could not be made or run; empty when it could."""
+    confirmed: var[Confirmations] = var(dict, always_update=True)
+    """What of the staged actions the operator confirmed; the watchers below keep it true to them."""
     interrupted: var[InterruptedRunFound | None] = var(None)
     """A run that was stopped or killed before its end, as the ledger had it when it was asked last."""
     ledger_fault: var[str] = var("")
@@ -58,6 +66,65 @@ class RunningApp(ReadingApp):
             self.plan = None
             self.plan_fault = str(message.error)
             self.show_error(message.error)
+
+    # --- confirmations ------------------------------------------------------------------------------------
+
+    def watch_staged(self, staged: tuple[Action, ...]) -> None:
+        """A confirmation only holds for the very action that was confirmed."""
+        kept = still_confirmed(self.confirmed, staged)
+        changed = [action.id for action in staged if action.id in self.confirmed and action.id not in kept]
+        self._keep_confirmed(kept)
+        if changed and not self.operations.is_going_on:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            self.notify(
+                f"Changed since it was confirmed, and no longer confirmed: {describe(changed[0])}{more}.",
+                severity="warning",
+            )
+
+    def watch_console_mode(self, mode: Mode) -> None:
+        """A read-only console holds no confirmation."""
+        if not mode.armed:
+            self._keep_confirmed({})
+
+    def watch_now(self, now: datetime) -> None:
+        """A confirmation ends by age, as the executor would refuse it."""
+        if self.confirmed:
+            from sync.executor import CONFIRMATION_AGE
+
+            self._keep_confirmed(not_older_than(self.confirmed, CONFIRMATION_AGE, now))
+
+    def _keep_confirmed(self, kept: Confirmations) -> None:
+        if kept != self.confirmed:
+            self.confirmed = kept
+
+    # --- a run --------------------------------------------------------------------------------------------
+
+    def has_run_elsewhere(self) -> bool:
+        """Whether there is a run, and its screen is not in front."""
+        return self.run_state is not None and getattr(self.screen, "SCOPE", "") not in (
+            "execution",
+            "recovery",
+        )
+
+    def action_follow_run(self) -> None:
+        """Show the run that goes on or ended last, wherever it was begun."""
+        if self.run_state is not None:
+            self.open("recovery" if self.run_state.is_rebuild else "execution")
+
+    def open(self, name: str, *arguments: Any, then: Callable[[Any], None] | None = None) -> None:
+        """Push the screen of that name; the App knows them."""
+        raise NotImplementedError
+
+    @on(RunPlanned)
+    def _take_run_plan(self, message: RunPlanned) -> None:
+        try:
+            self.operations.take_run_plan(message.plan)
+        except AbreastError as error:
+            self.operations.take_run_not_planned(error)
+
+    @on(RunNotPlanned)
+    def _take_run_not_planned(self, message: RunNotPlanned) -> None:
+        self.operations.take_run_not_planned(message.error)
 
     @on(RunProgressed)
     def _take_run_progress(self, message: RunProgressed) -> None:
@@ -92,8 +159,11 @@ class RunningApp(ReadingApp):
     @on(InterruptedRunFound)
     def _take_interrupted(self, message: InterruptedRunFound) -> None:
         self.ledger_fault = ""
-        if not self.operations.is_going_on:
-            self.interrupted = message
+        if self.operations.is_going_on:
+            return
+        is_told = self.interrupted is not None and self.interrupted.run_id == message.run_id
+        self.interrupted = message
+        if not is_told and getattr(self.screen, "SCOPE", "") != "recovery":
             self.notify(
                 f"Run {message.run_id} by {message.operator} was interrupted. "
                 "R opens the recovery, where it can be finished.",

@@ -8,7 +8,7 @@ from sync.model import Action, Reversibility
 from widgets.cells import fit
 from widgets.virtual_list import Piece, VirtualList
 
-_REVERSIBILITY_TONES = {
+REVERSIBILITY_TONES = {
     Reversibility.UNDOABLE: "tone--good",
     Reversibility.RECREATABLE: "tone--good",
     Reversibility.RECOVERABLE: "tone--warning",
@@ -29,7 +29,7 @@ def action_pieces(action: Action, width: int, *, mark: str) -> list[Piece]:
         (f" {mark} ", "tone--key"),
         (fit(action.kind.value, 15) + " ", "tone--strong"),
         (fit(object_of(action), name) + " ", ""),
-        (fit(action.reversibility.value, 13), _REVERSIBILITY_TONES[action.reversibility]),
+        (fit(action.reversibility.value, 13), REVERSIBILITY_TONES[action.reversibility]),
     ]
     used = 3 + 16 + name + 1 + 13
     if width - used > 12:

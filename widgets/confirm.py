@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Input
 
@@ -33,10 +33,29 @@ class Paragraphs(Lines):
         return [[(line, self._tone)] for text in self._texts for line in wrap(text, width)]
 
 
+class Facts(VerticalScroll, can_focus=False):
+    """What is asked about, in as many lines as there is room for; the rest is a scroll away."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__(Paragraphs(["", *texts, ""]), classes="confirm-facts")
+
+
+SCROLLING: tuple[BindingType, ...] = (
+    Binding("up", "scroll_facts(-1)", "up", show=False),
+    Binding("down", "scroll_facts(1)", "down", show=False),
+    Binding("pageup", "scroll_facts(-8)", "page up", show=False),
+    Binding("pagedown", "scroll_facts(8)", "page down", show=False),
+)
+"""Keys for whoever shows `Facts`: the buttons keep the focus."""
+
+
 class TypedConfirm(Vertical):
     """Confirms only when what was typed is exactly the expected word; everything else is no."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel", id="confirm.cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", id="confirm.cancel"),
+        *SCROLLING,
+    ]
 
     class Decided(Message):
         """The operator decided."""
@@ -71,8 +90,10 @@ class TypedConfirm(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Paragraphs([self._title], tone="tone--strong", id="confirm-title")
-        yield Paragraphs(["", *self._texts, ""])
-        yield Paragraphs([f"Type {clean(self._expected)} to confirm."], tone="tone--warning")
+        yield Facts(self._texts)
+        yield Paragraphs(
+            [f"Type {clean(self._expected)} to confirm."], tone="tone--warning", id="confirm-hint"
+        )
         yield Input(id="confirm-word", placeholder="esc cancels", select_on_focus=False)
         with Horizontal(id="confirm-buttons"):
             yield Button("Cancel", id="confirm-cancel")
@@ -107,6 +128,10 @@ class TypedConfirm(Vertical):
         event.stop()
         if self.is_right:
             self.post_message(self.Decided(self, True))
+            return
+        typed, expected = clean(event.value.strip()), clean(self._expected)
+        wrong = f"“{typed}” is not {expected}. " if typed else ""
+        self.query_one("#confirm-hint", Paragraphs).show([f"{wrong}Type {expected} to confirm."])
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
@@ -115,3 +140,6 @@ class TypedConfirm(Vertical):
 
     def action_cancel(self) -> None:
         self.post_message(self.Decided(self, False))
+
+    def action_scroll_facts(self, lines: int) -> None:
+        self.query_one(Facts).scroll_relative(y=lines, animate=False)

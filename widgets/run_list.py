@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sync.model import Action, ActionResult
-from widgets.action_list import action_pieces, object_of
+from widgets.action_details import change_texts
+from widgets.action_list import REVERSIBILITY_TONES, object_of
 from widgets.cells import fit
 from widgets.kinds import OUTCOME_CLASSES, outcome_text
 from widgets.virtual_list import Piece, VirtualList
+
+_KIND = 15
+_REVERSIBILITY = 13
+
+
+def _names(action: Action, width: int) -> list[Piece]:
+    """Kind, project and, where it is not the project's own name, the object; `width` for both names."""
+    project = max(8, width * 2 // 5)
+    name = object_of(action)
+    shown = "" if name.casefold() == action.project else name.removeprefix(f"{action.project}#")
+    return [
+        (fit(action.kind.value, _KIND) + " ", "tone--strong"),
+        (fit(action.project, project) + " ", ""),
+        (fit(shown, max(4, width - project - 2)) + " ", ""),
+    ]
+
+
+def _width_of_names(width: int) -> int:
+    return min(56, max(30, width // 3))
 
 
 class PlanList(VirtualList):
@@ -17,9 +37,9 @@ class PlanList(VirtualList):
     def __init__(self, *, id: str | None = None, empty_text: str = "Nothing is staged.") -> None:
         super().__init__(id=id, empty_text=empty_text)
         self._actions: Sequence[Action] = ()
-        self._confirmed: frozenset[str] = frozenset()
+        self._confirmed: Collection[str] = ()
 
-    def show(self, actions: Sequence[Action], *, confirmed: frozenset[str]) -> None:
+    def show(self, actions: Sequence[Action], *, confirmed: Collection[str]) -> None:
         """Show these actions, of which those of the ids `confirmed` are confirmed."""
         self._actions, self._confirmed = actions, confirmed
         self.set_keys([action.id for action in actions])
@@ -32,10 +52,18 @@ class PlanList(VirtualList):
     def line(self, index: int, width: int) -> list[Piece]:
         action = self._actions[index]
         is_confirmed = action.id in self._confirmed
-        word: Piece = ("✓ confirmed ", "tone--good") if is_confirmed else ("· asks      ", "tone--muted")
-        number = f"{index + 1:>3} "
-        rest = action_pieces(action, width - len(number) - 12, mark=" ")
-        return [(number, "tone--muted"), word, *rest[1:]]
+        mark: Piece = ("✓ confirmed ", "tone--good") if is_confirmed else ("· asks      ", "tone--muted")
+        names = _width_of_names(width)
+        left = width - 5 - 12 - _KIND - 1 - names - _REVERSIBILITY
+        pieces: list[Piece] = [
+            (f"{index + 1:>4} ", "tone--muted"),
+            mark,
+            *_names(action, names),
+            (fit(action.reversibility.value, _REVERSIBILITY), REVERSIBILITY_TONES[action.reversibility]),
+        ]
+        if left > 12:
+            pieces.append((fit("; ".join(change_texts(action)), left), "tone--muted"))
+        return pieces
 
 
 class RunList(VirtualList):
@@ -65,18 +93,16 @@ class RunList(VirtualList):
 
     def line(self, index: int, width: int) -> list[Piece]:
         action = self._actions[index]
-        name = min(34, max(14, width // 4))
-        pieces: list[Piece] = [
+        result = self._results.get(action.id)
+        names = _width_of_names(width)
+        left = width - 5 - 14 - _KIND - 1 - names
+        detail = result.detail if result is not None and result.detail else "; ".join(change_texts(action))
+        return [
             (f"{index + 1:>4} ", "tone--muted"),
             self._state(action),
-            (fit(action.kind.value, 15) + " ", "tone--strong"),
-            (fit(object_of(action), name) + " ", ""),
+            *_names(action, names),
+            (fit(detail, max(0, left)), "tone--muted"),
         ]
-        used = 5 + 14 + 16 + name + 1
-        result = self._results.get(action.id)
-        detail = result.detail if result is not None else ""
-        pieces.append((fit(detail or action.target, max(0, width - used)), "tone--muted"))
-        return pieces
 
     def _state(self, action: Action) -> Piece:
         result = self._results.get(action.id)

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button
 
-from widgets.confirm import Paragraphs, TypedConfirm
+from widgets.confirm import SCROLLING, Facts, Paragraphs, TypedConfirm
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -47,7 +47,11 @@ class ConfirmScreen(ModalScreen[bool]):
 class QuestionScreen(ModalScreen[bool]):
     """A modal question answered by a button; Cancel has the focus, esc cancels."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel"),
+        Binding("left,right", "app.focus_next", "other button", show=False),
+        *SCROLLING,
+    ]
     AUTO_FOCUS = "#question-cancel"
 
     def __init__(self, title: str, texts: Sequence[str], verb: str) -> None:
@@ -57,7 +61,7 @@ class QuestionScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="confirm"):
             yield Paragraphs([self._title], tone="tone--strong", id="question-title")
-            yield Paragraphs(["", *self._texts, ""])
+            yield Facts(self._texts)
             with Horizontal(id="confirm-buttons"):
                 yield Button("Cancel", id="question-cancel")
                 yield Button(self._verb, id="question-go", variant="warning")
@@ -69,3 +73,6 @@ class QuestionScreen(ModalScreen[bool]):
 
     def action_cancel(self) -> None:
         self.dismiss(False)
+
+    def action_scroll_facts(self, lines: int) -> None:
+        self.query_one(Facts).scroll_relative(y=lines, animate=False)

@@ -11,16 +11,19 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console import commands
+from console.recovering import is_unfinished
 from console.screens.base import ConsoleScreen
 from console.state import RunPhase, RunState
 from sync.model import Outcome
 from widgets.action_details import ActionDetails
-from widgets.cells import counted, fit
+from widgets.cells import counted
 from widgets.kinds import OUTCOME_CLASSES, outcome_text
 from widgets.lines import Line, Lines, wrap
 from widgets.progress import ProgressLine
 from widgets.run_list import RunList
 from widgets.virtual_list import VirtualList
+
+_PROBLEM_LINES = 4
 
 
 class RunTitle(Lines):
@@ -44,28 +47,33 @@ class RunTitle(Lines):
         for outcome in Outcome:
             if counts[outcome]:
                 outcomes.append((f"{counts[outcome]} {outcome_text(outcome)}  ", OUTCOME_CLASSES[outcome]))
-        title = f" Run {run.run_id or '…'}: {headline(run)}"
-        problem: list[Line] = [
-            [(f" {line}", "tone--bad")] for line in (wrap(run.problem, width - 2) if run.problem else [])
-        ]
-        return [[(fit(title, width), "tone--strong")], *problem, outcomes]
+        title = f"Run {run.run_id}: {headline(run)}" if run.run_id else f"Run: {headline(run)}"
+        wrapped = wrap(run.problem, width - 2)[:_PROBLEM_LINES] if run.problem else []
+        problem: list[Line] = [[(f" {line}", "tone--bad")] for line in wrapped]
+        return [*([(f" {line}", "tone--strong")] for line in wrap(title, width - 2)), *problem, outcomes]
 
 
 def headline(run: RunState) -> str:
     """How the run stands, in words, with what happens next."""
-    waiting = run.total - len(run.results)
     if run.phase is RunPhase.RUNNING:
         return f"{counted(run.total, 'action')} in order; S stops after the calls that are running."
     if run.phase is RunPhase.STOPPING:
         return "stopping: nothing more is sent, what runs is followed to its end."
+    if has_not_begun(run):
+        return "it did not begin. Nothing was sent; what was confirmed stays staged."
     if run.phase is RunPhase.FAILED:
-        return "it could not go on. The ledger has every step; the next start resolves what is open."
-    open_outcomes = sum(
-        result.outcome in (Outcome.UNKNOWN, Outcome.NOT_RUN) for result in run.results.values()
-    )
-    if waiting or open_outcomes:
-        return "ended before its end. R opens the recovery, where it can be finished."
+        return "it could not go on. The ledger has every step; R opens the recovery, which finishes it."
+    if is_unfinished(run):
+        return "ended before its end. R opens the recovery, which finishes it."
+    undone = sum(result.outcome is not Outcome.SUCCEEDED for result in run.results.values())
+    if undone:
+        return f"finished; {undone} of {run.total} not done. n finds them; they stay staged."
     return "finished. Both sides are read anew; esc goes back."
+
+
+def has_not_begun(run: RunState) -> bool:
+    """Whether it was refused before anything was written or sent."""
+    return run.phase is RunPhase.FAILED and not run.run_id
 
 
 class ExecutionScreen(ConsoleScreen):
@@ -121,7 +129,24 @@ class ExecutionScreen(ConsoleScreen):
 
     def offers(self, command: commands.Command) -> bool:
         run = self.console.run_state
-        return command.id != "stop" or (run is not None and run.phase is RunPhase.RUNNING)
+        if run is None:
+            return command.id == "history"
+        if command.id == "stop":
+            return run.phase is RunPhase.RUNNING
+        if command.id == "recover":
+            return is_unfinished(run) and not has_not_begun(run)
+        if command.id == "next-failure":
+            return any(result.outcome is not Outcome.SUCCEEDED for result in run.results.values())
+        return True
+
+    def go_back(self) -> bool:
+        """Past a review in which nothing is left: one step back from it is where it was opened."""
+        below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else None
+        if getattr(below, "SCOPE", "") != "review" or self.console.staged or len(self.app.screen_stack) < 3:
+            return False
+        self.app.pop_screen()
+        self.app.pop_screen()
+        return True
 
     def action_stop(self) -> None:
         self.console.operations.stop()
@@ -141,3 +166,6 @@ class ExecutionScreen(ConsoleScreen):
 
     def action_recover(self) -> None:
         self.console.open("recovery")
+
+    def action_history(self) -> None:
+        self.console.open("history")

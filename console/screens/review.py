@@ -3,7 +3,6 @@ count; only what is confirmed runs."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import ClassVar
 
 from textual import on
@@ -11,40 +10,51 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console import commands
+from console.confirmations import chosen, confirm, unconfirmed_needs, without
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen, QuestionScreen
-from console.state import without_dependents
+from console.state import RunState, without_dependents
 from sync.model import Action, Plan, Reversibility
-from widgets.action_details import ActionDetails, changes
-from widgets.cells import counted, fit
-from widgets.lines import Line, Lines, spread
+from widgets.action_details import ActionDetails, change_texts, describe, undo_text
+from widgets.action_list import object_of
+from widgets.cells import clean, counted, fit
+from widgets.lines import Line, Lines, spread, wrap
 from widgets.run_list import PlanList
 from widgets.virtual_list import VirtualList
 
 SAMPLES = 5
+"""How many of many are shown before they are confirmed together."""
+
+_FAULT_LINES = 3
 
 
 class PlanTitle(Lines):
-    """How many are staged and confirmed, the digest, when it expires, what to do next."""
+    """How many are staged and confirmed, the digest, when it expires, what to do next or what went wrong."""
 
     def __init__(self) -> None:
         super().__init__(id="plan-title")
         self._facts = ""
         self._seal = ""
         self._next = ""
+        self._fault = ""
 
-    def show(self, facts: str, seal: str, next_step: str) -> None:
+    def show(self, facts: str, seal: str, *, next_step: str, fault: str = "") -> None:
         """Show these."""
-        self._facts, self._seal, self._next = facts, seal, next_step
+        self._facts, self._seal, self._next, self._fault = facts, seal, next_step, fault
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
         head = spread([(f" {self._facts}", "tone--strong")], [(f"{self._seal} ", "tone--muted")], width)
-        return [head, [(fit(f" {self._next}", width), "tone--key")]]
+        fault: list[Line] = (
+            [[(f" {line}", "tone--bad")] for line in wrap(self._fault, width - 2)[:_FAULT_LINES]]
+            if self._fault
+            else []
+        )
+        return [head, *fault, [(fit(f" {self._next}", width), "tone--key")]]
 
 
 class ReviewScreen(ConsoleScreen):
-    """The staged plan."""
+    """The staged plan. What is confirmed of it is the App's, so that leaving the screen changes nothing."""
 
     SCOPE = "review"
     BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("review")]
@@ -52,9 +62,7 @@ class ReviewScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.confirmed: frozenset[str] = frozenset()
-        self._running_plan = 0
-        """Number of the plan that was asked for in order to run it; 0 while none was."""
+        self._has_asked_to_run = False
 
     def body(self) -> ComposeResult:
         yield PlanTitle()
@@ -64,70 +72,104 @@ class ReviewScreen(ConsoleScreen):
     def on_mount(self) -> None:
         self.list = self.query_one(PlanList)
         self.follow("staged", self._take_staged)
+        self.follow("confirmed", lambda _: self.show_actions())
         self.follow("plan", self._take_plan)
-        self.follow("plan_fault", lambda _: self.show_title())
-        self.follow("console_mode", lambda _: self.show_title())
-        self.follow("now", lambda _: self.show_title())
+        self.follow("run_state", self._take_run)
+        for name in ("plan_fault", "console_mode", "now"):
+            self.follow(name, lambda _: self.show_title())
+
+    def on_screen_resume(self) -> None:
+        self._plan_staged()
 
     # --- what is shown ------------------------------------------------------------------------------------
 
     def _take_staged(self, staged: tuple[Action, ...]) -> None:
-        """What was staged changed: a confirmation only holds for the very action that was confirmed."""
-        before = {action.id: action for action in getattr(self, "_shown", ())}
-        still = {action.id for action in staged if before.get(action.id, action) == action}
-        self.confirmed &= still
-        self._shown = staged
-        self.list.show(staged, confirmed=self.confirmed)
-        if staged:
+        del staged
+        self.show_actions()
+        if self.is_current:
+            self._plan_staged()
+
+    def _plan_staged(self) -> None:
+        """Have a plan made of what is staged, unless there is one."""
+        staged = self.console.staged
+        if staged and self.current_plan() is None:
             self.console.operations.make_plan(staged)
-        self.show_title()
+
+    def current_plan(self) -> Plan | None:
+        """The plan of exactly what is staged; None while there is none, or it is of something else."""
+        plan = self.console.plan
+        return plan if plan is not None and plan.actions == self.console.staged else None
 
     def _take_plan(self, plan: Plan | None) -> None:
         """The plan puts the actions into an order that can be executed: show it in that order."""
-        if plan is None:
-            return
-        if self._running_plan and self.console.operations.is_latest_plan(self._running_plan):
-            self._running_plan = 0
-            if self.console.operations.execute(plan):
-                self.console.open("execution")
-            return
-        ids = {action.id for action in plan.actions}
-        if ids == {action.id for action in self._shown} and plan.actions != self._shown:
-            self._shown = plan.actions
+        staged = self.console.staged
+        if plan is not None and plan.actions != staged and _by_id(plan.actions) == _by_id(staged):
             self.console.set_reactive(type(self.console).staged, plan.actions)
-            self.list.show(plan.actions, confirmed=self.confirmed)
+            self.show_actions()
+        self.show_title()
+
+    def _take_run(self, run: RunState | None) -> None:
+        """What was asked for here has begun: follow it."""
+        if self._has_asked_to_run and run is not None and run.is_going_on:
+            self._has_asked_to_run = False
+            if self.is_current:
+                self.console.open("execution")
+        self.show_title()
+
+    def show_actions(self) -> None:
+        """Show what is staged and what of it is confirmed."""
+        self.list.show(self.console.staged, confirmed=self.console.confirmed.keys())
+        self.show_action()
         self.show_title()
 
     def show_title(self) -> None:
         """Counts, seal, and what to do next."""
-        staged = self.console.staged
-        facts = f"{counted(len(staged), 'action')} staged, {len(self.confirmed)} confirmed"
-        self.query_one(PlanTitle).show(facts, self._seal(), self._next_step())
+        app = self.console
+        if app.plan_fault and not app.operations.is_going_on:
+            self._has_asked_to_run = False
+        facts = f"{counted(len(app.staged), 'action')} staged, {len(app.confirmed)} confirmed"
+        self.query_one(PlanTitle).show(facts, self._seal(), next_step=self._next_step(), fault=app.plan_fault)
         self.refresh_bindings()
 
     def _seal(self) -> str:
-        plan = self.console.plan
-        if plan is None or not self.console.staged:
+        plan = self.current_plan()
+        if plan is None or not plan.actions:
             return ""
         minutes = max(0, int((plan.expires_at - self.console.now).total_seconds() // 60))
         return f"digest {plan.digest[:12]}, expires in {minutes} min"
 
     def _next_step(self) -> str:
-        if self.console.plan_fault:
-            return self.console.plan_fault
-        if not self.console.staged:
-            return "Nothing is staged. esc goes back; space stages the row under the cursor."
-        if not self.console.console_mode.armed:
-            return "Read-only: A arms the console, then every action is confirmed by itself."
-        if not self.confirmed:
-            return "enter confirms the action under the cursor, K all of its kind. Nothing is deleted."
-        chosen = counted(len(self.confirmed), "confirmed action")
-        return f"x runs the {chosen}; what is not confirmed stays staged."
+        app = self.console
+        key = self._key
+        if app.operations.is_going_on:
+            return (
+                f"A run is going on; the next one can start when it has ended. {key('follow-run')} shows it."
+            )
+        if not app.staged:
+            return f"{key('back')} goes back; {key('stage')} there stages the row under the cursor."
+        if not app.console_mode.armed and not app.session.can_arm:
+            return "Read-only: the configuration names no section as `write`, so nothing can be run."
+        if not app.console_mode.armed:
+            return f"Read-only: {key('arm')} arms the console, then every action is confirmed by itself."
+        if not app.confirmed:
+            one, many = key("confirm-one"), key("confirm-kind")
+            return f"{one} confirms the action under the cursor, {many} all of its kind."
+        rest = len(app.staged) - len(app.confirmed)
+        left = f"; the other {rest} stay staged" if rest else ""
+        return f"{key('run')} runs {counted(len(app.confirmed), 'confirmed action')}{left}."
+
+    def _key(self, id: str) -> str:
+        """The key of a command as it is mapped now."""
+        found = commands.command(id)
+        keys = "" if found is None else commands.shown_keys(found, self.console.session.environment.keys)
+        return keys.partition(" ")[0]
 
     @on(VirtualList.CursorMoved)
     def show_action(self) -> None:
         """The action under the cursor in full."""
-        self.query_one(ActionDetails).show(self.list.current)
+        app = self.console
+        unmet = [action.id for action in app.staged if action.id not in app.confirmed]
+        self.query_one(ActionDetails).show(self.list.current, unmet=unmet)
         self.refresh_bindings()
 
     # --- keys ---------------------------------------------------------------------------------------------
@@ -136,21 +178,34 @@ class ReviewScreen(ConsoleScreen):
         if not self.is_mounted or self.list.current is None:
             return False
         if command.id == "run":
-            return bool(self.confirmed) and not self.console.operations.is_going_on
+            return bool(self.console.confirmed) and not self.console.operations.is_going_on
         return True
+
+    def key_label(self, command: commands.Command) -> str:
+        if command.id == "confirm-one" and self.list.cursor_key in self.console.confirmed:
+            return "take back"
+        if command.id == "run":
+            return f"run {len(self.console.confirmed)} confirmed"
+        return super().key_label(command)
 
     def action_confirm_one(self) -> None:
         """Ask about the action under the cursor; a second time takes the confirmation back."""
-        action = self.list.current
+        app, action = self.console, self.list.current
         if action is None:
             return
-        if action.id in self.confirmed:
-            self._unconfirm(action)
+        if action.id in app.confirmed:
+            app.confirmed = without(app.confirmed, {action.id})
             return
-        question = QuestionScreen(
-            f"{action.kind.value} {action.target}?", _facts(action, self._needed(action)), "Confirm"
-        )
-        self.app.push_screen(question, lambda yes: self._confirm((action,)) if yes else None)
+        texts = _facts(action, tuple(id for id in action.needs if id not in app.confirmed))
+        title = f"{action.kind.value.capitalize()} {fit(object_of(action), 50).strip()}?"
+        question: ConfirmScreen | QuestionScreen = QuestionScreen(title, texts, "Confirm")
+        if action.reversibility is Reversibility.IRREVERSIBLE:
+            question = ConfirmScreen(title, texts, object_of(action), is_destructive=True)
+        self.app.push_screen(question, lambda yes: self._confirm_one(action) if yes else None)
+
+    def _confirm_one(self, action: Action) -> None:
+        self._confirm((action,))
+        self.list.action_cursor(1)
 
     def action_confirm_kind(self) -> None:
         """Ask about all actions of this kind at once: totals, five samples, and their count typed."""
@@ -162,30 +217,27 @@ class ReviewScreen(ConsoleScreen):
             for one in self.console.staged
             if one.kind is action.kind and one.reversibility is not Reversibility.IRREVERSIBLE
         )
+        if not same:
+            self.notify(f"“{action.kind.value}” cannot be undone: each is confirmed by itself.")
+            return
         total = len(same)
-        lines = [
-            f"{total} × {action.kind.value} in {self.console.identity.title}:",
-            *(f"  {one.target}" for one in same[:SAMPLES]),
-        ]
-        if total > SAMPLES:
-            lines.append(f"  … and {total - SAMPLES} more")
-        question = ConfirmScreen(f"Confirm {counted(total, 'action')} of one kind?", lines, str(total))
+        title = f"Confirm {total} × {action.kind.value}?"
+        question = ConfirmScreen(title, _totals(same, self.console.identity.title), str(total))
         self.app.push_screen(question, lambda yes: self._confirm(same) if yes else None)
 
-    def _needed(self, action: Action) -> list[str]:
-        return [id for id in action.needs if id not in self.confirmed]
-
     def _confirm(self, actions: tuple[Action, ...]) -> None:
-        present = {action.id: action for action in self.console.staged}
-        self.confirmed |= {action.id for action in actions if present.get(action.id) == action}
-        self.list.show(self.console.staged, confirmed=self.confirmed)
-        self.list.action_cursor(1)
-        self.show_title()
-
-    def _unconfirm(self, action: Action) -> None:
-        self.confirmed -= {action.id}
-        self.list.show(self.console.staged, confirmed=self.confirmed)
-        self.show_title()
+        """Take the operator's word for these, as far as they are still what was shown."""
+        app = self.console
+        if not app.console_mode.armed:
+            return
+        app.confirmed = confirm(app.confirmed, actions, staged=app.staged, at=app.utc_clock())
+        changed = [action for action in actions if action.id not in app.confirmed]
+        if changed:
+            self.notify(
+                f"{counted(len(changed), 'action')} changed while you were asked, and not confirmed: "
+                f"{describe(changed[0].id)}{' …' if len(changed) > 1 else ''}",
+                severity="warning",
+            )
 
     def action_take_out(self) -> None:
         """Take the action under the cursor out of the plan, and what needs it."""
@@ -203,7 +255,7 @@ class ReviewScreen(ConsoleScreen):
         from sync.errors import AbreastError
         from sync.plan import move
 
-        action, plan = self.list.current, self.console.plan
+        action, plan = self.list.current, self.current_plan()
         if action is None or plan is None:
             return
         try:
@@ -215,19 +267,41 @@ class ReviewScreen(ConsoleScreen):
 
     def action_run(self) -> None:
         """Run what is confirmed, and nothing else."""
-        confirmed = tuple(action for action in self.console.staged if action.id in self.confirmed)
-        ids = {action.id for action in self.console.staged}
-        missing = Counter(id for one in confirmed for id in one.needs if id in ids - self.confirmed)
-        if missing:
-            self.notify(f"Confirm first what they need: {', '.join(missing)}.", severity="warning")
+        app = self.console
+        lacking = unconfirmed_needs(app.confirmed, app.staged)
+        if lacking:
+            first = describe(lacking[0].id)
+            more = f", and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            self.notify(
+                f"What is confirmed needs what is not: confirm “{first}”{more} first, or take it out.",
+                severity="warning",
+            )
             return
-        self._running_plan = self.console.operations.make_plan(confirmed)
+        self._has_asked_to_run = app.operations.run_confirmed(chosen(app.confirmed, app.staged))
+        self.show_title()
 
 
-def _facts(action: Action, needs: list[str]) -> list[str]:
+def _by_id(actions: tuple[Action, ...]) -> dict[str, Action]:
+    return {action.id: action for action in actions}
+
+
+def _facts(action: Action, unmet: tuple[str, ...]) -> list[str]:
     """What a person has to know before saying yes to one action."""
-    lines = [f"{name}: {old} → {new}" for name, old, new in changes(action)]
-    lines += ["", f"Why: {action.reason}", f"To undo ({action.reversibility.value}): {action.undo or '–'}"]
-    if needs:
-        lines.append(f"Needs, not confirmed yet: {', '.join(needs)}")
+    lines = [clean(action.target), *change_texts(action)]
+    lines += ["", f"Why: {action.reason}", f"Undo: {undo_text(action)}"]
+    if unmet:
+        lines.append(f"Needs, not confirmed yet: {', '.join(describe(id) for id in unmet)}.")
+    return lines
+
+
+def _totals(actions: tuple[Action, ...], title: str) -> list[str]:
+    """What a person has to know before saying yes to many actions of one kind."""
+    total = len(actions)
+    undoing = sorted({action.reversibility.value for action in actions})
+    lines = [
+        f"{total} × {actions[0].kind.value} in {title}, {', '.join(undoing)}:",
+        *(f"  {one.target}: {'; '.join(change_texts(one))}" for one in actions[:SAMPLES]),
+    ]
+    if total > SAMPLES:
+        lines.append(f"  … and {total - SAMPLES} more")
     return lines
