@@ -41,7 +41,11 @@ LONGEST_DOMAIN_NAME = 255
 
 _NOT_THERE: Mapping[str, str | None] = {"exists": "no"}
 _NEVER_REPAIRED = frozenset({DriftKind.UNEXPECTED, DriftKind.UNKNOWN, DriftKind.IN_SYNC})
-_ONLY_RETIRE = "Only `abreast retire` of the whole project takes it back."
+_BY_HAND = "Nothing in abreast deletes: a person takes it back with CloudStack's own "
+_UNDO_DOMAIN = f"{_BY_HAND}deleteDomain without clean-up, while it is empty."
+_UNDO_ACCOUNT = f"{_BY_HAND}deleteAccount, while it owns nothing."
+_UNDO_USER = f"Disable the user. {_BY_HAND}deleteUser."
+_UNDO_NETWORK = f"{_BY_HAND}deleteNetwork, while no VM is in it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,12 @@ _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def corpse_name(name: str, domain_id: str, now: datetime) -> str:
-    """The name under which a dying domain makes room; its id keeps it unique."""
+    """The name under which a dying domain makes room; its id keeps it unique.
+
+    The day only: the next reading has to propose the same rename, or its confirmation would not last.
+    """
     tag = "".join(character for character in domain_id if character.isalnum())[:4]
-    suffix = f"-deleted-{now.astimezone(UTC):%m%d-%H%M}-{tag}"
+    suffix = f"-deleted-{now.astimezone(UTC):%m%d}-{tag}"
     return name[: LONGEST_DOMAIN_NAME - len(suffix)] + suffix
 
 
@@ -183,7 +190,7 @@ class _Repair:
             precondition=_NOT_THERE,
             reason=f"The CI database has the project {self.project.name}, CloudStack has no domain for it.",
             needs=needs,
-            undo="Only `abreast retire` takes a domain back.",
+            undo=_UNDO_DOMAIN,
         )
 
     def _create_parent(self) -> tuple[str, ...]:
@@ -195,7 +202,7 @@ class _Repair:
             precondition=_NOT_THERE,
             reason=f"{self.parent} itself does not exist; every project's domain lies below it.",
             project="",
-            undo=f"Nothing in abreast: it would be a deletion of {self.parent} with all that is in it.",
+            undo=_UNDO_DOMAIN,
         )
 
     def _rename_corpse(self) -> tuple[str, ...]:
@@ -246,7 +253,7 @@ class _Repair:
             precondition=_NOT_THERE,
             reason=f"The project has no account; its first member {first.username} comes with it.",
             needs=domain,
-            undo=_ONLY_RETIRE,
+            undo=_UNDO_ACCOUNT,
         )
         self._disable_created(first, name, made)
         for member in members[1:]:
@@ -283,7 +290,7 @@ class _Repair:
             precondition=_NOT_THERE,
             reason=f"The CI database has the member {member.username}, the account has no such user.",
             needs=needs,
-            undo=f"Disable the user. {_ONLY_RETIRE}",
+            undo=_UNDO_USER,
         )
         self._disable_created(member, account, made)
 
@@ -380,7 +387,7 @@ class _Repair:
             precondition=_NOT_THERE,
             reason=f"Every project has a network of its own; {self.project.name} has no {name}.",
             needs=account,
-            undo=_ONLY_RETIRE,
+            undo=_UNDO_NETWORK,
         )
 
 

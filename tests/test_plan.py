@@ -134,7 +134,11 @@ def test_a_missing_project_is_made_from_the_domain_on() -> None:
     assert (cpu.parameters["resourcetype"], cpu.parameters["max"]) == ("8", "-1")
     assert (vm.precondition, disabled.precondition) == ({}, {"state": "enabled"})
     assert all(one.precondition == {"exists": "no"} for one in (domain, account, user, network))
-    assert all("retire" in one.undo for one in (domain, account, user, network))
+    assert all("Nothing in abreast deletes" in one.undo for one in (domain, account, user, network))
+    assert "CloudStack's own deleteDomain without clean-up, while it is empty" in domain.undo
+    assert "deleteAccount, while it owns nothing" in account.undo
+    assert user.undo.startswith("Disable the user.") and "deleteUser" in user.undo
+    assert "deleteNetwork, while no VM is in it" in network.undo
 
 
 def test_a_role_that_is_not_mapped_is_user() -> None:
@@ -161,9 +165,16 @@ def test_a_dying_domain_is_renamed_before_its_name_is_used() -> None:
     rename, create = made[:2]
     assert rename.kind is ActionKind.RENAME_DOMAIN
     assert rename.target_id == "id:ROOT/ci/aurora"
-    assert rename.parameters == {"name": "aurora-deleted-0728-1200-idRO"}
+    assert rename.parameters == {"name": "aurora-deleted-0728-idRO"}
     assert rename.precondition == {"listed": "no", "name": "aurora"}
     assert create.needs == (rename.id,)
+
+
+def test_later_readings_of_the_day_propose_the_very_same_repairs() -> None:
+    for row in incident().rows:
+        assert repairs(row, rules=RULES, now=ex.NOON) == repairs(
+            row, rules=RULES, now=ex.NOON + timedelta(hours=3)
+        )
 
 
 def test_the_name_of_a_corpse_is_never_too_long() -> None:
@@ -173,7 +184,7 @@ def test_the_name_of_a_corpse_is_never_too_long() -> None:
     )
     renamed = proposed(drift)[0].parameters["name"]
     assert len(renamed) == 255
-    assert renamed.endswith("-deleted-0728-1200-idRO")
+    assert renamed.endswith("-deleted-0728-idRO")
 
 
 def test_of_orphans_the_domain_is_gone_and_nothing_is_renamed() -> None:
