@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from console.recovering import Aftermath, still_repairable
 from console.state import RunState
 from sync.drift import Loss
-from sync.model import DriftRow
+from sync.model import DriftRow, Subject
 from sync.recovery import StaleId, Verification
 from widgets.cells import counted, fit
 from widgets.header import clock_time
@@ -28,14 +28,26 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
         lines += _wrapped("✓ Nothing repairable is left of what was chosen.", width, tone="tone--good")
     if others:
         lines += _rows("left out, can still be repaired", others, width)
-    if proof.for_people:
-        lines += _rows("for people: nothing here changes them", proof.for_people, width)
+    only_ids = [row for row in proof.for_people if _is_only_id(row)]
+    if only_ids:
+        text = (
+            f"{counted(len(only_ids), 'project')} in sync but for the stored id: step 4 lists the new ones."
+        )
+        lines += _wrapped(f"✓ {text}", width, tone="tone--good")
+    rest = [row for row in proof.for_people if not _is_only_id(row)]
+    if rest:
+        lines += _rows("for people: nothing here changes them", rest, width)
     if proof.untouched:
         lines += _wrapped(f"✓ Unexpected before and untouched: {', '.join(proof.untouched)}.", width)
     if proof.disappeared:
         text = f"! Gone meanwhile, not by abreast: {', '.join(proof.disappeared)}."
         lines += _wrapped(text, width, tone="tone--warning")
     return lines + _losses(proof.losses, width)
+
+
+def _is_only_id(row: DriftRow) -> bool:
+    """Whether the row is as it should be, but for the id that the CI database stores."""
+    return bool(row.differences) and all(part.subject is Subject.STORED_ID for part in row.differences)
 
 
 def _losses(losses: Sequence[Loss], width: int) -> list[Line]:
@@ -63,7 +75,7 @@ def hand_over_page(after: Aftermath, width: int, *, is_drill: bool) -> list[Line
         ]
     if after.files:
         words = ", ".join(counted(number, what) for what, number in after.new_ids.items())
-        lines += _heading(f"Identity map, old ids to new ones: {words}")
+        lines += _wrapped(f"Identity map, old ids to new ones: {words}", width, tone="tone--strong")
         for path in after.files:
             lines += _wrapped(path, width, tone="tone--key")
         lines.append([])
@@ -96,7 +108,7 @@ def _stale_ids(proof: Verification, width: int) -> list[Line]:
 
 
 def _rows(title: str, rows: Sequence[DriftRow], width: int, *, tone: str = "") -> list[Line]:
-    lines: list[Line] = [[(f" {counted(len(rows), 'project')} {title}", tone or "tone--strong")]]
+    lines: list[Line] = [[(f" {len(rows)} {title}", tone or "tone--strong")]]
     for row in rows:
         kind = (f"   {fit(kind_text(row.kind), 13)}", KIND_CLASSES[row.kind])
         reason = fit(f" {row.reason}", max(0, width - 16 - 20))

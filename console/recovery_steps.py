@@ -123,10 +123,14 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
     )
     counts = ", ".join(f"{len(found)} {word}" for word, found in named if found)
     lost = f"; {counted(len(assessment.losses), 'VM')} lost" if assessment.losses else ""
+    run = situation.rebuild
+    if run is not None and run.is_going_on:
+        projects = len({action.project for action in run.plan.actions})
+        return f"{counted(projects, 'project')} in this rebuild", False
     total = len(assessment.to_rebuild)
     if not total:
         return f"nothing to rebuild{f' ({counts})' if counts else ''}{lost}", False
-    return f"{total} of {assessment.projects} to rebuild: {counts}{lost}", True
+    return f"{counted(total, 'project')} to rebuild: {counts}{lost}", True
 
 
 def _assess_do(situation: Situation) -> str:
@@ -148,9 +152,10 @@ def _assess_do(situation: Situation) -> str:
         return f"{key('choose')} chooses the project under the cursor, {key('choose-all')} all of them."
     what = f"{counted(len(picked), 'project')} ({counted(action_count(picked), 'action')})"
     if situation.is_armed:
-        return f"{key('rebuild')} shows what is done for {what} and asks; only then is anything sent."
-    then = f" Then {key('rebuild')} rebuilds {what}; it asks first." if situation.can_arm else ""
-    return _arm_words(situation) + then
+        return f"{key('rebuild')} shows the plan for {what} and asks."
+    if situation.can_arm:
+        return f"{key('arm')} arms the console; {key('rebuild')} then asks about {what}."
+    return _arm_words(situation)
 
 
 def _arm_words(situation: Situation) -> str:
@@ -171,16 +176,16 @@ def _resume_words(situation: Situation) -> str:
 
 def _rebuild(situation: Situation) -> StepView:
     run, key = situation.rebuild, situation.key
-    why = "One action first, then several at once. Every call is in the ledger before it is sent."
+    why = "One action first, then several; each is in the ledger first."
     if run is None:
         return StepView(Step.REBUILD.value, StepState.WAITING, _ahead(situation), "Comes after step 1.", why)
     bad = failures(run)
     found = f"{len(run.results)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
     if run.phase is RunPhase.RUNNING:
-        do = f"{key('stop')} stops after the calls that are running; {key('back')} leaves, the run goes on."
+        do = f"{key('stop')} stops after the running calls; {key('back')} leaves and it runs on."
         return StepView(Step.REBUILD.value, StepState.CURRENT, found, do, why, is_alarming=bool(bad))
     if run.phase is RunPhase.STOPPING:
-        do = "Wait: nothing more is sent, what is running is followed to its end."
+        do = "Wait: nothing more is sent, what runs is followed to its end."
         return StepView(Step.REBUILD.value, StepState.CURRENT, f"stopping, {found}", do, why)
     if is_unfinished(run):
         do = _resume_words(situation) if situation.interrupted else "The ledger has every step."
@@ -201,13 +206,13 @@ def _ahead(situation: Situation) -> str:
     picked = chosen(situation.assessment, situation.choice)
     actions = {action.id: action for finding in picked for action in finding.actions}.values()
     found = {wave.title: wave.total for wave in waves(actions, {}, {})}
-    named = ", ".join(f"{found[title]} {title}" for title in WAVE_TITLES if title in found)
+    named = ", ".join(counted(found[one], one[:-1]) for one in WAVE_TITLES if one in found)
     return f"not started: {named}" if named else "not started"
 
 
 def _verify(situation: Situation) -> StepView:
     run, after, key = situation.rebuild, situation.aftermath, situation.key
-    why = "What an action reported is not believed: only what both sides say afterwards counts."
+    why = "Reports are not believed: only what both sides say counts."
     title = Step.VERIFY.value
     if run is None or run.is_going_on:
         do = "Comes by itself when the run has ended."
@@ -223,15 +228,15 @@ def _verify(situation: Situation) -> StepView:
         do = f"Step 1 lists them; there {key('rebuild')} tries again, after asking."
         found = f"{counted(len(mine), 'project')} can still be repaired{lost}"
         return StepView(title, StepState.BAD, found, do, why, is_alarming=True)
-    rest = f"; {len(others)} left out can still be repaired" if others else ""
+    rest = f" but {len(others)} left out" if others else ""
     return StepView(
-        title, StepState.DONE, f"nothing repairable is left of what was chosen{rest}{lost}", "Nothing.", why
+        title, StepState.DONE, f"nothing repairable is left{rest}{lost}", "Read what is lost below.", why
     )
 
 
 def _hand_over(situation: Situation) -> StepView:
     after, title = situation.aftermath, Step.HAND_OVER.value
-    why = "A sync that still has the old ids takes every rebuilt domain for a stranger's and deletes it."
+    why = "A sync with the old ids deletes every rebuilt domain again."
     if after is None or after.proof is None:
         found = "not done: a map of old ids to new ones, and the new passwords"
         return StepView(title, StepState.WAITING, found, "Comes by itself after step 3.", why)
@@ -240,9 +245,9 @@ def _hand_over(situation: Situation) -> StepView:
     ids = counted(sum(after.new_ids.values()), "new id")
     found = f"saved: {ids}, {counted(after.passwords, 'new password')}"
     if situation.is_drill:
-        do = "Practice: the files below go when the drill ends. For real, keep them."
+        do = "Practice: these files go when the drill ends."
     elif after.proof.stale_ids:
-        do = "Give the map to the CI database's owner before any synchronisation is switched on."
+        do = "Give the map to the CI database's owner before any sync runs."
     else:
         do = "Give the passwords to their users; the file is for your eyes only."
     return StepView(title, StepState.DONE, found, do, why)

@@ -114,7 +114,7 @@ class FindingList(VirtualList):
     def _line(self, finding: Finding, width: int) -> list[Piece]:
         is_chosen = finding.key in self._chosen
         mark = ("[x]" if is_chosen else "[ ]") if finding.actions else "   "
-        name = min(30, max(14, width // 4))
+        name = min(30, max(14, width // 5))
         machines = machines_of(finding)
         room = max(0, width - 7 - name - 2 - _MACHINES)
         does = work_of(finding.actions) if finding.actions else f"left alone: {finding.reason}"
@@ -148,10 +148,18 @@ class FindingNote(Lines):
         if item is None:
             return []
         if isinstance(item, FindingGroup):
-            text, tone = f"{item.title}: {item.treatment}.", ""
+            text = f"{item.title}: {item.treatment}."
         else:
-            text, tone = f"{kind_text(item.kind)}  {item.reason}", KIND_CLASSES[item.kind]
-            if item.machines_lost:
-                lost = counted(item.machines_lost, "machine")
-                text += f" {lost} of the CI database cannot be brought back."
-        return [[(f" {line}", tone)] for line in wrap(text, width - 2)[:2]]
+            return _note(item, width)
+        return [[(f" {line}", "")] for line in wrap(text, width - 2)[:2]]
+
+
+def _note(finding: Finding, width: int) -> list[Line]:
+    """Why it is in the list; what is done about it and what cannot be."""
+    kind = f" {kind_text(finding.kind)} "
+    done = f"makes {work_of(finding.actions)}" if finding.actions else "nothing is done about it"
+    lost = f"; {counted(finding.machines_lost, 'VM')} lost for good" if finding.machines_lost else ""
+    return [
+        [(kind, KIND_CLASSES[finding.kind]), (fit(f" {finding.reason}", width - len(kind)), "")],
+        [(fit(f" {done}{lost}", width), "tone--muted")],
+    ]
