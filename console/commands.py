@@ -45,6 +45,8 @@ class Command:
     watch: bool = False
     """Exists in the monitoring mode too."""
     footer: bool = True
+    priority: bool = False
+    """Runs before anything else that was typed behind it is looked at."""
 
     @property
     def action_name(self) -> str:
@@ -78,6 +80,7 @@ COMMANDS: tuple[Command, ...] = (
         "filter",
         ("overview", "watch", "history"),
         watch=True,
+        priority=True,
     ),
     Command(
         "show-all",
@@ -401,6 +404,7 @@ def bindings(scope: str) -> list[Binding]:
             command.action,
             command.label,
             show=command.footer,
+            priority=command.priority,
             id=command.id,
             tooltip=command.help,
         )

@@ -60,7 +60,7 @@ class OverviewScreen(TableScreen):
     def offers(self, command: commands.Command) -> bool:
         if command.id in ("stage", "open"):
             return self.table.current is not None if self.is_mounted else False
-        return True
+        return super().offers(command)
 
     def key_label(self, command: commands.Command) -> str:
         if command.id == "staged":

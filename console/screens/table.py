@@ -151,17 +151,21 @@ class TableScreen(ConsoleScreen):
 
     # --- the filter's box ---------------------------------------------------------------------------------
 
-    def action_filter(self) -> None:
-        """Open the box; what is typed applies at once, enter keeps it, esc brings back what was."""
+    async def action_filter(self) -> None:
+        """Open the box; what is typed applies at once, enter keeps it, esc brings back what was.
+
+        The box has the focus when this returns, and the key is a priority one: what is typed right behind
+        it, in one packet over a slow line, is text and never runs as commands.
+        """
         from textual.widgets import Input
 
         self._filter_before = self.filter
-        for box in self.query("#filter-box").results(Input):
-            box.focus()
-            return
-        box = Input(self.filter.text, placeholder="words, or :missing :hollow :deleting …", id="filter-box")
-        self.mount(box, before="#heading")
-        box.focus()
+        found = list(self.query("#filter-box").results(Input))
+        if not found:
+            hint = "words, or :missing :hollow :deleting …"
+            found = [Input(self.filter.text, placeholder=hint, id="filter-box")]
+            await self.mount(found[0], before="#heading")
+        self.set_focus(found[0])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.set_filter(replace(self.filter, text=event.value.strip()))
@@ -176,6 +180,10 @@ class TableScreen(ConsoleScreen):
         box.remove()
         self.table.focus()
         return True
+
+    def offers(self, command: commands.Command) -> bool:
+        is_typing = command.id == "filter" and any(box.has_focus for box in self.query("#filter-box"))
+        return not is_typing and super().offers(command)
 
     def has_step_back(self) -> bool:
         return bool(self.query("#filter-box")) or not self.filter.is_plain
