@@ -18,10 +18,13 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.binding import BindingType
 
 from console import commands, themes
 from console.commands import Command, Mode
+from console.faults import as_error
+from console.messages import ArmingEnded
 from console.readings import utc_now
 from console.running import RunningApp
 from console.state import identity_of
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from console.session_protocol import ConsoleSession
+    from sync.errors import AbreastError
 
 _SCREENS = {
     "overview": "console.screens.overview:OverviewScreen",
@@ -173,6 +177,7 @@ class ConsoleApp(RunningApp):
 
     def _leave_if(self, confirmed: bool | None) -> None:
         if confirmed:
+            self.operations.stop()
             self.exit(0)
 
     async def action_quit(self) -> None:
@@ -196,13 +201,20 @@ class ConsoleApp(RunningApp):
             )
 
     def _arm_if(self, confirmed: bool | None) -> None:
-        from sync.errors import AbreastError
+        if confirmed:
+            self.run_in_background(self._arm, name="arm")
 
-        if not confirmed:
-            return
+    def _arm(self) -> None:
+        """In a thread: making the write client imports what the first frame did without."""
+        error: AbreastError | None = None
         try:
             self.session.arm()
-        except AbreastError as error:
-            self.show_error(error)
-            return
-        self.console_mode = Mode(self.session.is_armed, False)
+        except Exception as problem:  # noqa: BLE001 - the thread's edge
+            error = as_error(problem, doing="arming")
+        self.post_message(ArmingEnded(error))
+
+    @on(ArmingEnded)
+    def _take_arming(self, message: ArmingEnded) -> None:
+        if message.error is not None:
+            self.show_error(message.error)
+        self.console_mode = Mode(self.session.is_armed, self.console_mode.watching)

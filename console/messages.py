@@ -186,3 +186,11 @@ class RebuildProven(Message):
     def __init__(self, aftermath: Aftermath) -> None:
         super().__init__()
         self.aftermath = aftermath
+
+
+class ArmingEnded(Message):
+    """The write client was made, or was refused with `error`."""
+
+    def __init__(self, error: AbreastError | None) -> None:
+        super().__init__()
+        self.error = error

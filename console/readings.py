@@ -32,10 +32,13 @@ from console.state import (
     first_status,
     row_views,
 )
+from console.threads import in_daemon_thread
 from sync.model import Action, Coverage, CoverageState, Drift, Side
 from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from console.session_protocol import ConsoleSession, HeadlineText
     from sync.errors import AbreastError
     from sync.model import ActualInventory, DesiredInventory
@@ -79,6 +82,10 @@ class ReadingApp(App[int]):
                 first_status(Side.ACTUAL, period_seconds=rates.inventory_seconds),
             ),
         )
+
+    def run_in_background(self, work: Callable[[], object], *, name: str) -> Worker[None]:
+        """Run `work` in a thread that quitting does not wait for; it reads, and posts what it found."""
+        return self.run_worker(in_daemon_thread(work, name=name), name=name, group="background")
 
     def start_reading(self) -> None:
         """Read both sides for the first time, and from then on whenever they are due."""

@@ -1,4 +1,4 @@
-"""Reads both sides in parallel in worker threads and compares them; drops what was superseded.
+"""Reads both sides in parallel in threads and compares them; drops what was superseded.
 
 Threads only post messages; every message carries the generation it belongs to, because a superseded thread
 still runs to its end and posts (Textual cannot stop it). A side is never read faster than it can be.
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
@@ -26,13 +26,19 @@ from console.messages import (
 from sync.model import Action, CoverageState, DriftKind, Side
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from console.session_protocol import ConsoleSession, Progress
     from sync.model import ActualInventory, DesiredInventory, Drift
 
 _PROGRESS_SECONDS = 0.1
 """A reading reports its progress at most this often."""
+
+
+class Background(Protocol):
+    """What a refresher needs of the App."""
+
+    def run_in_background(self, work: Callable[[], object], *, name: str) -> object: ...
+
+    def post_message(self, message: Message) -> bool: ...
 
 
 @dataclass
@@ -68,7 +74,7 @@ class _Cadence:
 class Refresher:
     """Owned by the App, which calls `tick` every second and hands back the messages."""
 
-    def __init__(self, app: App[Any], session: ConsoleSession, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, app: Background, session: ConsoleSession, *, clock: Callable[[], datetime]) -> None:
         rates = session.environment.refresh
         self._app = app
         self._session = session
@@ -127,13 +133,7 @@ class Refresher:
     def _start(self, side: Side, now: datetime, *, full: bool = False) -> None:
         generation = self._cadences[side].begin(now)
         work = self._desired_work(generation) if side is Side.DESIRED else self._actual_work(generation, full)
-        self._app.run_worker(
-            work,
-            name=f"read {side.value} {generation}",
-            group=f"read {side.name.lower()}",
-            thread=True,
-            exit_on_error=False,
-        )
+        self._app.run_in_background(work, name=f"read {side.value} {generation}")
 
     def _desired_work(self, generation: int) -> Callable[[], None]:
         def read() -> Message:
@@ -220,7 +220,7 @@ class Refresher:
                 message = ComparisonBroke(generation, as_error(error, doing="comparing the two sides"))
             self._app.post_message(message)
 
-        self._app.run_worker(work, name=f"compare {generation}", group="compare", thread=True)
+        self._app.run_in_background(work, name=f"compare {generation}")
         return True
 
     def is_latest_comparison(self, generation: int) -> bool:

@@ -42,7 +42,7 @@ class SynchronousApp:
     def __init__(self) -> None:
         self.posted: list[Any] = []
 
-    def run_worker(self, work: Callable[[], None], **_: Any) -> None:
+    def run_in_background(self, work: Callable[[], None], *, name: str) -> None:
         work()
 
     def post_message(self, message: Any) -> bool:

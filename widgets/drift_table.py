@@ -41,7 +41,7 @@ def columns_for(width: int) -> Columns:
     """How the columns share `width` cells: names get what the numbers leave."""
     is_wide = width >= _WIDE
     members, agents, accounts, machines = (9, 8, 10, 6) if is_wide else (5, 5, 5, 5)
-    templates, drift = (11, 18) if is_wide else (0, 15)
+    templates, drift = (11, 18) if is_wide else (0, 17)
     names = max(16, width - 3 - members - agents - 2 - drift - accounts - machines - templates - 1)
     project = min(names // 2, 40)
     return Columns(

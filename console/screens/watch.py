@@ -100,9 +100,7 @@ class WatchScreen(TableScreen):
     def _tell_desktop(self, ringing: Sequence[Alarm]) -> None:
         title = f"{self.console.identity.title}: {counted(len(ringing), 'alarm')}"
         body = "\n".join(alarm.text for alarm in ringing[:5])
-        self.app.run_worker(
-            lambda: desktop.notify(title, body), name="notify the desktop", group="desktop", thread=True
-        )
+        self.console.run_in_background(lambda: desktop.notify(title, body), name="tell the desktop")
 
     # --- showing ------------------------------------------------------------------------------------------
 

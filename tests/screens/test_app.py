@@ -212,3 +212,19 @@ print(sorted(heavy & set(sys.modules)), "textual.widgets._text_area" in sys.modu
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] False False"
+
+
+def test_a_reading_that_hangs_does_not_keep_the_shell_from_coming_back() -> None:
+    code = """
+import sys, time
+from tests.screens.world import FakeSession
+from console.app import ConsoleApp
+session = FakeSession()
+session.read_actual = lambda **_: time.sleep(30)
+async def quit(pilot):
+    await pilot.pause(0.5)
+    await pilot.press("q")
+print(ConsoleApp(session).run(headless=True, auto_pilot=quit), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert done.stderr.strip() == "0"

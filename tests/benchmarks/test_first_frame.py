@@ -1,0 +1,74 @@
+"""The first frame of `abreast` against that of a Textual app with a single Static, in the same run."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import statistics
+import sys
+import time
+from pathlib import Path
+
+STATIC = """
+from textual.app import App
+from textual.widgets import Static
+class Single(App):
+    def compose(self):
+        yield Static("FIRST FRAME")
+Single().run()
+"""
+CONSOLE = """
+import sys
+sys.argv = ["abreast", "--config", "{configuration}"]
+from console.__main__ import main
+main()
+"""
+CONFIGURATION = """
+[environments.qualification]
+title = "FIRST FRAME"
+[environments.qualification.cloudstack]
+file = "{folder}/cloudstack.ini"
+read = "reader"
+[environments.qualification.ci_database]
+url = "sqlite:///{folder}/ci.sqlite"
+"""
+CREDENTIALS = "[reader]\nendpoint = http://127.0.0.1:9/client/api\nkey = key\nsecret = secret\n"
+ROUNDS = 9
+ALLOWED = 1.25
+
+
+def seconds_to_first_frame(code: str) -> float:
+    """From the start of the process to the moment when its words stand on a terminal of 120x40."""
+    start = time.perf_counter()
+    child, terminal = pty.fork()
+    if child == 0:
+        environment = dict(os.environ, TERM="xterm-256color", COLUMNS="120", LINES="40")
+        os.execve(sys.executable, [sys.executable, "-c", code], environment)
+    seen = b""
+    try:
+        while b"FIRST FRAME" not in seen:
+            ready, _, _ = select.select([terminal], [], [], 30)
+            assert ready, f"no frame: {seen[-400:]!r}"
+            seen += os.read(terminal, 65536)
+        return time.perf_counter() - start
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
+
+
+def test_the_first_frame_is_hardly_later_than_that_of_an_empty_app(tmp_path: Path) -> None:
+    configuration = tmp_path / "abreast.toml"
+    configuration.write_text(CONFIGURATION.format(folder=tmp_path))
+    credentials = tmp_path / "cloudstack.ini"
+    credentials.write_text(CREDENTIALS)
+    credentials.chmod(0o600)
+    console = CONSOLE.format(configuration=configuration)
+    for code in (STATIC, console):
+        seconds_to_first_frame(code)
+    pairs = [(seconds_to_first_frame(STATIC), seconds_to_first_frame(console)) for _ in range(ROUNDS)]
+    static, own = (statistics.median(times) for times in zip(*pairs, strict=True))
+    print(f"Static {static * 1000:.0f} ms, abreast {own * 1000:.0f} ms, ratio {own / static:.3f}")
+    assert own <= ALLOWED * static
