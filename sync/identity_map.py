@@ -68,15 +68,19 @@ def identity_map(
         for action in plan.actions
         if action.kind in _WHAT and action.id in new_ids
     ]
-    known = {row.project for row in rows if row.what == "domain"}
     if after is not None:
-        paths = {row.key: row.view.path for row in after.rows if row.view is not None}
-        rows += [
-            Identity("domain", one.key, paths.get(one.key, one.project), one.stored, one.current)
-            for one in stale_ids(after)
-            if one.key not in known
-        ]
+        known = {row.project for row in rows if row.what == "domain"}
+        rows += [row for row in changed_earlier(after) if row.project not in known]
     return tuple(rows)
+
+
+def changed_earlier(after: Drift) -> tuple[Identity, ...]:
+    """The domains whose stored id is another than they have, whichever run made them."""
+    paths = {row.key: row.view.path for row in after.rows if row.view is not None}
+    return tuple(
+        Identity("domain", one.key, paths.get(one.key, one.project), one.stored, one.current)
+        for one in stale_ids(after)
+    )
 
 
 def _old_id(action: Action, plan: Plan, desired: DesiredInventory) -> str:

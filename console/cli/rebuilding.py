@@ -6,6 +6,7 @@ Each step prints what it found to stderr; the result goes to stdout.
 from __future__ import annotations
 
 import argparse
+import shlex
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from console.cli.reading import read_both
 from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
-from sync.model import DesiredInventory, Drift, Plan
+from sync.model import DesiredInventory, Drift, DriftRow, Plan
 
 if TYPE_CHECKING:
     from sync.executor import RunReport
@@ -132,14 +133,16 @@ def _conclude(
 
     session = work.session
     proof = verify(before, after, rules=session.rules)
+    wanted = _wanted(work, arguments.projects, before=before, after=after)
     rows, files = _hand_over(work, arguments.map, desired, after)
     if arguments.format == "json":
         result_json(
             {
                 "runs": [report_json(report) for _, report in work.done],
-                "rebuilt": proof.is_rebuilt,
+                "rebuilt": not (proof.unproven or _left(proof, wanted)),
                 "unproven": proof.unproven,
-                "repairable_left": [row.name for row in proof.repairable],
+                "repairable_left": [row.name for row in _left(proof, wanted)],
+                "repairable_not_chosen": [row.name for row in _not_chosen(proof, wanted)],
                 "for_people": {row.name: row.kind.value for row in proof.for_people},
                 "losses": plain(proof.losses),
                 "stored_ids_to_relink": plain(proof.stale_ids),
@@ -149,21 +152,53 @@ def _conclude(
             }
         )
     else:
-        _print_proof(proof)
+        _print_proof(proof, wanted)
         for path in files:
             result(f"identity map: {path}")
         if work.done:
             result(f"new passwords (mode 0600): {session.environment.credential_file}")
-    return _exit_code(proof, after=after, chosen=arguments.projects, stopped=work.stop.is_set())
+    if work.stop.is_set():
+        return EXIT_STOPPED
+    if proof.unproven:
+        return EXIT_UNKNOWN
+    return EXIT_DRIFT if _left(proof, wanted) else EXIT_DONE
+
+
+def _wanted(work: Rebuild, projects: list[str], *, before: Drift, after: Drift) -> frozenset[str]:
+    """Keys of what this call was to rebuild: the named projects, or all that was not there as it should be.
+
+    What an interrupted run had begun is part of it. What only differs is not, unless it was named.
+    """
+    from sync.recovery import REBUILT
+
+    begun = {action.project for plan, _ in work.done for action in plan.actions}
+    if projects:
+        return frozenset(begun | {row.key for row in choose_rows(after, projects)})
+    return frozenset(
+        begun | {row.key for drift in (before, after) for row in drift.rows if row.kind in REBUILT}
+    )
+
+
+def _left(proof: Verification, wanted: frozenset[str]) -> list[DriftRow]:
+    """What should have been rebuilt and can still be repaired."""
+    return [row for row in proof.repairable if row.key in wanted]
+
+
+def _not_chosen(proof: Verification, wanted: frozenset[str]) -> list[DriftRow]:
+    """What can be repaired and was not asked for."""
+    return [row for row in proof.repairable if row.key not in wanted]
 
 
 def _hand_over(
     work: Rebuild, wanted: Path | None, desired: DesiredInventory, after: Drift
 ) -> tuple[list[Identity], tuple[Path, ...]]:
-    """Write the identity map of all that was done: where it was asked for, else beside the new passwords."""
-    from sync.identity_map import identity_map, write
+    """Write the identity map of all that was done: where it was asked for, else beside the new passwords.
 
-    rows: list[Identity] = []
+    Also where there was nothing to do any more: the run that did it may have been killed before its map.
+    """
+    from sync.identity_map import changed_earlier, identity_map, write
+
+    rows: list[Identity] = list(changed_earlier(after)) if not work.done else []
     for plan, report in work.done:
         rows += [row for row in identity_map(plan, report, desired, after=after) if row not in rows]
     if not rows:
@@ -173,13 +208,21 @@ def _hand_over(
     return rows, write(rows, wanted.parent, name=wanted.stem)
 
 
-def _print_proof(proof: Verification) -> None:
+def _print_proof(proof: Verification, wanted: frozenset[str]) -> None:
+    left, not_chosen = _left(proof, wanted), _not_chosen(proof, wanted)
     if proof.unproven:
         result(f"not verified: {proof.unproven}")
-    elif proof.is_rebuilt:
-        result("verified: nothing repairable is left, both sides read anew")
+    elif left:
+        result(f"not all is rebuilt: {len(left)} can still be repaired. Run it again.")
+    elif not_chosen:
+        result("verified: nothing that was chosen is left to repair, both sides read anew")
     else:
-        result(f"{len(proof.repairable)} projects can still be repaired: run it again")
+        result("verified: nothing repairable is left, both sides read anew")
+    if not_chosen:
+        named = " ".join(shlex.quote(row.name) for row in not_chosen)
+        result(
+            f"left alone, because it was not chosen: {len(not_chosen)}. To repair it: abreast rebuild {named}"
+        )
     rows = [(row.kind.value, row.name, row.reason) for row in (*proof.repairable, *proof.for_people)]
     if rows:
         result(table(rows, header=("drift", "project", "why")))
@@ -193,14 +236,3 @@ def _print_proof(proof: Verification) -> None:
         )
     if proof.disappeared:
         result(f"gone meanwhile, not by abreast: {', '.join(proof.disappeared)}")
-
-
-def _exit_code(proof: Verification, *, after: Drift, chosen: list[str], stopped: bool) -> int:
-    if stopped:
-        return EXIT_STOPPED
-    if proof.unproven:
-        return EXIT_UNKNOWN
-    left = {row.key for row in proof.repairable}
-    if chosen:
-        left &= {row.key for row in choose_rows(after, chosen)}
-    return EXIT_DRIFT if left else EXIT_DONE
