@@ -111,11 +111,13 @@ def questions(actions: Collection[Action]) -> list[str]:
     numbers: dict[str, int] = {}
     for action in actions:
         numbers[action.kind.value] = numbers.get(action.kind.value, 0) + 1
-    samples = ", ".join(action.target for action in list(actions)[:SAMPLES])
-    more = f" … and {len(actions) - SAMPLES} more" if len(actions) > SAMPLES else ""
+    last = len(actions) - 1
+    places = sorted({place * last // (SAMPLES - 1) for place in range(SAMPLES)}) if actions else []
+    samples = [list(actions)[place] for place in places]
+    named = ", ".join(f"{action.kind.value} {action.target.rpartition('/')[2]}" for action in samples)
     return [
         ", ".join(f"{number} × {kind}" for kind, number in numbers.items()) + ".",
-        f"For example {samples}{more}.",
+        f"For example {named}.",
         "Nothing is deleted. What is there already by then is skipped.",
     ]
 
@@ -151,6 +153,11 @@ def noteworthy(run: RunState) -> tuple[Action, ...]:
         elif result is not None and result.outcome is Outcome.NOT_RUN:
             left.append(action)
     return (*bad, *active, *left)
+
+
+def done_count(run: RunState) -> int:
+    """How many of its actions have ended, however; what did not run is not done."""
+    return sum(result.outcome is not Outcome.NOT_RUN for result in run.results.values())
 
 
 def failures(run: RunState) -> int:

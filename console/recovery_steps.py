@@ -15,6 +15,7 @@ from console.recovering import (
     Choice,
     action_count,
     chosen,
+    done_count,
     failures,
     is_unfinished,
     still_repairable,
@@ -130,7 +131,7 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
     total = len(assessment.to_rebuild)
     if not total:
         return f"nothing to rebuild{f' ({counts})' if counts else ''}{lost}", False
-    return f"{counted(total, 'project')} to rebuild: {counts}{lost}", True
+    return f"{total} to rebuild: {counts}{lost}", True
 
 
 def _assess_do(situation: Situation) -> str:
@@ -171,7 +172,7 @@ def _resume_words(situation: Situation) -> str:
     if not situation.is_armed:
         then = f" Then {key('resume')} finishes it." if situation.can_arm else ""
         return f"{run} {_arm_words(situation)}{then}"
-    return f"{run} {key('resume')} finishes it after asking: what is unknown is read, never repeated."
+    return f"{run} {key('resume')} finishes it, after asking."
 
 
 def _rebuild(situation: Situation) -> StepView:
@@ -180,7 +181,7 @@ def _rebuild(situation: Situation) -> StepView:
     if run is None:
         return StepView(Step.REBUILD.value, StepState.WAITING, _ahead(situation), "Comes after step 1.", why)
     bad = failures(run)
-    found = f"{len(run.results)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
+    found = f"{done_count(run)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
     if run.phase is RunPhase.RUNNING:
         do = f"{key('stop')} stops after the running calls; {key('back')} leaves and it runs on."
         return StepView(Step.REBUILD.value, StepState.CURRENT, found, do, why, is_alarming=bool(bad))
@@ -228,9 +229,9 @@ def _verify(situation: Situation) -> StepView:
         do = f"Step 1 lists them; there {key('rebuild')} tries again, after asking."
         found = f"{counted(len(mine), 'project')} can still be repaired{lost}"
         return StepView(title, StepState.BAD, found, do, why, is_alarming=True)
-    rest = f" but {len(others)} left out" if others else ""
+    rest = f"; {len(others)} left out" if others else ""
     return StepView(
-        title, StepState.DONE, f"nothing repairable is left{rest}{lost}", "Read what is lost below.", why
+        title, StepState.DONE, f"nothing of it is left to repair{rest}{lost}", "Read what is lost below.", why
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -169,7 +169,7 @@ class HistoryScreen(ConsoleScreen):
                 message = self.LedgerBroke(as_error(error, doing=doing))
             self.post_message(message)
 
-        self.run_worker(guarded, group="history", thread=True, exclusive=False, exit_on_error=False)
+        self.console.run_in_background(guarded, name=doing)
 
     @on(EntriesRead)
     def _take_entries(self, message: EntriesRead) -> None:
@@ -218,7 +218,7 @@ class HistoryScreen(ConsoleScreen):
     def offers(self, command: commands.Command) -> bool:
         if command.id == "entry":
             return self.is_mounted and self.list.current is not None
-        return True
+        return command.id != "filter" or not any(box.has_focus for box in self.query("#filter-box"))
 
     @on(VirtualList.CursorMoved)
     def _show_offers(self) -> None:
@@ -237,16 +237,19 @@ class HistoryScreen(ConsoleScreen):
         """The first entry of a run, which holds its plan."""
         return next((entry for entry in self._entries if f"run {entry.run_id or ''}" == key), None)
 
-    def action_filter(self) -> None:
-        """Open the box; what is typed applies at once, enter keeps it, esc clears it."""
+    async def action_filter(self) -> None:
+        """Open the box; what is typed applies at once, enter keeps it, esc clears it.
+
+        The box has the focus when this returns: what is typed right behind the key is text.
+        """
         from textual.widgets import Input
 
-        for box in self.query("#filter-box").results(Input):
-            box.focus()
-            return
-        box = Input(self._words, placeholder="words: a project, an action, failed …", id="filter-box")
-        self.mount(box, before="#entries")
-        box.focus()
+        found = list(self.query("#filter-box").results(Input))
+        if not found:
+            hint = "words: a project, an action, failed …"
+            found = [Input(self._words, placeholder=hint, id="filter-box")]
+            await self.mount(found[0], before="#entries")
+        self.set_focus(found[0])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._words = event.value.strip()
@@ -256,7 +259,7 @@ class HistoryScreen(ConsoleScreen):
         self._close_box()
 
     def _close_box(self) -> bool:
-        box: Any = self.query("#filter-box")
+        box = self.query("#filter-box")
         if not box:
             return False
         box.remove()

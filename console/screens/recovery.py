@@ -5,7 +5,6 @@ The screen keeps what is chosen and which step is looked at; the run, its proof 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -21,8 +20,10 @@ from console.recovering import (
     Choice,
     Pace,
     chosen,
+    done_count,
     failures,
     groups,
+    is_unfinished,
     noteworthy,
     plan_for,
     questions,
@@ -144,7 +145,7 @@ class RecoveryScreen(ConsoleScreen):
             else:
                 self.post_message(self.Assessed(generation, drift, found))
 
-        self._thread(work)
+        self.console.run_in_background(work, name="assess")
 
     def _plan(self, drift: Drift, keys: frozenset[str]) -> None:
         self._planning += 1
@@ -158,10 +159,7 @@ class RecoveryScreen(ConsoleScreen):
             else:
                 self.post_message(self.Planned(generation, plan))
 
-        self._thread(work)
-
-    def _thread(self, work: Callable[[], None]) -> None:
-        self.run_worker(work, group="recovery", thread=True, exclusive=False, exit_on_error=False)
+        self.console.run_in_background(work, name="plan the rebuild")
 
     @on(Assessed)
     def _take_assessment(self, message: Assessed) -> None:
@@ -282,11 +280,11 @@ class RecoveryScreen(ConsoleScreen):
             return
         now = self.console.utc_clock()
         self.query_one(ProgressLine).show(
-            len(run.results),
+            done_count(run),
             run.total,
             elapsed=max(0.0, ((run.ended_at or now) - run.started_at).total_seconds()),
             failed=failures(run),
-            words=run.phase.value,
+            words="not finished" if is_unfinished(run) else run.phase.value,
             left=self._pace.seconds_left(run, now) if run.is_going_on else None,
         )
 
@@ -363,10 +361,10 @@ class RecoveryScreen(ConsoleScreen):
             return
         left = [action for action in found.plan.actions if action.id not in found.results]
         texts = [
-            f"Started by {found.operator} at {found.started_at.astimezone():%Y-%m-%d %H:%M}: "
-            f"{len(found.results)} of {counted(len(found.plan.actions), 'action')} are done. To do:",
+            f"Started by {found.operator} at {found.started_at.astimezone():%Y-%m-%d %H:%M}; "
+            f"{len(found.results)} of {counted(len(found.plan.actions), 'action')} are done.",
             *questions(left),
-            "What is unknown is read first and never repeated; what failed is tried again.",
+            "What is unknown is read first; what failed is tried again.",
         ]
         question = ConfirmScreen(f"Finish run {found.run_id}?", texts, str(len(left)), "Finish it")
         self.app.push_screen(question, lambda yes: self._resume_if(yes, found))
