@@ -114,6 +114,11 @@ class TypedConfirm(Vertical):
             box.cursor_position = len(box.value)
 
     @property
+    def expected(self) -> str:
+        """The word to type."""
+        return self._expected
+
+    @property
     def is_right(self) -> bool:
         """Whether the word stands there."""
         return self.query_one("#confirm-word", Input).value.strip() == self._expected.strip()

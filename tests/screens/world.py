@@ -382,7 +382,7 @@ class FakeSession:
                     f"{path}#vm",
                     None,
                     {"max": "10"},
-                    {"vmlimit": "5"},
+                    {"max": "5"},
                     "The CI database has 10, CloudStack 5.",
                     Reversibility.UNDOABLE,
                     undo="set it to 5 again",
