@@ -1,7 +1,7 @@
 """Makes the README's pictures from the drill: `python -m screenshots.make`.
 
-Plays the drill's incident in a sandbox of its own, drives the console through it, and writes one PNG for each screen
-and theme. Needs `rsvg-convert` (Debian: librsvg2-bin) and a monospaced font (fonts-firacode).
+Plays the drill's incident in a sandbox of its own, drives the console through it, and writes one PNG for each
+screen and theme. Needs `rsvg-convert` (Debian: librsvg2-bin) and a monospaced font (fonts-firacode).
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
+from console.screens.confirm import ConfirmScreen
 from console.session import Session
 from sync.drill import practice
 from sync.model import DriftKind
+from widgets.confirm import TypedConfirm
 
 HERE = Path(__file__).resolve().parent
 SIZE = (120, 40)
@@ -41,7 +43,7 @@ def save(app: ConsoleApp, name: str) -> None:
     svg = app.export_screenshot(title="abreast").replace("<text ", '<text xml:space="preserve" ')
     path = HERE / f"{name}.png"
     subprocess.run(
-        ["rsvg-convert", "--width", "1460", "--output", str(path), "/dev/stdin"],
+        ["rsvg-convert", "--width", "1240", "--output", str(path), "/dev/stdin"],
         input=svg.encode(),
         check=True,
     )
@@ -90,8 +92,18 @@ async def _arm(app: ConsoleApp, pilot: Pilot[int]) -> None:
 
 
 async def _rebuild(app: ConsoleApp, pilot: Pilot[int]) -> None:
-    """Confirm the rebuild of everything and take the picture when a third of it is done."""
-    del app, pilot
+    """Confirm the rebuild of everything, and take the pictures when a good part of it is done."""
+    await pilot.press("x")
+    await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+    await pilot.press(*app.screen.query_one(TypedConfirm).expected, "enter")
+    await until(pilot, lambda: app.run_state is not None and _share_done(app) > 0.3, "progress")
+    await in_both_themes(app, pilot, "recovery")
+    await until(pilot, lambda: not app.operations.is_going_on, "the end of the run")
+
+
+def _share_done(app: ConsoleApp) -> float:
+    run = app.run_state
+    return len(run.results) / run.total if run is not None else 0.0
 
 
 def main() -> int:
