@@ -1,4 +1,4 @@
-"""Everything that must hold before a change lands, in one command: `python -m tests [--all] [PYTEST ARGUMENTS]`.
+"""Everything that must hold before a change lands: `python -m tests [--all] [PYTEST ARGUMENTS]`.
 
 Installs the Debian packages that the tests run for real (databases, fonts, tmux), then lints, checks types and
 layers, and runs the tests. `--all` also runs what a plain run takes fixed-seed slices of.
@@ -43,7 +43,7 @@ def install_packages() -> bool:
     install = [*become, "apt-get", "-q", "-y", "--no-install-recommends", "install", *missing]
     done = subprocess.run(install, env=quiet, check=False, stdout=subprocess.DEVNULL)
     if done.returncode != 0:
-        print(f"Could not install {' '.join(missing)}: install them by hand, then run again.", file=sys.stderr)
+        print(f"Could not install {' '.join(missing)}: install them, then run again.", file=sys.stderr)
     return done.returncode == 0
 
 
@@ -51,7 +51,8 @@ def step(name: str, *command: str) -> bool:
     print(f"--- {name}", flush=True)
     started = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, check=False)
-    print(f"--- {name}: {'ok' if done.returncode == 0 else 'FAILED'}, {time.monotonic() - started:.0f} s", flush=True)
+    verdict = "ok" if done.returncode == 0 else "FAILED"
+    print(f"--- {name}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
     return done.returncode == 0
 
 

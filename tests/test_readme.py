@@ -1,5 +1,5 @@
-"""The README shows what the program has: the configuration that the tests load, the keys of the one table, the
-commands of the command line."""
+"""The README shows what the program has: the configuration that the tests load, the keys of the one table,
+the commands of the command line."""
 
 from __future__ import annotations
 
