@@ -53,6 +53,8 @@ class TableScreen(ConsoleScreen):
     def _why_empty(self, total: int) -> str:
         if self.console.drift is None and not total:
             return "Both sides are being read. Rows appear when they have been compared."
+        if not total and not all(status.is_sound for status in self.console.sources):
+            return "Nothing is known yet. e shows what was read and what went wrong."
         if not total:
             return "Neither side has anything."
         if not self.filter.is_plain:
@@ -73,6 +75,7 @@ class TableScreen(ConsoleScreen):
     def show_headline(self) -> None:
         """The findings in words, with the keys that exist here and now, as they are mapped now."""
         app = self.console
+        self.table.empty_text = self._why_empty(len(app.views))
         if app.fault:
             self.query_one(HeadlineBar).show(app.fault, tone="tone--bad")
         elif app.headline is None:
@@ -93,7 +96,7 @@ class TableScreen(ConsoleScreen):
         for side, coverage in ((Side.DESIRED, drift.desired), (Side.ACTUAL, drift.actual)):
             if not coverage.is_complete:
                 shorter = shorter.replace(unread(side, coverage), "")
-        return shorter.strip() or text
+        return shorter.strip() or "Nothing can be compared before both sides are read."
 
     def _hint(self, key: str, words: str) -> str:
         found = commands.by_key(self.SCOPE, key)

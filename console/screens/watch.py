@@ -116,7 +116,8 @@ class WatchScreen(TableScreen):
         for status in silent:
             seconds = status.age_seconds(now)
             words.append(f"{status.label} silent for {age(seconds)}" if seconds else f"{status.label} unread")
-        self.query_one(Banner).show(f"STALE: {', '.join(words)}. What is shown is old." if words else "")
+        rest = "What is shown is old." if self.console.views else "Nothing is known yet."
+        self.query_one(Banner).show(f"STALE: {', '.join(words)}. {rest}" if words else "")
         self.set_class(bool(words), "-stale")
 
     def _is_silent(self, status: SourceStatus) -> bool:

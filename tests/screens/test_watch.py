@@ -169,3 +169,18 @@ def test_the_first_comparison_is_one_alarm() -> None:
     views = [RowView(row) for row in ROWS]
     (alarm,) = row_alarms({}, views, at=NOW, is_first=True)
     assert alarm.text == "4 rows critical at the start: aurora, boreal, cirrus …"
+
+
+async def test_before_anything_was_read_the_wall_says_that_nothing_is_known(
+    told: list[str], rings: list[str]
+) -> None:
+    session = FakeSession(())
+    session.actual_coverage = session.desired_coverage = REFUSED
+    app = console(session, start="watch")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+        assert "Nothing is known yet." in text
+        assert "Nothing can be compared before both sides are read." in text
+        assert "e shows what was read and what went wrong" in text
+        assert rings
