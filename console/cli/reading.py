@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.sessions import session_of
 from console.session import Session
-from sync.errors import EXIT_CRITICAL, EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
+from sync.errors import EXIT_CRITICAL, EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN, IncompleteError
 from sync.model import ActualInventory, Coverage, DesiredInventory, Drift, DriftKind, JsonObject
 
 
@@ -24,10 +24,22 @@ def read_both(
         return desired.result(), actual.result()
 
 
+def is_read(drift: Drift) -> bool:
+    """Whether both sides were read completely."""
+    return drift.desired.is_complete and drift.actual.is_complete
+
+
+def refuse_unread(drift: Drift, consequence: str) -> None:
+    """Raise IncompleteError when a side was not read completely: what was not seen is not absent."""
+    for name, coverage in (("The CI database", drift.desired), ("CloudStack", drift.actual)):
+        if not coverage.is_complete:
+            raise IncompleteError(f"{name} is {_coverage_words(coverage)} {consequence}")
+
+
 def verdict(drift: Drift) -> tuple[int, str]:
     """Exit code and word of one comparison. An unproven side is unknown, whatever else was found."""
     kinds = {row.kind for row in drift.rows}
-    if not (drift.desired.is_complete and drift.actual.is_complete) or DriftKind.UNKNOWN in kinds:
+    if not is_read(drift) or DriftKind.UNKNOWN in kinds:
         return EXIT_UNKNOWN, "unknown"
     if any(kind.is_critical for kind in kinds):
         return EXIT_CRITICAL, "critical"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.changing import confirm, progress, report_json, stop_on_interrupt
 from console.cli.output import plain, result, result_json, say, table
-from console.cli.reading import read_both
+from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
@@ -47,7 +47,9 @@ def rebuild(arguments: argparse.Namespace) -> int:
         _finish_interrupted(work)
         desired, drift = _read(work)
         before = drift
-        if not stop.is_set():
+        if not work.done:
+            refuse_unread(drift, "Nothing is rebuilt.")
+        if is_read(drift) and not stop.is_set():
             drift = _rebuild(work, drift, arguments.projects)
         return _conclude(work, arguments, before=before, after=drift, desired=desired)
 

@@ -66,7 +66,12 @@ class Capabilities:
     def blind_spots(self, calls: tuple[str, ...] = READING_CALLS) -> str:
         """Why this caller's lists prove nothing about what is not in them; empty when they do."""
         problems = []
-        if not self.is_root_admin:
+        if self.role_type == "Admin" and not self.root_id:
+            problems.append(
+                f"{self.caller} was not shown the ROOT domain, so nothing proves that its lists are "
+                "everything: use a key of an account in ROOT, and read again."
+            )
+        elif not self.is_root_admin:
             who = self.caller or "The caller, who could not be asked for (getUser),"
             role = f"role type {self.role_type}" if self.role_type else "an unknown role type"
             problems.append(
