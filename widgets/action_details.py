@@ -32,12 +32,20 @@ def describe(action_id: str) -> str:
     return clean(f"{kind.replace('-', ' ')} {target}")
 
 
+def is_creation(action: Action) -> bool:
+    """Whether there is nothing yet of what it makes."""
+    return action.kind in _CREATIONS
+
+
 def changes(action: Action) -> list[tuple[str, str, str]]:
-    """Field, value now, value afterwards, for people: no ids, and nothing that the target says already."""
-    if action.kind in _CREATIONS:
+    """Field, value now, value afterwards, for people: no ids, and nothing that the target says already.
+
+    A creation has no values now: first what is created, then what it is created with.
+    """
+    if is_creation(action):
         target = action.target.rpartition("/")[2].rpartition(":")[2]
         with_values = [(name, "", value) for name, value in action.parameters.items() if _says_more(name)]
-        return [(_CREATIONS[action.kind], "none", target), *with_values]
+        return [(f"new {_CREATIONS[action.kind]}", "", target), *with_values]
     if action.kind is ActionKind.UPDATE_LIMIT:
         resource = action.target.rpartition("#")[2]
         before = action.precondition.get("max")

@@ -13,6 +13,8 @@ from widgets.virtual_list import Piece, VirtualList
 
 _KIND = 15
 _REVERSIBILITY = 13
+_ROOM_FOR_CHANGES = 24
+"""Cells below which a change would only be a stump; the details below the list have it."""
 
 
 def _names(action: Action, width: int) -> list[Piece]:
@@ -61,7 +63,7 @@ class PlanList(VirtualList):
             *_names(action, names),
             (fit(action.reversibility.value, _REVERSIBILITY), REVERSIBILITY_TONES[action.reversibility]),
         ]
-        if left > 12:
+        if left >= _ROOM_FOR_CHANGES:
             pieces.append((fit("; ".join(change_texts(action)), left), "tone--muted"))
         return pieces
 
@@ -96,7 +98,9 @@ class RunList(VirtualList):
         result = self._results.get(action.id)
         names = _width_of_names(width)
         left = width - 5 - 14 - _KIND - 1 - names
-        detail = result.detail if result is not None and result.detail else "; ".join(change_texts(action))
+        detail = result.detail if result is not None else ""
+        if not detail and left >= _ROOM_FOR_CHANGES:
+            detail = "; ".join(change_texts(action))
         return [
             (f"{index + 1:>4} ", "tone--muted"),
             self._state(action),

@@ -81,6 +81,12 @@ class ConsoleScreen(Screen[ScreenResult]):
         """The footer's words for a command; subclasses add counts."""
         return command.label
 
+    def key_of(self, id: str) -> str:
+        """The first key of the command of that id, as it is mapped now."""
+        found = commands.command(id)
+        assert found is not None, id
+        return commands.shown_keys(found, self.console.session.environment.keys).partition(" ")[0]
+
     def hint_rank(self, command: commands.Command) -> int:
         """Which hints give way where there is no room: the highest first; help is always kept."""
         if command.id == "help":

@@ -4,6 +4,7 @@ truth is in the ledger: leaving the screen changes nothing."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -18,7 +19,7 @@ from sync.model import Outcome
 from widgets.action_details import ActionDetails
 from widgets.cells import counted
 from widgets.kinds import OUTCOME_CLASSES, outcome_text
-from widgets.lines import Line, Lines, wrap
+from widgets.lines import Line, Lines, spread, wrap
 from widgets.progress import ProgressLine
 from widgets.run_list import RunList
 from widgets.virtual_list import VirtualList
@@ -32,10 +33,11 @@ class RunTitle(Lines):
     def __init__(self) -> None:
         super().__init__(id="run-title")
         self._run: RunState | None = None
+        self._words = ""
 
-    def show(self, run: RunState) -> None:
-        """Show how this run stands."""
-        self._run = run
+    def show(self, run: RunState, words: str) -> None:
+        """Show this run, and in words how it stands."""
+        self._run, self._words = run, words
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -47,28 +49,33 @@ class RunTitle(Lines):
         for outcome in Outcome:
             if counts[outcome]:
                 outcomes.append((f"{counts[outcome]} {outcome_text(outcome)}  ", OUTCOME_CLASSES[outcome]))
-        title = f"Run {run.run_id}: {headline(run)}" if run.run_id else f"Run: {headline(run)}"
+        words: list[Line] = [[(f" {line}", "tone--strong")] for line in wrap(self._words, width - 2)]
         wrapped = wrap(run.problem, width - 2)[:_PROBLEM_LINES] if run.problem else []
         problem: list[Line] = [[(f" {line}", "tone--bad")] for line in wrapped]
-        return [*([(f" {line}", "tone--strong")] for line in wrap(title, width - 2)), *problem, outcomes]
+        name: Line = [(f"run {run.run_id} ", "tone--muted")] if run.run_id else []
+        return [*words, *problem, spread(outcomes, name, width)]
 
 
-def headline(run: RunState) -> str:
-    """How the run stands, in words, with what happens next."""
+def headline(run: RunState, key_of: Callable[[str], str]) -> str:
+    """How the run stands, in words, with what happens next; `key_of` names the key of a command."""
     if run.phase is RunPhase.RUNNING:
-        return f"{counted(run.total, 'action')} in order; S stops after the calls that are running."
+        return f"{counted(run.total, 'action')} in order. {key_of('stop')} stops after the calls under way."
     if run.phase is RunPhase.STOPPING:
-        return "stopping: nothing more is sent, what runs is followed to its end."
+        return "Stopping: nothing more is sent, what is under way is followed to its end."
     if has_not_begun(run):
-        return "it did not begin. Nothing was sent; what was confirmed stays staged."
+        return "It did not begin. Nothing was sent; what was confirmed stays confirmed."
     if run.phase is RunPhase.FAILED:
-        return "it could not go on. The ledger has every step; R opens the recovery, which finishes it."
+        return (
+            f"It could not go on; the ledger has every step. {key_of('recover')} finishes it in the recovery."
+        )
     if is_unfinished(run):
-        return "ended before its end. R opens the recovery, which finishes it."
+        return f"Ended before its end. {key_of('recover')} finishes it in the recovery."
     undone = sum(result.outcome is not Outcome.SUCCEEDED for result in run.results.values())
     if undone:
-        return f"finished; {undone} of {run.total} not done. n finds them; they stay staged."
-    return "finished. Both sides are read anew; esc goes back."
+        return (
+            f"Finished, {undone} of {run.total} not done. {key_of('next-failure')} finds what stays staged."
+        )
+    return f"Finished. Both sides are read anew; {key_of('back')} goes back."
 
 
 def has_not_begun(run: RunState) -> bool:
@@ -97,7 +104,7 @@ class ExecutionScreen(ConsoleScreen):
     def _take_run(self, run: RunState | None) -> None:
         if run is None:
             return
-        self.query_one(RunTitle).show(run)
+        self.query_one(RunTitle).show(run, headline(run, self.key_of))
         self.list.show(run.plan.actions, results=run.results, active=run.active)
         self.show_progress()
         self.show_action()

@@ -15,7 +15,7 @@ from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen, QuestionScreen
 from console.state import RunState, without_dependents
 from sync.model import Action, Plan, Reversibility
-from widgets.action_details import ActionDetails, change_texts, describe, undo_text
+from widgets.action_details import ActionDetails, change_texts, describe, is_creation, undo_text
 from widgets.action_list import object_of
 from widgets.cells import clean, counted, fit
 from widgets.lines import Line, Lines, spread, wrap
@@ -63,6 +63,9 @@ class ReviewScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._has_asked_to_run = False
+        self._asked: tuple[Action, ...] = ()
+        """What the plan was asked for last of."""
+        self._generation = 0
 
     def body(self) -> ComposeResult:
         yield PlanTitle()
@@ -86,14 +89,24 @@ class ReviewScreen(ConsoleScreen):
     def _take_staged(self, staged: tuple[Action, ...]) -> None:
         del staged
         self.show_actions()
-        if self.is_current:
+        if self.is_in_front:
             self._plan_staged()
 
+    @property
+    def is_in_front(self) -> bool:
+        """Whether no other screen is above (Textual's `is_current` is also true of the one just below)."""
+        return self.app.screen is self
+
     def _plan_staged(self) -> None:
-        """Have a plan made of what is staged, unless there is one."""
+        """Have a plan made of what is staged, unless there is one, or something needed has just been done:
+        the reading after a run proposes what is left of it anew."""
         staged = self.console.staged
-        if staged and self.current_plan() is None:
-            self.console.operations.make_plan(staged)
+        ids = {action.id for action in staged}
+        is_whole = all(need in ids for action in staged for need in action.needs)
+        operations = self.console.operations
+        is_asked = self._asked == staged and operations.is_latest_plan(self._generation)
+        if staged and is_whole and self.current_plan() is None and not is_asked:
+            self._asked, self._generation = staged, operations.make_plan(staged)
 
     def current_plan(self) -> Plan | None:
         """The plan of exactly what is staged; None while there is none, or it is of something else."""
@@ -112,7 +125,7 @@ class ReviewScreen(ConsoleScreen):
         """What was asked for here has begun: follow it."""
         if self._has_asked_to_run and run is not None and run.is_going_on:
             self._has_asked_to_run = False
-            if self.is_current:
+            if self.is_in_front:
                 self.console.open("execution")
         self.show_title()
 
@@ -140,7 +153,7 @@ class ReviewScreen(ConsoleScreen):
 
     def _next_step(self) -> str:
         app = self.console
-        key = self._key
+        key = self.key_of
         if app.operations.is_going_on:
             return (
                 f"A run is going on; the next one can start when it has ended. {key('follow-run')} shows it."
@@ -157,12 +170,6 @@ class ReviewScreen(ConsoleScreen):
         rest = len(app.staged) - len(app.confirmed)
         left = f"; the other {rest} stay staged" if rest else ""
         return f"{key('run')} runs {counted(len(app.confirmed), 'confirmed action')}{left}."
-
-    def _key(self, id: str) -> str:
-        """The key of a command as it is mapped now."""
-        found = commands.command(id)
-        keys = "" if found is None else commands.shown_keys(found, self.console.session.environment.keys)
-        return keys.partition(" ")[0]
 
     @on(VirtualList.CursorMoved)
     def show_action(self) -> None:
@@ -185,7 +192,7 @@ class ReviewScreen(ConsoleScreen):
         if command.id == "confirm-one" and self.list.cursor_key in self.console.confirmed:
             return "take back"
         if command.id == "run":
-            return f"run {len(self.console.confirmed)} confirmed"
+            return f"run {len(self.console.confirmed)}"
         return super().key_label(command)
 
     def action_confirm_one(self) -> None:
@@ -300,8 +307,14 @@ def _totals(actions: tuple[Action, ...], title: str) -> list[str]:
     undoing = sorted({action.reversibility.value for action in actions})
     lines = [
         f"{total} × {actions[0].kind.value} in {title}, {', '.join(undoing)}:",
-        *(f"  {one.target}: {'; '.join(change_texts(one))}" for one in actions[:SAMPLES]),
+        *(f"  {_sample(one)}" for one in actions[:SAMPLES]),
     ]
     if total > SAMPLES:
         lines.append(f"  … and {total - SAMPLES} more")
     return lines
+
+
+def _sample(action: Action) -> str:
+    """One of many in a line: of a creation, the target says already what is created."""
+    texts = change_texts(action)[is_creation(action) :]
+    return f"{action.target}: {'; '.join(texts)}" if texts else action.target

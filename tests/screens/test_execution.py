@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from console.app import ConsoleApp
@@ -11,10 +13,11 @@ from console.screens.overview import OverviewScreen
 from console.screens.project import ProjectScreen
 from console.screens.review import ReviewScreen
 from console.session import Session
-from console.state import RunPhase
+from console.state import RunPhase, RunState
 from sync.drill import practice
 from sync.errors import GuardError, LeaseHeldError, LedgerError
-from sync.model import DriftKind, Outcome, Subject
+from sync.executor import ExecutionEvent
+from sync.model import ActionResult, DriftKind, Outcome, Subject
 from tests.screens.driving import said, screen_text, settle
 from tests.screens.runs import (
     CIRRUS,
@@ -34,7 +37,7 @@ from tests.screens.runs import (
 )
 from tests.screens.world import HOSTILE, in_sync
 
-SIZES = [(80, 24), (120, 40)]
+SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
 WIDE = {"size": (120, 40), "notifications": True}
 
 
@@ -88,9 +91,10 @@ async def test_one_line_an_action_live(size) -> None:
         session.scripted.gate.set()
         await ended(pilot)
         assert "6/6" in screen_text(app)
-        assert "finished. Both sides are read anew" in screen_text(app)
+        assert "Finished. Both sides are read anew" in screen_text(app)
         assert "S stop" not in footer(app)
         assert "running" not in screen_text(app).splitlines()[0]
+        assert len(session.planned) == 2, "what is staged and what runs: no plan of what is half done"
 
 
 async def test_stop_sends_nothing_more_and_what_was_not_sent_stays_staged() -> None:
@@ -110,13 +114,14 @@ async def test_stop_sends_nothing_more_and_what_was_not_sent_stays_staged() -> N
         assert list(outcomes(app).values()).count(Outcome.SUCCEEDED) == 2
         assert list(outcomes(app).values()).count(Outcome.NOT_RUN) == 4
         text = screen_text(app)
-        assert "ended before its end" in text and "the operator stopped the execution" in text
+        assert "Ended before its end" in text and "the operator stopped the execution" in text
         assert "R recover" in footer(app)
         assert len(app.staged) == 4
         assert dict(app.confirmed) == {}, "what goes on needs a new word"
         await pilot.press("escape")
         assert isinstance(app.screen, ReviewScreen)
         assert "4 actions staged, 0 confirmed" in screen_text(app)
+        assert app.plan_fault == "", "the accounts wait for the reading: what they need is done"
 
 
 async def test_stop_works_after_the_console_was_made_read_only() -> None:
@@ -158,7 +163,7 @@ async def test_a_run_outlives_its_screen_and_is_found_again() -> None:
         assert len(session.scripted.runs) == 1
         await pilot.press("w")
         await pilot.pause()
-        assert "finished. Both sides are read anew" in screen_text(app)
+        assert "Finished. Both sides are read anew" in screen_text(app)
 
 
 async def test_without_a_run_there_is_no_key_that_leads_to_one() -> None:
@@ -257,7 +262,7 @@ async def test_a_failure_says_what_happened_and_stays_staged(size) -> None:
         await begin(pilot)
         await ended(pilot)
         text = screen_text(app)
-        assert "finished; 1 of 6 not done." in text
+        assert "Finished, 1 of 6 not done." in text
         assert "✗ failed" in text and "1 failed" in text
         await pilot.press("n")
         await pilot.pause()
@@ -312,7 +317,7 @@ async def test_a_run_that_is_refused_stays_visible_and_nothing_is_lost(size, err
         assert phase(app) is RunPhase.FAILED
         text = " ".join(screen_text(app).split())
         assert str(error) in text
-        assert "it did not begin. Nothing was sent" in text
+        assert "It did not begin. Nothing was sent" in text
         assert "R recover" not in footer(app)
         assert len(app.staged) == len(app.confirmed) == 6
         await pilot.press("escape")
@@ -334,7 +339,7 @@ async def test_a_run_that_breaks_on_its_way_keeps_what_was_done_and_why(size) ->
         await pilot.pause()
         text = screen_text(app)
         assert "The ledger cannot be written. Free some space." in text
-        assert "it could not go on" in text
+        assert "It could not go on" in text
         assert "✓ succeeded" in text
         assert "R recover" in footer(app)
         assert CIRRUS not in {action.id for action in app.staged}
@@ -452,3 +457,54 @@ async def test_the_repairs_of_a_project_are_staged_confirmed_run_and_found_done(
 
 async def until_read(pilot, app: ConsoleApp) -> None:
     await until(pilot, lambda: app.drift is not None and app.drift.actual.is_complete)
+
+
+# --- pictures ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_of_a_run_in_progress(snap_compare: Callable[..., bool], size) -> None:
+    """Two done, two under way, two waiting; the bar at a third, the rate and the time left."""
+
+    async def look(pilot) -> None:
+        app = await open_review(pilot)
+        plan, clock = app.plan, app.session.clock
+        assert plan is not None
+        app.run_state = RunState(plan, RunPhase.RUNNING, clock(), run_id=RUN_ID)
+        app.open("execution")
+        await pilot.pause()
+        clock.advance(4)
+        for number, action in enumerate(plan.actions[:4]):
+            done = ActionResult(action.id, Outcome.SUCCEEDED, seconds=2.0) if number < 2 else None
+            step = "done" if done else ("waiting", "submitting")[number % 2]
+            app.operations.take_progress(
+                ExecutionEvent(clock(), RUN_ID, action.id, step, done, number, len(plan.actions))
+            )
+        app.now = clock()
+        app.screen.list.move_to(plan.actions[2].id)
+        await pilot.pause()
+
+    assert snap_compare(console_of(RunSession(INCIDENT)), terminal_size=size, run_before=look)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_of_a_run_that_finished_with_a_failure(snap_compare: Callable[..., bool], size) -> None:
+    """Counts by outcome, the failure under the cursor with what CloudStack said; no key for a recovery."""
+    session = RunSession(INCIDENT)
+    session.scripted.results = {
+        JMARTIN: (Outcome.SKIPPED, "Somebody else was quicker: the state is “enabled”, not “disabled”."),
+        LIMIT: (
+            Outcome.FAILED,
+            "CloudStack refused updateResourceLimit for ROOT/ci/dune#vm: 431 Maximum domain resource limits "
+            "for instance can not exceed the parent's 8. Raise the limit of ROOT/ci first.",
+        ),
+    }
+
+    async def look(pilot) -> None:
+        app = await begin(pilot)
+        await ended(pilot)
+        app.clear_notifications()
+        app.screen.list.move_to(LIMIT)
+        await pilot.pause()
+
+    assert snap_compare(console_of(session), terminal_size=size, run_before=look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -34,7 +35,7 @@ from tests.screens.runs import (
 )
 from tests.screens.world import HOSTILE, in_sync
 
-SIZES = [(80, 24), (120, 40)]
+SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
 WIDE = {"size": (120, 40), "notifications": True}
 MANY = tuple(missing(f"p{number:02}") for number in range(8))
 
@@ -211,7 +212,7 @@ async def test_many_of_a_kind_are_confirmed_by_their_typed_count_with_five_sampl
         assert app.focused is not None and app.focused.id == "confirm-cancel"
         text = screen_text(app)
         assert "Confirm 8 × create domain?" in text
-        assert [f"ROOT/ci/p{number:02}:" in text for number in range(8)] == [True] * 5 + [False] * 3
+        assert [f"ROOT/ci/p{number:02}" in text for number in range(8)] == [True] * 5 + [False] * 3
         assert "… and 3 more" in text
         assert "Type 8 to confirm." in text
         await pilot.press("8", "enter")
@@ -422,7 +423,7 @@ async def test_only_what_was_confirmed_is_handed_to_the_executor_under_its_own_d
         await confirm(pilot, CIRRUS, CIRRUS_ACCOUNT)
         session.clock.advance(90)
         await confirm(pilot, LIMIT)
-        assert "x run 3 confirmed" in keys(app)
+        assert "x run 3" in keys(app)
         await run_to_end(pilot)
         ((plan, word),) = session.scripted.runs
         assert list(plan.actions) == wanted
@@ -597,3 +598,61 @@ async def test_names_are_never_markup_and_never_break_a_line(name: str) -> None:
         assert len(app.staged) == 4
         for line in screen_text(app).splitlines():
             assert len(line) <= 80
+
+
+# --- pictures ---------------------------------------------------------------------------------------------
+
+Compare = Callable[..., bool]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_of_a_review_with_some_confirmed(snap_compare: Compare, size) -> None:
+    """Ten actions, three of them confirmed, the account of cirrus under the cursor with what it needs."""
+
+    async def look(pilot) -> None:
+        app = await open_review(pilot)
+        await confirm(pilot, CIRRUS, JMARTIN, LIMIT)
+        app.screen.list.move_to(CIRRUS_ACCOUNT)
+        await pilot.pause()
+
+    rows = (*INCIDENT, missing("eclipse"), missing("fable"))
+    assert snap_compare(console_of(RunSession(rows)), terminal_size=size, run_before=look)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_of_a_read_only_review(snap_compare: Compare, size) -> None:
+    """READ-ONLY in the header, no key that confirms or runs, and how to arm."""
+
+    async def look(pilot) -> None:
+        app = await open_review(pilot)
+        app.screen.list.move_to(LIMIT)
+        await pilot.pause()
+
+    app = console_of(RunSession(INCIDENT, armed=False))
+    assert snap_compare(app, terminal_size=size, run_before=look)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_of_the_question_about_one(snap_compare: Compare, size) -> None:
+    """What changes from what to what, why, and the undo; Cancel has the focus."""
+
+    async def look(pilot) -> None:
+        app = await open_review(pilot)
+        app.screen.list.move_to(LIMIT)
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+
+    assert snap_compare(console_of(RunSession(INCIDENT)), terminal_size=size, run_before=look)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_picture_of_the_question_about_many(snap_compare: Compare, size) -> None:
+    """The total, five samples, how many more, and the count to type."""
+
+    async def look(pilot) -> None:
+        await open_review(pilot)
+        await pilot.press("K")
+        await pilot.pause()
+
+    assert snap_compare(console_of(RunSession(MANY)), terminal_size=size, run_before=look)
