@@ -157,7 +157,7 @@ class FindingNote(Lines):
 def _note(finding: Finding, width: int) -> list[Line]:
     """Why it is in the list; what is done about it and what cannot be."""
     kind = f" {kind_text(finding.kind)} "
-    done = f"makes {work_of(finding.actions)}" if finding.actions else "nothing is done about it"
+    done = f"to do: {work_of(finding.actions)}" if finding.actions else "nothing is done about it"
     lost = f"; {counted(finding.machines_lost, 'VM')} lost for good" if finding.machines_lost else ""
     return [
         [(kind, KIND_CLASSES[finding.kind]), (fit(f" {finding.reason}", width - len(kind)), "")],

@@ -122,7 +122,7 @@ class RecoveryScreen(ConsoleScreen):
         self.findings = self.query_one(FindingList)
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
-        for name in ("run_state", "interrupted", "aftermath", "console_mode"):
+        for name in ("run_state", "interrupted", "aftermath", "console_mode", "ledger_fault"):
             self.follow(name, lambda _: self.show())
         self.follow("now", lambda _: self.show_progress())
         if self.console.session.can_arm:
@@ -214,7 +214,7 @@ class RecoveryScreen(ConsoleScreen):
             run=app.run_state,
             interrupted=app.interrupted,
             aftermath=app.aftermath,
-            problem=self._problem,
+            problem=self._problem or app.ledger_fault,
         )
 
     def _key(self, id: str) -> str:
