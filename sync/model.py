@@ -148,7 +148,7 @@ class DesiredInventory:
     coverage: Coverage
     """`why` may also carry notes on rows that belong to no project, although the reading is complete."""
     projects: Mapping[str, Project] = field(default_factory=lambda: MappingProxyType({}))
-    """By key. Of several projects with one key, all have a problem and the further ones a key with a number."""
+    """By key. Of several projects with one key, all have a problem, and the further ones a numbered key."""
     retired: tuple[Retirement, ...] = ()
 
 

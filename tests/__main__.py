@@ -1,7 +1,7 @@
 """Everything that must hold before a change lands: `python -m tests [--all] [PYTEST ARGUMENTS]`.
 
-Installs the Debian packages that the tests run for real (databases, fonts, tmux), then lints, checks types and
-layers, and runs the tests. `--all` also runs what a plain run takes fixed-seed slices of.
+Installs the Debian packages that the tests run for real (databases, fonts, tmux), then lints, checks types
+and layers, and runs the tests. `--all` also runs what a plain run takes fixed-seed slices of.
 """
 
 from __future__ import annotations
