@@ -1,0 +1,87 @@
+"""The drill in the console as a person plays it: arm, rebuild all, believe only what is read anew."""
+
+from __future__ import annotations
+
+import csv
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from console.app import ConsoleApp
+from console.screens.confirm import ConfirmScreen
+from console.session import Session
+from sync.drill import practice
+from sync.drill_script import Rehearsal
+from sync.model import DriftKind, Outcome
+from sync.plan import repairable
+from tests.screens.driving import screen_text
+from tests.screens.recoveries import answer
+
+
+async def patiently(pilot: Pilot[Any], holds: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for what a real sandbox brings about."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, screen_text(pilot.app)  # type: ignore[arg-type]
+        await pilot.pause(0.02)
+    await pilot.pause()
+
+
+async def test_the_drill_is_recovered_in_the_console() -> None:
+    with practice() as drill:
+        session = Session(drill.environment)
+        try:
+            await _play(session)
+            after = Rehearsal(drill.environment).assess()
+            assert [row.name for row in repairable(after, session.rules)] == ["dune"]
+            lost = {DriftKind.MISSING, DriftKind.HOLLOW, DriftKind.ORPHANED}
+            assert not [row.name for row in after.rows if row.kind in lost]
+            assert [row.name for row in after.rows if row.kind is DriftKind.UNEXPECTED] == ["zephyr"]
+        finally:
+            session.close()
+
+
+async def _play(session: Session) -> None:
+    app = ConsoleApp(session, start="recovery")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await patiently(pilot, lambda: "36 to rebuild: 1 dying, 1 hollow, 34 missing" in screen_text(app))
+        assert "A arms the console" in screen_text(app)
+        await pilot.press("A")
+        await answer(pilot, "drill")
+        await patiently(pilot, lambda: session.is_armed and app.console_mode.armed)
+        await pilot.press("x")
+        await patiently(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert "35 × create domain" in screen_text(app)
+        total = sum(len(finding.actions) for finding in app.screen_stack[-2].chosen)  # type: ignore[attr-defined]
+        await answer(pilot, str(total))
+        await patiently(pilot, lambda: app.run_state is not None and len(app.run_state.results) > 20)
+        assert "S stops after the running calls" in screen_text(app)
+        await patiently(pilot, lambda: app.aftermath is not None)
+        run, after = app.run_state, app.aftermath
+        assert run is not None and after is not None and after.proof is not None
+        assert {result.outcome for result in run.results.values()} == {Outcome.SUCCEEDED}
+        assert not after.problem
+        assert after.proof.untouched == ("zephyr",)
+        assert not after.proof.disappeared
+        text = screen_text(app)
+        assert "nothing of it is left to repair; 1 left out" in text
+        assert "Practice: these files go when the drill ends." in text
+        _check_files(session, after.files, after.passwords)
+        await pilot.press("H")
+        await patiently(pilot, lambda: "✓ chain intact" in screen_text(app))
+
+
+def _check_files(session: Session, files: tuple[str, ...], passwords: int) -> None:
+    vault = session.environment.credential_file
+    assert stat.S_IMODE(vault.stat().st_mode) == 0o600
+    assert passwords == len(session.vault.credentials()) > 100
+    as_csv = next(Path(name) for name in files if name.endswith(".csv"))
+    assert as_csv.parent == vault.parent
+    with as_csv.open(newline="") as file:
+        domains = [row for row in csv.DictReader(file) if row["what"] == "domain"]
+    assert len(domains) == 35
+    assert all(row["new_id"] and row["new_id"] != row["old_id"] for row in domains)
