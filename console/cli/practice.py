@@ -7,23 +7,46 @@ import signal
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from console.cli.output import result, result_json, say
 from sync.errors import EXIT_DONE, UnreachableError, UsageError
 
 
+@contextmanager
+def cleaning_up_when_ended() -> Iterator[None]:
+    """Let ctrl+c, SIGTERM and a closed terminal end the command as KeyboardInterrupt, which cleans up.
+
+    Once: whatever comes while it cleans up is ignored, so that no folder and no sandbox is left behind.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
 def drill(arguments: argparse.Namespace) -> int:
     """`abreast drill`: the incident, then the console on it; without a terminal it plays itself."""
-    if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return _scripted(arguments.scenario)
-    from console.cli.screens import run_app
-    from console.session import Session
-    from sync.drill import practice
+    with cleaning_up_when_ended():
+        if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return _scripted(arguments.scenario)
+        from console.cli.screens import run_app
+        from console.session import Session
+        from sync.drill import practice
 
-    with practice(scenario=arguments.scenario, on_step=say) as incident:
-        return run_app(Session(incident.environment), start="overview")
+        with practice(scenario=arguments.scenario, on_step=say) as incident:
+            return run_app(Session(incident.environment), start="overview")
 
 
 def _scripted(scenario: str) -> int:

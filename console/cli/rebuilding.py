@@ -40,7 +40,7 @@ class Rebuild:
 
 
 def rebuild(arguments: argparse.Namespace) -> int:
-    """`abreast rebuild [PROJECT…]`. Exit code 0 only when nothing repairable is left, read anew."""
+    """`abreast rebuild [PROJECT…]`. Exit code 0 only when nothing of what was chosen is left, read anew."""
     with session_of(arguments) as session, stop_on_interrupt() as stop:
         session.arm()
         work = Rebuild(session, stop)

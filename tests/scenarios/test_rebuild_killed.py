@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import random
-import re
 import signal
 import stat
 import time
@@ -128,9 +127,8 @@ class Incident:
                 person = (user.email, user.firstname, user.lastname)
                 rows.append(("user", where, account.name, user.username, user.state, *person))
         rows.extend(("network", network.domain_path, network.name) for network in found.networks)
-        return sorted(
-            tuple(re.sub(r"-deleted-\d{4}-\d{4}", "-deleted", value) for value in row) for row in rows
-        )
+        # What was renamed out of the way goes on dying at its own pace.
+        return sorted(row for row in rows if "-deleted-" not in row[1])
 
     def assert_record(self) -> None:
         """The ledger is whole, nothing in it is open, and what was unknown has been found out."""
