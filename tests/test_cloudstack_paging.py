@@ -17,10 +17,12 @@ QUERY = Query("listThings", "thing", {"listall": "true"})
 class ListServer:
     """Answers one list as CloudStack does, and misbehaves as told."""
 
-    def __init__(self, rows: int, *, largest: int = 500, per_page: bool = False) -> None:
+    def __init__(self, rows: int, *, largest: int = 500, per_page: bool = False, cut: int = 500) -> None:
         self.rows = [{"id": f"id-{number}"} for number in range(rows)]
         self.largest = largest
         self.per_page = per_page
+        self.cut = cut
+        """At most so many rows a page, without a word about it."""
         self.asked: list[tuple[int, int]] = []
         self.spoil: list[Any] = []
         """Functions of (page, size, answer), each used once, in the order of calls; None leaves it alone."""
@@ -32,7 +34,7 @@ class ListServer:
         self.asked.append((page, size))
         if size > self.largest:
             raise RefusedError("Page size can't exceed max", code=431)
-        rows = self.rows[(page - 1) * size : page * size]
+        rows = self.rows[(page - 1) * size : page * size][: self.cut]
         answer: dict[str, Any] = {} if not self.rows else {"count": len(rows if self.per_page else self.rows)}
         if rows:
             answer["thing"] = rows
@@ -81,7 +83,7 @@ def test_a_page_size_that_is_refused_is_halved_and_remembered() -> None:
     assert habits.page_size == 62
     server.asked.clear()
     assert read(server, habits=habits).proof.problem == ""
-    assert server.asked == [(1, 62), (1, 1)]
+    assert server.asked == [(1, 62), (31, 1)]
 
 
 def test_a_431_about_something_else_is_passed_on_without_halving() -> None:
@@ -205,6 +207,47 @@ def test_a_list_that_shrinks_to_one_row_is_no_per_page_count() -> None:
     listing = read(server, habits=habits)
     assert not habits.counts_per_page
     assert len(listing.rows) == 1
+
+
+@pytest.mark.parametrize("rows", [4, 5, 7, 10, 11, 20, 95])
+@pytest.mark.parametrize("per_page", [True, False], ids=["counts each page", "counts all"])
+def test_a_server_that_gives_less_than_was_asked_for_is_read_in_its_own_pages(
+    rows: int, per_page: bool
+) -> None:
+    """Pages cut to 5 rows where 10 are asked for: without the row behind, 5 of 7 would pass for all."""
+    server = ListServer(rows, per_page=per_page, cut=5)
+    habits = Habits(page_size=10)
+    for _ in range(2):
+        listing = read(server, habits=habits)
+        assert listing.proof.problem == ""
+        assert listing.rows == server.rows
+    assert habits.page_size == 10
+
+
+@pytest.mark.parametrize("size", [5, 10, 20])
+def test_a_list_cut_off_together_with_its_count_is_never_taken_for_all(size: int) -> None:
+    """`count` says 10 on every page, whatever is there: all 25 are found, or it is said that they are not."""
+    server = ListServer(25)
+
+    def cut(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        answer = server(command, parameters)
+        return {**answer, "count": 10} if answer else answer
+
+    listing = Pager(cut, habits=Habits(page_size=size)).read(QUERY)
+    assert listing.proof.problem != "" or len(listing.rows) == 25
+
+
+@pytest.mark.parametrize("size", [5, 10, 20])
+def test_a_server_that_ignores_pages_and_cuts_ends(size: int) -> None:
+    """Every page is the first 10 rows of 25, with a `count` of 10: it can be told from nothing but a full
+    list of 10 that is not paged, and it is not read for ever."""
+    server = ListServer(25)
+
+    def cut(_: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        return {"count": 10, "thing": server.rows[:10]}
+
+    listing = Pager(cut, habits=Habits(page_size=size)).read(QUERY)
+    assert len(listing.rows) >= 10
 
 
 def test_repeated_ids_where_count_tells_nothing_are_a_problem() -> None:

@@ -1,8 +1,10 @@
 """Lists, page by page, with the proof that nothing is missing.
 
-Proven means: distinct ids == rows == `count` before == `count` after. Rows that come or go while pages are
-read shift the pages, so a reading that does not add up is repeated. The traps are measured: 431 above the
-largest page, pages without a list, `{}` for nothing, and releases that count per page.
+Proven means: distinct ids == rows == `count` before == `count` after, and nothing behind the last row: the
+second count is taken where the next row would be, because a server that cuts lists may cut its count too.
+Rows that come or go while pages are read shift the pages, so a reading that does not add up is repeated. The
+traps are measured: 431 above the largest page, pages without a list, `{}` for nothing, and releases that
+count per page.
 """
 
 from __future__ import annotations
@@ -77,19 +79,23 @@ class Pager:
 
     def read(self, query: Query, progress: Progress | None = None) -> Listing:
         """All rows of the list, with the proof; `proof.problem` says why it is none. Raises SourceError."""
+        largest = None
         for _ in range(READINGS):
-            listing = _Reading(self, query, progress).listing()
+            reading = _Reading(self, query, progress, largest=largest)
+            listing = reading.listing()
             if not listing.proof.problem:
                 return listing
+            # A page that was not filled is perhaps all that this server gives at a time, whatever is asked.
+            largest = reading.first_rows or None
         problem = f"{listing.proof.problem} ({READINGS} times)"
         return Listing(listing.rows, replace(listing.proof, problem=problem))
 
     # --- pages ---------------------------------------------------------------------------------------------
 
-    def first(self, query: Query) -> tuple[JsonObject, int]:
-        """The first page and the size that the server accepted for it."""
+    def first(self, query: Query, largest: int | None = None) -> tuple[JsonObject, int]:
+        """The first page, of `largest` rows at most, and the size that the server accepted for it."""
         while True:
-            size = self._habits.page_size
+            size = min(self._habits.page_size, largest or self._habits.page_size)
             try:
                 return self.page(query, 1, size), size
             except RefusedError as refused:
@@ -97,6 +103,7 @@ class Pager:
                     raise
                 # 431 may be about anything, and its text must not decide: a page of one row tells.
                 self.page(query, 1, 1)
+            largest = None
             with self._habits.lock:
                 if self._habits.page_size == size:
                     self._habits.page_size = max(1, size // 2)
@@ -127,16 +134,22 @@ class Pager:
 class _Reading:
     """One attempt at one list."""
 
-    def __init__(self, pager: Pager, query: Query, progress: Progress | None) -> None:
+    def __init__(
+        self, pager: Pager, query: Query, progress: Progress | None, *, largest: int | None = None
+    ) -> None:
         self._pager = pager
         self._query = query
         self._progress = progress
+        self._largest = largest
+        self.first_rows = 0
+        """How many rows the first page had."""
         self._rows: list[JsonObject] = []
         self._pages = 0
 
     def listing(self) -> Listing:
-        first, size = self._pager.first(self._query)
+        first, size = self._pager.first(self._query, self._largest)
         rows = self._take(first)
+        self.first_rows = len(rows)
         if self._pager.counts_per_page:
             return self._until_short(len(rows), size)
         before = _count(first, rows)
@@ -149,12 +162,21 @@ class _Reading:
             numbers = list(range(start, min(start + WAVE, last + 1)))
             for page in self._pager.pages(self._query, numbers, size):
                 self._take(page)
-        recount = self._pager.page(self._query, 1, 1)
-        after = _count(recount, _rows_of(self._query, recount))
-        if after == 1 < before and self._second_row_counts_itself():
-            self._pager.learn_that_count_is_per_page()
-            return self._by_ids()
-        return self._proven(before, after)
+        behind = self._row_behind()
+        after = _count(behind, _rows_of(self._query, behind))
+        if after < before and after <= 1:
+            # Nothing is counted there: either all rows went meanwhile, or each page is counted on its own.
+            recount = self._pager.page(self._query, 1, 1)
+            after = _count(recount, _rows_of(self._query, recount))
+            if after == 1 < before and self._second_row_counts_itself():
+                self._pager.learn_that_count_is_per_page()
+                return self._by_ids(behind)
+        return self._proven(before, after, behind)
+
+    def _row_behind(self) -> JsonObject:
+        """The page of one row that follows all rows: past the end it has no list, only the count (measured
+        on 4.18 and 4.23)."""
+        return self._pager.page(self._query, len(self._rows) + 1, 1)
 
     def _page_two_counts_itself(self, size: int) -> bool:
         """A full page whose `count` is its own size is all there is, or of a release that counts per page."""
@@ -170,9 +192,12 @@ class _Reading:
         """Reads on until a page is not full: all that can be done where `count` tells nothing."""
         while last == size:
             numbers = list(range(self._pages + 1, self._pages + 1 + WAVE))
+            unique = self._unique()
             for page in self._pager.pages(self._query, numbers, size):
                 last = min(last, len(self._take(page)))
-        return self._by_ids()
+            if self._unique() == unique:
+                break  # the same rows again and again: this server does not page
+        return self._by_ids(self._row_behind())
 
     def _take(self, page: JsonObject) -> list[JsonObject]:
         rows = _rows_of(self._query, page)
@@ -183,14 +208,24 @@ class _Reading:
         return rows
 
     def _unique(self) -> int:
-        identity = self._query.identity
-        if len(identity) == 1:
-            return len({row.get(identity[0]) for row in self._rows})
-        return len({tuple(str(row.get(name)) for name in identity) for row in self._rows})
+        return len({self._identity(row) for row in self._rows})
 
-    def _proven(self, before: int, after: int) -> Listing:
+    def _identity(self, row: JsonObject) -> tuple[str, ...]:
+        return tuple(str(row.get(name)) for name in self._query.identity)
+
+    def _cut_off(self, behind: JsonObject) -> str:
+        """Why the rows are not all, when the one behind them is there; empty when it is not."""
+        seen = {self._identity(row) for row in self._rows}
+        if all(self._identity(row) in seen for row in _rows_of(self._query, behind)):
+            return ""
+        return (
+            f"{self._query.name}: {len(self._rows)} rows were given as all, but there is another behind "
+            "them: the list is cut off, so read again"
+        )
+
+    def _proven(self, before: int, after: int, behind: JsonObject) -> Listing:
         unique = self._unique()
-        problem = ""
+        problem = self._cut_off(behind)
         if not len(self._rows) == unique == before == after:
             problem = (
                 f"{self._query.name}: {len(self._rows)} rows with {unique} ids, but a count of {before} "
@@ -198,9 +233,9 @@ class _Reading:
             )
         return self._listing(unique, before=before, after=after, problem=problem)
 
-    def _by_ids(self) -> Listing:
+    def _by_ids(self, behind: JsonObject) -> Listing:
         unique = self._unique()
-        problem = ""
+        problem = self._cut_off(behind)
         if unique != len(self._rows):
             problem = f"{self._query.name}: {len(self._rows)} rows with {unique} ids; read again"
         note = "this release counts each page on its own: read until a page was not full, ids distinct"
