@@ -64,7 +64,7 @@ def _run_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
 def _entry_line(entry: Entry) -> EntryLine:
     payload, word = entry.payload, entry.kind.value
     outcome = payload.get("outcome", "") if word == "outcome" else ""
-    if word in _RUN_WORDS:
+    if word in _RUN_WORDS or "action" not in payload:
         text = entry.summary
     elif outcome:
         word, text = (

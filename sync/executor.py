@@ -24,6 +24,7 @@ from sync.ledger import Clock, Ledger, RunState, utc_now
 from sync.lookup import ReaderLike, WriterLike
 from sync.model import Action, ActionResult, Outcome, Plan
 from sync.operations import OPERATIONS, target_of, unknown_fields
+from sync.pins import Server
 from sync.schedule import ExecutionPolicy, Schedule, failure_budget
 
 __all__ = [
@@ -216,6 +217,7 @@ class Executor:
             )
         for action in plan.actions:
             _guard_action(action)
+        self._ledger.pins.recognise(Server(found.endpoint, found.root_id))
 
     def _refuse_superseded(self, run_id: str) -> None:
         newest = self._ledger.interrupted_run()

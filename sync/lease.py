@@ -1,7 +1,9 @@
 """The lease of an environment: one execution at a time, whoever starts it and from where.
 
-A holder on this machine is asked for by its process id and start time: gone means taken over. A holder on
-another machine (a ledger on PostgreSQL) is believed for `STALE_SECONDS` after its last heartbeat.
+A holder on this machine is asked for by its process id and start time: gone means taken over, and recorded.
+A holder on another machine (a ledger on PostgreSQL) keeps it until a person breaks it, by name and with a
+reason, which is refused while its heartbeats arrive. Heartbeats carry the time of the ledger's database, so
+that no two machines need the same clock.
 """
 
 from __future__ import annotations
@@ -9,21 +11,25 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import shlex
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from sync.errors import LeaseHeldError, LedgerError
+from sync.errors import GuardError, LeaseHeldError, LedgerError
 from sync.ledger_schema import lease as table
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 120.0
+"""After so long without a heartbeat the lease of another machine may be broken."""
 
 Writing = Callable[[], AbstractContextManager[Connection]]
 
@@ -50,6 +56,18 @@ def process_identity(pid: int) -> str | None:
     return None if state in "ZX" else f"{boot}/{started}"
 
 
+def machine_identity() -> str:
+    """What tells where a process id means something: this boot and namespace; "" where that is unknown.
+
+    A host's name does not: containers and cloned machines share it.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
 def _answers(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -58,6 +76,98 @@ def _answers(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+class Standing(Enum):
+    """Of whoever holds a lease."""
+
+    ALIVE = "runs on this machine"
+    GONE = "is gone"
+    BEATING = "runs on another machine"
+    SILENT = "has not been heard of"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lease."""
+
+    owner: str
+    host: str
+    pid: int
+    process: str
+    """See `process_identity`."""
+    machine: str
+    """See `machine_identity`."""
+    since: datetime
+    heartbeat: datetime
+
+    def standing(self, now: datetime, *, is_local: bool) -> Standing:
+        """`now` by the clock of the heartbeats. `is_local`: the ledger is a file, and binds one machine."""
+        here = machine_identity()
+        has_same_name = self.host == socket.gethostname()
+        if self.machine == here if self.machine and here else has_same_name:
+            identity = process_identity(self.pid)
+            same = identity is not None and (not identity or not self.process or identity == self.process)
+            return Standing.ALIVE if same else Standing.GONE
+        if self.silent_for(now) < timedelta(seconds=STALE_SECONDS):
+            return Standing.BEATING
+        # Of a file's only machine an earlier boot is meant: what ran then does not run now.
+        return Standing.GONE if is_local and has_same_name else Standing.SILENT
+
+    def silent_for(self, now: datetime) -> timedelta:
+        return now - self.heartbeat
+
+    @property
+    def words(self) -> str:
+        return f"{self.owner}, process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+    def command_to_break(self, environment: str) -> str:
+        owner = shlex.quote(self.owner)
+        return f"`abreast ledger break-lease --environment {environment} --owner {owner} --reason …`"
+
+
+def holder_of(connection: Connection, environment: str) -> Holder | None:
+    row = connection.execute(select(table).where(table.c.environment == environment)).one_or_none()
+    if row is None:
+        return None
+    return Holder(
+        owner=row.owner,
+        host=row.host,
+        pid=row.pid,
+        process=row.process,
+        machine=row.machine,
+        since=datetime.fromisoformat(row.since),
+        heartbeat=datetime.fromisoformat(row.heartbeat),
+    )
+
+
+def remove(connection: Connection, environment: str) -> None:
+    connection.execute(delete(table).where(table.c.environment == environment))
+
+
+def refuse_breaking(
+    holder: Holder | None, *, environment: str, owner: str, now: datetime, is_local: bool
+) -> None:
+    """Raises GuardError unless the lease is held by `owner`, and by nobody who is still there."""
+    if holder is None:
+        raise GuardError(f"Nobody holds the lease of {environment}: there is nothing to break.")
+    if holder.owner != owner:
+        raise GuardError(
+            f"The lease of {environment} is held by {holder.words}, not by {owner}.",
+            next_step="Whoever is named has to be the one whose execution you mean to end.",
+        )
+    standing = holder.standing(now, is_local=is_local)
+    if standing is Standing.ALIVE:
+        raise GuardError(
+            f"The lease of {environment} is not broken: {holder.words}, is running on this machine.",
+            next_step=f"Stop it there, or end process {holder.pid}; then it is taken over by itself.",
+        )
+    if standing is Standing.BEATING:
+        silent = max(0, round(holder.silent_for(now).total_seconds()))
+        raise GuardError(
+            f"The lease of {environment} is not broken: {holder.words}, gave a sign of life {silent} s ago.",
+            next_step=f"Stop it there. Only {STALE_SECONDS:.0f} s without one make it breakable.",
+        )
 
 
 class Lease:
@@ -69,27 +179,37 @@ class Lease:
         owner: str,
         *,
         writing: Writing,
-        clock: Callable[[], datetime],
+        alone: Writing,
+        now: Callable[[Connection], datetime],
+        is_local: bool,
+        on_taken: Callable[[Connection, Holder], None],
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
-        """`writing` opens a write transaction on the ledger's database."""
+        """`writing` opens a write transaction on the ledger's database, `alone` one at a time of them all;
+        `now` is that database's time; `on_taken` records, before it happens, from whom it is taken."""
         self._environment = environment
         self._owner = owner
         self._writing = writing
-        self._clock = clock
+        self._alone = alone
+        self._now = now
+        self._is_local = is_local
+        self._on_taken = on_taken
         self._heartbeat_seconds = heartbeat_seconds
         self._token = secrets.token_hex(16)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        with self._writing() as connection:
-            query = select(table).where(table.c.environment == self._environment)
-            row = connection.execute(query.with_for_update()).one_or_none()
-            if row is not None and self._is_held(row):
-                raise self._refusal(row)
-            connection.execute(delete(table).where(table.c.environment == self._environment))
-            connection.execute(insert(table).values(**self._row()))
+        with self._alone() as connection:
+            now = self._now(connection)
+            holder = holder_of(connection, self._environment)
+            if holder is not None:
+                standing = holder.standing(now, is_local=self._is_local)
+                if standing is not Standing.GONE:
+                    raise self._refusal(holder, standing, now)
+                self._on_taken(connection, holder)
+            remove(connection, self._environment)
+            connection.execute(insert(table).values(**self._row(now)))
         self._thread.start()
         return self
 
@@ -103,15 +223,14 @@ class Lease:
         """LedgerError when somebody else holds the lease by now: then nothing more may be written."""
         if connection.execute(select(table.c.token).where(self._is_ours())).one_or_none() is None:
             raise LedgerError(
-                f"The lease of {self._environment} was taken over by another process.",
+                f"The lease of {self._environment} was taken over by another process, or was broken.",
                 next_step="This execution ends here. `abreast ledger show` tells who goes on.",
             )
 
     def _is_ours(self) -> ColumnElement[bool]:
         return (table.c.environment == self._environment) & (table.c.token == self._token)
 
-    def _row(self) -> dict[str, str | int]:
-        now = _stamp(self._clock())
+    def _row(self, now: datetime) -> dict[str, str | int]:
         return {
             "environment": self._environment,
             "token": self._token,
@@ -119,36 +238,32 @@ class Lease:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "process": process_identity(os.getpid()) or "",
-            "since": now,
-            "heartbeat": now,
+            "since": now.isoformat(),
+            "heartbeat": now.isoformat(),
+            "machine": machine_identity(),
         }
 
-    def _is_held(self, row: Row[tuple[object, ...]]) -> bool:
-        if row.host == socket.gethostname():
-            identity = process_identity(row.pid)
-            return identity is not None and (not identity or not row.process or identity == row.process)
-        silent_for = self._clock() - datetime.fromisoformat(row.heartbeat)
-        return silent_for < timedelta(seconds=STALE_SECONDS)
-
-    def _refusal(self, row: Row[tuple[object, ...]]) -> LeaseHeldError:
-        since = datetime.fromisoformat(row.since)
+    def _refusal(self, holder: Holder, standing: Standing, now: datetime) -> LeaseHeldError:
+        if standing is Standing.SILENT:
+            minutes = int(holder.silent_for(now).total_seconds() // 60)
+            return LeaseHeldError(
+                f"The lease of {self._environment} is held by {holder.words}, "
+                f"which has given no sign of life for {minutes} min.",
+                next_step="Make sure that nothing of it runs any more, then break it: "
+                f"{holder.command_to_break(self._environment)}.",
+            )
         return LeaseHeldError(
-            f"Another execution is running on {self._environment}: {row.owner}, "
-            f"process {row.pid} on {row.host}, since {since:%Y-%m-%d %H:%M:%S} UTC.",
-            next_step="Wait for it, or stop it there; a process that has died is taken over by itself.",
+            f"Another execution is running on {self._environment}: {holder.words}.",
+            next_step="Wait for it, or stop it there; a process that has died is taken over by itself"
+            + (", on another machine after somebody broke its lease." if not self._is_local else "."),
         )
 
     def _beat(self) -> None:
         while not self._ended.wait(self._heartbeat_seconds):
             try:
                 with self._writing() as connection:
-                    connection.execute(
-                        update(table).where(self._is_ours()).values(heartbeat=_stamp(self._clock()))
-                    )
+                    now = self._now(connection).isoformat()
+                    connection.execute(update(table).where(self._is_ours()).values(heartbeat=now))
             except LedgerError:
                 # The next append fails for the same reason and stops the execution; here nobody listens.
                 continue
-
-
-def _stamp(at: datetime) -> str:
-    return at.isoformat()

@@ -7,138 +7,69 @@ that cannot be written raises `LedgerError`, and then nothing may run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, Select, insert, make_url, select, update
+from sqlalchemy import Connection, Select, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from sync.errors import LedgerError
-from sync.lease import Lease, current_operator
-from sync.ledger_database import cause_of, connect, migrate, prepare_file
+from sync import lease as leases
+from sync.errors import LedgerError, UsageError
+from sync.lease import Holder, Lease, current_operator
+from sync.ledger_check import Chain, check_head, check_pin, check_runs
+from sync.ledger_database import (
+    cause_of,
+    connect,
+    database_now,
+    is_local,
+    migrate,
+    prepare_file,
+    reading_options,
+)
+from sync.ledger_entries import (
+    NO_HASH,
+    Entry,
+    EntryKind,
+    RunState,
+    RunSummary,
+    Verification,
+    canonical,
+    entry_of,
+    hash_of,
+    run_of,
+    stamp,
+)
 from sync.ledger_schema import entries as entries_table
 from sync.ledger_schema import heads as heads_table
+from sync.ledger_schema import pins as pins_table
 from sync.ledger_schema import runs as runs_table
 from sync.model import JsonObject, Outcome
+from sync.pins import Pins
+
+__all__ = [
+    "NO_HASH",
+    "Clock",
+    "Entry",
+    "EntryKind",
+    "Ledger",
+    "RunState",
+    "RunSummary",
+    "Verification",
+    "canonical",
+    "hash_of",
+    "utc_now",
+]
 
 Clock = Callable[[], datetime]
-
-NO_HASH = "0" * 64
-"""What the first entry follows."""
 
 
 def utc_now() -> datetime:
     """The clock of everything that is not under test."""
     return datetime.now(UTC)
-
-
-class EntryKind(Enum):
-    RUN_STARTED = "run started"
-    """Its payload holds the whole plan, so that the run can be resumed from the ledger alone."""
-    RUN_RESUMED = "run resumed"
-    INTENT = "intent"
-    SUBMITTED = "submitted"
-    OUTCOME = "outcome"
-    RUN_ENDED = "run ended"
-
-
-class RunState(Enum):
-    RUNNING = "running"
-    """Or killed: whoever holds the lease knows."""
-    STOPPED = "stopped"
-    """Ended with actions left that may still be run."""
-    FINISHED = "finished"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    seq: int
-    """1, 2, 3, … without gaps within an environment."""
-    environment: str
-    run_id: str | None
-    kind: EntryKind
-    at: datetime
-    operator: str
-    payload: JsonObject
-    previous_hash: str
-    hash: str
-
-    @property
-    def summary(self) -> str:
-        """What it says, in one line for people."""
-        payload = self.payload
-        if self.kind is EntryKind.RUN_STARTED:
-            return f"{len(payload['plan']['actions'])} actions, {payload['policy']}, {_confirmed(payload)}"
-        if self.kind is EntryKind.RUN_RESUMED:
-            return _confirmed(payload)
-        if self.kind is EntryKind.RUN_ENDED:
-            return ", ".join(f"{count} {name}" for name, count in payload["counts"].items() if count)
-        if self.kind is EntryKind.INTENT:
-            said = payload["command"]
-        elif self.kind is EntryKind.SUBMITTED:
-            said = f"job {payload['job_id']}" if payload["job_id"] else "answered"
-        else:
-            said = f"{payload['outcome']} {payload['detail']}".strip()
-        return f"{payload['action']}: {said}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    entries: int
-    head: str
-    """Hash of the last entry; noted down elsewhere it proves everything up to here."""
-    problems: tuple[str, ...] = ()
-
-    @property
-    def is_sound(self) -> bool:
-        return not self.problems
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    run_id: str
-    environment: str
-    operator: str
-    digest: str
-    total: int
-    """Actions of the plan."""
-    started_at: datetime
-    ended_at: datetime | None
-    state: RunState
-    counts: Mapping[Outcome, int] = field(default_factory=dict)
-    """Actions by outcome, once the run has ended."""
-
-    @property
-    def is_resumable(self) -> bool:
-        return self.state is not RunState.FINISHED
-
-
-def canonical(value: object) -> str:
-    """JSON in the one spelling that is hashed: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def hash_of(
-    environment: str,
-    seq: int,
-    *,
-    run_id: str | None,
-    kind: str,
-    at: str,
-    operator: str,
-    payload: str,
-    previous_hash: str,
-) -> str:
-    """SHA-256, hex, over everything that an entry says and what it follows."""
-    content = canonical([environment, seq, run_id, kind, at, operator, payload, previous_hash])
-    return hashlib.sha256(content.encode("ascii")).hexdigest()
 
 
 class Ledger:
@@ -192,7 +123,7 @@ class Ledger:
                     operator=self.operator,
                     digest=digest,
                     total=total,
-                    started_at=_stamp(entry.at),
+                    started_at=stamp(entry.at),
                     state=RunState.RUNNING.value,
                     counts="{}",
                 )
@@ -200,8 +131,12 @@ class Ledger:
             return entry
 
     def resume_run(self, run_id: str, payload: JsonObject) -> Entry:
-        """Write that a run goes on."""
+        """Write that a run goes on, and whose it was where somebody else takes it over."""
+        query = select(runs_table.c.operator).where(runs_table.c.run_id == run_id)
         with self._writing() as connection:
+            earlier = connection.execute(query).scalar_one_or_none()
+            if earlier not in (None, self.operator):
+                payload = {**payload, "taken_over_from": earlier}
             entry = self._append(connection, EntryKind.RUN_RESUMED, payload, run_id)
             self._set_run(connection, run_id, ended_at=None, state=RunState.RUNNING.value)
             return entry
@@ -217,7 +152,7 @@ class Ledger:
             self._set_run(
                 connection,
                 run_id,
-                ended_at=_stamp(entry.at),
+                ended_at=stamp(entry.at),
                 state=state.value,
                 counts=canonical(by_name),
             )
@@ -229,13 +164,53 @@ class Ledger:
 
         While it is held, every append is refused once somebody else has taken it over.
         """
-        lease = Lease(self.environment, owner, writing=self._writing, clock=self._clock)
+        lease = Lease(
+            self.environment,
+            owner,
+            writing=self._writing,
+            alone=self._alone,
+            now=self._database_now,
+            is_local=is_local(self._engine),
+            on_taken=self._record_taking,
+        )
         with lease:
             self._lease = lease
             try:
                 yield
             finally:
                 self._lease = None
+
+    def lease_holder(self) -> Holder | None:
+        """Who executes now, or was killed doing so."""
+        with self._reading() as connection:
+            return leases.holder_of(connection, self.environment)
+
+    def break_lease(self, *, owner: str, reason: str) -> Holder:
+        """Take the lease from `owner`, whose machine is not heard of any more; recorded with the reason.
+
+        Raises UsageError without a reason, GuardError while there are signs of life or somebody else has it.
+        What that execution might still send, it cannot record: its next entry is refused, and it ends.
+        """
+        if not reason.strip():
+            raise UsageError("Breaking a lease needs a reason.", next_step="Give it with --reason.")
+        with self._alone() as connection:
+            now = self._database_now(connection)
+            holder = leases.holder_of(connection, self.environment)
+            leases.refuse_breaking(
+                holder, environment=self.environment, owner=owner, now=now, is_local=is_local(self._engine)
+            )
+            assert holder is not None
+            payload = {**_holder_json(holder), "reason": reason.strip()}
+            self._append(connection, EntryKind.LEASE_BROKEN, payload, None)
+            leases.remove(connection, self.environment)
+            return holder
+
+    @property
+    def pins(self) -> Pins:
+        """Which server this environment is."""
+        return Pins(
+            self.environment, self.operator, reading=self._reading, alone=self._alone, append=self._append
+        )
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -250,7 +225,7 @@ class Ledger:
         """Entries, oldest first; with `limit`, the newest that many."""
         query = select(entries_table).where(entries_table.c.environment == self.environment)
         if since is not None:
-            query = query.where(entries_table.c.at >= _stamp(since))
+            query = query.where(entries_table.c.at >= stamp(since))
         if run_id is not None:
             query = query.where(entries_table.c.run_id == run_id)
         if kinds:
@@ -258,36 +233,43 @@ class Ledger:
         query = query.order_by(entries_table.c.seq.desc()).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(query).all()
-        return [_entry(row) for row in reversed(rows)]
+        return [entry_of(row) for row in reversed(rows)]
 
     def runs(self) -> list[RunSummary]:
         """All runs of the environment, newest first."""
-        query = (
-            select(runs_table)
-            .where(runs_table.c.environment == self.environment)
-            .order_by(runs_table.c.started_at.desc(), runs_table.c.run_id.desc())
-        )
         with self._reading() as connection:
-            return [_run(row) for row in connection.execute(query)]
+            return [run_of(row) for row in connection.execute(self._runs_query())]
 
     def interrupted_run(self) -> RunSummary | None:
         """The newest run, if it was stopped or killed with something left to do."""
         newest = next(iter(self.runs()), None)
         return newest if newest is not None and newest.is_resumable else None
 
-    def verify(self) -> Verification:
-        """Recompute the chain: finds entries that were changed, removed, inserted or reordered."""
+    def verify(self, *, noted: str | None = None) -> Verification:
+        """Recompute the chain: finds entries that were changed, removed, inserted or reordered.
+
+        `noted` is the hash of a last entry that was written down elsewhere: with it, a chain that was cut or
+        rewritten as a whole, its head included, is found as well.
+        """
         query = select(entries_table).where(entries_table.c.environment == self.environment)
+        chain = Chain()
         with self._reading() as connection:
+            pin = connection.execute(
+                select(pins_table).where(pins_table.c.environment == self.environment)
+            ).one_or_none()
             head = connection.execute(self._head_query()).one_or_none()
-            rows = connection.execute(query.order_by(entries_table.c.seq)).yield_per(1000)
-            problems, count, last_hash = _check_chain(rows)
-        if head is None or (head.seq, head.hash) != (count, last_hash):
-            written = head.seq if head is not None else 0
-            problems.append(
-                f"The ledger ends with entry {count}, but {written} were written: its end was altered."
-            )
-        return Verification(entries=count, head=last_hash, problems=tuple(problems))
+            states = {row.run_id: row.state for row in connection.execute(self._runs_query())}
+            for row in connection.execute(query.order_by(entries_table.c.seq)).yield_per(1000):
+                chain.take(row)
+        problems = [
+            *chain.problems,
+            *check_head(chain, (head.seq, head.hash) if head is not None else None),
+            *check_runs(chain, states),
+            *check_pin(chain, pin),
+        ]
+        if noted is not None and noted not in chain.hashes:
+            problems.append(f"No entry has the hash {noted}: what led to it was cut off or rewritten.")
+        return Verification(entries=chain.count, head=chain.last_hash, problems=tuple(problems))
 
     # --- the database -----------------------------------------------------------------------------------
 
@@ -302,7 +284,7 @@ class Ledger:
         values = {
             "run_id": run_id,
             "kind": kind.value,
-            "at": _stamp(at),
+            "at": stamp(at),
             "operator": self.operator,
             "payload": text,
             "previous_hash": head.hash,
@@ -333,6 +315,26 @@ class Ledger:
     def _head_query(self) -> Select[Any, Any]:
         return select(heads_table.c.seq, heads_table.c.hash).where(
             heads_table.c.environment == self.environment
+        )
+
+    def _database_now(self, connection: Connection) -> datetime:
+        return database_now(connection, self._clock)
+
+    def _record_taking(self, connection: Connection, holder: Holder) -> None:
+        self._append(connection, EntryKind.LEASE_TAKEN, _holder_json(holder), None)
+
+    def _runs_query(self) -> Select[Any]:
+        """The newest first by their entries: the clocks of several machines do not tell."""
+        return (
+            select(runs_table)
+            .where(runs_table.c.environment == self.environment)
+            .outerjoin(
+                entries_table,
+                (entries_table.c.environment == runs_table.c.environment)
+                & (entries_table.c.run_id == runs_table.c.run_id)
+                & (entries_table.c.kind == EntryKind.RUN_STARTED.value),
+            )
+            .order_by(entries_table.c.seq.desc().nulls_last(), runs_table.c.started_at.desc())
         )
 
     def _ensure_head(self, connection: Connection) -> None:
@@ -368,9 +370,16 @@ class Ledger:
             ) from None
 
     @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """A write transaction of which one is open at a time, whichever machine began it."""
+        with self._writing() as connection:
+            connection.execute(self._head_query().with_for_update()).one()
+            yield connection
+
+    @contextmanager
     def _reading(self) -> Iterator[Connection]:
         try:
-            with self._engine.connect().execution_options(is_reading=True) as connection:
+            with self._engine.connect().execution_options(**reading_options(self._engine)) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise LedgerError(
@@ -379,64 +388,11 @@ class Ledger:
             ) from None
 
 
-def _check_chain(rows: Iterator[Row[tuple[object, ...]]]) -> tuple[list[str], int, str]:
-    """Problems, number of the last entry, its hash."""
-    problems: list[str] = []
-    expected, previous = 1, NO_HASH
-    for row in rows:
-        if row.seq != expected:
-            gone = f"{expected}" if row.seq == expected + 1 else f"{expected} to {row.seq - 1}"
-            problems.append(f"Entry {gone} was removed.")
-        computed = hash_of(
-            row.environment,
-            row.seq,
-            run_id=row.run_id,
-            kind=row.kind,
-            at=row.at,
-            operator=row.operator,
-            payload=row.payload,
-            previous_hash=row.previous_hash,
-        )
-        if computed != row.hash:
-            problems.append(f"Entry {row.seq} was changed, moved or inserted: its hash does not match.")
-        elif row.previous_hash != previous and row.seq == expected:
-            problems.append(f"Entry {row.seq} does not follow the one before it.")
-        expected, previous = row.seq + 1, row.hash
-    return problems, expected - 1, previous
-
-
-def _stamp(at: datetime) -> str:
-    """Fixed width, UTC: sorts as text."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
-    return Entry(
-        seq=row.seq,
-        environment=row.environment,
-        run_id=row.run_id,
-        kind=EntryKind(row.kind),
-        at=datetime.fromisoformat(row.at),
-        operator=row.operator,
-        payload=json.loads(row.payload),
-        previous_hash=row.previous_hash,
-        hash=row.hash,
-    )
-
-
-def _run(row: Row[tuple[object, ...]]) -> RunSummary:
-    return RunSummary(
-        run_id=row.run_id,
-        environment=row.environment,
-        operator=row.operator,
-        digest=row.digest,
-        total=row.total,
-        started_at=datetime.fromisoformat(row.started_at),
-        ended_at=datetime.fromisoformat(row.ended_at) if row.ended_at else None,
-        state=RunState(row.state),
-        counts={Outcome(name): count for name, count in json.loads(row.counts).items()},
-    )
-
-
-def _confirmed(payload: JsonObject) -> str:
-    return f"confirmed by {payload['confirmed']['by']}"
+def _holder_json(holder: Holder) -> JsonObject:
+    return {
+        "owner": holder.owner,
+        "host": holder.host,
+        "process": holder.pid,
+        "since": stamp(holder.since),
+        "heartbeat": stamp(holder.heartbeat),
+    }

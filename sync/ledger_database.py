@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,10 +14,22 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.errors import ConfigurationError, LedgerError
 
-LATEST_REVISION = "0001"
+LATEST_REVISION = "0002"
 """The schema that this release writes; the newest module of `migrations/versions`."""
 
 _BUSY_SECONDS = 15.0
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "prepare_threshold": None,
+}
+"""libpq's and psycopg's options: a database that went away without a word is missed within 25 s, and a pool
+between us and it (PgBouncer) may hand every transaction to another session."""
+_MIGRATING = 4_105_211_702
+"""Key of PostgreSQL's advisory lock under which one of many migrates."""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -22,14 +37,26 @@ def connect(url: str) -> Engine:
     """An engine for the ledger's URL; ConfigurationError when it is none or its driver is missing."""
     try:
         parsed = make_url(url)
-        options: dict[str, object] = {"hide_parameters": True}
-        if parsed.get_backend_name() == "sqlite":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        options: dict[str, Any] = {"hide_parameters": True}
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
             options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        elif parsed.drivername == "postgresql+psycopg":
+            options["connect_args"] = {
+                name: value for name, value in _POSTGRESQL.items() if name not in parsed.query
+            }
+            options["pool_pre_ping"] = True
+        else:
+            raise ConfigurationError(
+                f"The ledger cannot be kept in {backend}.", next_step="It is SQLite's or PostgreSQL's."
+            )
         engine = create_engine(parsed, **options)
     except SQLAlchemyError:
         raise ConfigurationError(
             "The ledger's URL is not one that SQLAlchemy understands.",
-            next_step="Write it as sqlite:///path or postgresql+psycopg://user@host/name.",
+            next_step="Write it as sqlite:///path or postgresql://user@host/name.",
         ) from None
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -39,7 +66,30 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def is_local(engine: Engine) -> bool:
+    """Whether it is a file, which binds one machine."""
+    return engine.dialect.name == "sqlite"
+
+
+def reading_options(engine: Engine) -> dict[str, Any]:
+    """Of a connection that reads: one moment of the ledger for as long as it is open."""
+    if is_local(engine):
+        return {"is_reading": True}
+    return {"is_reading": True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def database_now(connection: Connection, clock: Callable[[], datetime]) -> datetime:
+    """The database's time where several machines share it, else `clock`'s."""
+    if connection.dialect.name == "sqlite":
+        return clock()
+    now = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    assert isinstance(now, datetime)
+    return now.astimezone(UTC)
 
 
 def _configure_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
@@ -55,6 +105,18 @@ def _begin_sqlite(connection: Connection) -> None:
     """Writers take the write lock at once: a transaction that reads first could not be serialised later."""
     is_reading = connection.get_execution_options().get("is_reading", False)
     connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """Writers wait for nobody longer than SQLite's would, and are told when it is on the disk."""
+    if connection.get_execution_options().get("is_reading", False):
+        return
+    connection.exec_driver_sql(
+        f"SELECT set_config('lock_timeout', '{_BUSY_SECONDS:.0f}s', true),"
+        " set_config('statement_timeout', '30s', true),"
+        " set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+        " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+    )
 
 
 def prepare_file(engine: Engine) -> None:
@@ -77,6 +139,10 @@ def migrate(connection: Connection, name: str) -> None:
     """Bring the schema up to date within the caller's transaction; LedgerError when it is too new."""
     if _revision(connection) == LATEST_REVISION:
         return
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+        if _revision(connection) == LATEST_REVISION:
+            return
     # Only a new or old ledger pays for importing Alembic.
     from alembic import command
     from alembic.config import Config

@@ -1,4 +1,5 @@
-"""The ledger's tables, as `migrations` makes them: entries with the head of their chain, runs, the lease."""
+"""The ledger's tables, as `migrations` makes them: entries with the head of their chain, runs, the
+lease, and which server an environment is pinned to."""
 
 from __future__ import annotations
 
@@ -54,4 +55,18 @@ lease = Table(
     Column("process", String(100), nullable=False),
     Column("since", String(40), nullable=False),
     Column("heartbeat", String(40), nullable=False),
+    Column("machine", String(100), nullable=False, server_default=""),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("root_id", String(100), nullable=False),
+    Column("pinned_at", String(40), nullable=False),
+    Column("pinned_by", String(400), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("shares", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
 )

@@ -126,7 +126,7 @@ def test_rebuilds_a_project_and_records_every_step(bench: Bench) -> None:
     account = next(iter(bench.cloud.accounts.values()))
     assert [user.username for user in account.users] == ["dune-owner", "jmartin"]
     step = ["intent", "submitted", "outcome"]
-    assert bench.kinds() == ["run started", *step * 3, "run ended"]
+    assert bench.kinds() == ["environment pinned", "run started", *step * 3, "run ended"]
     assert bench.ledger.verify().is_sound
     assert bench.ledger.interrupted_run() is None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, inspect, select
@@ -17,35 +18,26 @@ from sync import ledger_schema
 from sync.errors import ConfigurationError, LedgerError
 from sync.ledger import NO_HASH, EntryKind, Ledger, RunState, canonical
 from sync.ledger_database import LATEST_REVISION
+from sync.ledger_entries import exported
 from sync.model import Outcome
+from sync.pins import Server
 from tests.fake_cloudstack import START, Clock
 
+if TYPE_CHECKING:
+    from tests.stores import Store
 
-def url_of(folder: Path) -> str:
-    return f"sqlite:///{folder / 'ledger.sqlite'}"
-
-
-def open_ledger(folder: Path, *, environment: str = "drill") -> Ledger:
-    return Ledger(url_of(folder), environment=environment, operator="ops@console", clock=Clock()).open()
+pytest_plugins = ["tests.stores"]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(tmp_path) as made:
+def ledger(store: Store) -> Iterator[Ledger]:
+    with store.open() as made:
         yield made
 
 
 def fill(ledger: Ledger, count: int) -> None:
     for number in range(1, count + 1):
         ledger.append(EntryKind.SUBMITTED, {"action": "a", "job_id": str(number)}, run_id="run")
-
-
-def tamper(folder: Path, *statements: str) -> None:
-    connection = sqlite3.connect(folder / "ledger.sqlite")
-    with connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
 
 
 # --- writing and reading ------------------------------------------------------------------------------------
@@ -79,8 +71,8 @@ def test_entries_can_be_chosen(ledger: Ledger) -> None:
     assert [entry.seq for entry in ledger.entries(since=START + timedelta(seconds=1))] == [4]
 
 
-def test_environments_in_one_database_have_chains_of_their_own(tmp_path: Path) -> None:
-    with open_ledger(tmp_path) as drill, open_ledger(tmp_path, environment="production") as production:
+def test_environments_in_one_database_have_chains_of_their_own(store: Store) -> None:
+    with store.open() as drill, store.open(environment="production") as production:
         fill(drill, 2)
         fill(production, 3)
         assert [entry.seq for entry in drill.entries()] == [1, 2]
@@ -88,8 +80,8 @@ def test_environments_in_one_database_have_chains_of_their_own(tmp_path: Path) -
         assert drill.verify().is_sound and production.verify().is_sound
 
 
-def test_threads_and_ledgers_append_to_one_chain(tmp_path: Path) -> None:
-    ledgers = [open_ledger(tmp_path), open_ledger(tmp_path)]
+def test_threads_and_ledgers_append_to_one_chain(store: Store) -> None:
+    ledgers = [store.open(), store.open()]
     threads = [threading.Thread(target=fill, args=(ledgers[number % 2], 25)) for number in range(8)]
     for thread in threads:
         thread.start()
@@ -117,15 +109,26 @@ def test_every_kind_has_a_summary(ledger: Ledger) -> None:
         "outcome": "failed",
         "detail": "No.",
         "counts": {"succeeded": 2, "failed": 0},
+        "taken_over_from": "ben@desk",
+        "owner": "ben@desk",
+        "process": 12,
+        "host": "desk",
+        "heartbeat": "2026-07-28T03:12:00.000000Z",
+        "reason": "the desk burns",
+        "endpoint": "https://cloud.example.org",
+        "root_id": "r",
     }
     summaries = {kind: ledger.append(kind, payload, run_id="run").summary for kind in EntryKind}
     assert summaries == {
         EntryKind.RUN_STARTED: "2 actions, staged, confirmed by anna",
-        EntryKind.RUN_RESUMED: "confirmed by anna",
+        EntryKind.RUN_RESUMED: "confirmed by anna, taken over from ben@desk",
         EntryKind.INTENT: "create-domain ROOT/ci/dune: createDomain",
         EntryKind.SUBMITTED: "create-domain ROOT/ci/dune: job 7",
         EntryKind.OUTCOME: "create-domain ROOT/ci/dune: failed No.",
         EntryKind.RUN_ENDED: "2 succeeded",
+        EntryKind.LEASE_TAKEN: "from ben@desk, process 12 on desk, which is gone",
+        EntryKind.LEASE_BROKEN: "of ben@desk, last heard of 2026-07-28T03:12:00.000000Z: the desk burns",
+        EntryKind.PINNED: "https://cloud.example.org with ROOT domain r: the desk burns",
     }
 
 
@@ -206,11 +209,11 @@ COPY = (
         ([COPY], "Entry 6 was changed, moved or inserted"),
     ],
 )
-def test_tampering_is_found(tmp_path: Path, statements: list[str], problem: str) -> None:
-    with open_ledger(tmp_path) as ledger:
+def test_tampering_is_found(store: Store, statements: list[str], problem: str) -> None:
+    with store.open() as ledger:
         fill(ledger, 5)
-    tamper(tmp_path, *statements)
-    with Ledger(url_of(tmp_path), environment="drill", operator="x") as ledger:
+    store.tamper(*statements)
+    with store.open(operator="x") as ledger:
         verified = ledger.verify()
     if problem:
         assert not verified.is_sound
@@ -219,10 +222,10 @@ def test_tampering_is_found(tmp_path: Path, statements: list[str], problem: str)
         assert verified.entries == 0, "only a head noted elsewhere shows that everything was thrown away"
 
 
-def test_a_rewritten_entry_with_a_true_hash_breaks_the_chain(tmp_path: Path) -> None:
+def test_a_rewritten_entry_with_a_true_hash_breaks_the_chain(store: Store) -> None:
     from sync.ledger import hash_of
 
-    with open_ledger(tmp_path) as ledger:
+    with store.open() as ledger:
         fill(ledger, 4)
         entry = ledger.entries()[1]
     payload = canonical({"forged": True})
@@ -236,23 +239,76 @@ def test_a_rewritten_entry_with_a_true_hash_breaks_the_chain(tmp_path: Path) -> 
         payload=payload,
         previous_hash=entry.previous_hash,
     )
-    tamper(tmp_path, f"UPDATE entries SET payload = '{payload}', hash = '{forged}' WHERE seq = 2")
-    with open_ledger(tmp_path) as ledger:
+    store.tamper(f"UPDATE entries SET payload = '{payload}', hash = '{forged}' WHERE seq = 2")
+    with store.open() as ledger:
         assert ledger.verify().problems == ("Entry 3 does not follow the one before it.",)
+
+
+def test_the_end_is_found_missing_even_with_its_head_by_a_hash_noted_elsewhere(store: Store) -> None:
+    with store.open() as ledger:
+        fill(ledger, 5)
+        noted = ledger.verify().head
+        third = ledger.entries()[2].hash
+    store.tamper("DELETE FROM entries WHERE seq > 3", f"UPDATE heads SET seq = 3, hash = '{third}'")
+    with store.open() as ledger:
+        assert ledger.verify().is_sound, "the chain alone cannot know"
+        assert ledger.verify(noted=third).is_sound
+        assert noted in " ".join(ledger.verify(noted=noted).problems)
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE runs SET state = 'finished'", "The run run-1 is stopped by its entries, but finished in"),
+        ("UPDATE runs SET state = 'gibberish'", "but gibberish in the table of runs"),
+        ("DELETE FROM runs", "The run run-1 is stopped by its entries, but not there in the table of runs"),
+        ("UPDATE pins SET root_id = 'other'", "pinned to was changed without an entry"),
+        ("UPDATE pins SET shares = '[\"production\"]'", "pinned to was changed without an entry"),
+        ("DELETE FROM pins", "pinned to was changed without an entry"),
+    ],
+)
+def test_what_is_kept_beside_the_chain_is_compared_with_it(
+    store: Store, statement: str, problem: str
+) -> None:
+    with store.open() as ledger:
+        ledger.begin_run("run-1", {}, digest="", total=1)
+        ledger.end_run("run-1", {}, state=RunState.STOPPED, counts={})
+        ledger.pins.recognise(Server("https://cloud.example.org/client/api", "root"))
+        assert ledger.verify().is_sound
+        store.tamper(statement)
+        assert [problem in found for found in ledger.verify().problems] == [True]
+
+
+def test_an_export_can_be_verified_without_this_code(ledger: Ledger) -> None:
+    fill(ledger, 2)
+    ledger.append(EntryKind.INTENT, {"action": "été “[/x]”", "n": [1, None, 0.5]}, run_id=None)
+    previous = NO_HASH
+    for line in [json.dumps(exported(entry)) for entry in ledger.entries()]:
+        *values, found = json.loads(line).values()
+
+        def text(value: object) -> str:
+            return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+        assert values[7] == previous
+        values[6] = text(values[6])
+        previous = hashlib.sha256(text(values).encode()).hexdigest()
+        assert found == previous
+    assert previous == ledger.verify().head
 
 
 # --- the database -------------------------------------------------------------------------------------------
 
 
-def test_it_is_written_ahead_and_fully_synchronous(ledger: Ledger) -> None:
-    with ledger._engine.connect() as connection:
+def test_it_is_written_ahead_and_fully_synchronous(file: Store) -> None:
+    with file.open() as ledger, ledger._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
-def test_the_file_is_its_owners_alone(ledger: Ledger, tmp_path: Path) -> None:
-    fill(ledger, 1)
-    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("ledger.sqlite*")}
+def test_the_file_is_its_owners_alone(file: Store, tmp_path: Path) -> None:
+    with file.open() as ledger:
+        fill(ledger, 1)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("ledger.sqlite*")}
     assert modes == dict.fromkeys(("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"), 0o600)
 
 
@@ -283,17 +339,17 @@ def test_the_schema_is_made_without_an_alembic_ini_in_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with open_ledger(tmp_path / "deep" / "down") as ledger:
+    with Ledger(f"sqlite:///{tmp_path / 'deep' / 'down' / 'l.sqlite'}", environment="drill") as ledger:
         fill(ledger, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
 
-def test_it_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+def test_it_can_be_opened_by_many_at_once(store: Store) -> None:
     errors: list[Exception] = []
 
     def open_one() -> None:
         try:
-            open_ledger(tmp_path).close()
+            store.open().close()
         except LedgerError as error:
             errors.append(error)
 
@@ -305,16 +361,16 @@ def test_it_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
     assert errors == []
 
 
-def test_a_ledger_of_a_newer_release_is_refused(tmp_path: Path) -> None:
-    open_ledger(tmp_path).close()
-    tamper(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+def test_a_ledger_of_a_newer_release_is_refused(store: Store) -> None:
+    store.open().close()
+    store.tamper("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(LedgerError, match="newer abreast"):
-        open_ledger(tmp_path)
+        store.open()
 
 
-def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
-    with open_ledger(tmp_path) as ledger:
-        tamper(tmp_path, "DROP TABLE entries")
+def test_what_cannot_be_written_says_so(store: Store) -> None:
+    with store.open() as ledger:
+        store.tamper("DROP TABLE entries")
         with pytest.raises(LedgerError, match="cannot be written") as caught:
             fill(ledger, 1)
         assert "Nothing is sent to CloudStack" in str(caught.value)
@@ -325,12 +381,12 @@ def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_hold_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="cannot be opened"):
-        open_ledger(tmp_path / "file" / "below")
+        Ledger(f"sqlite:///{tmp_path / 'file' / 'below' / 'l.sqlite'}", environment="drill").open()
 
 
-def test_no_payload_is_in_an_error(tmp_path: Path) -> None:
-    with open_ledger(tmp_path) as ledger:
-        tamper(tmp_path, "DROP TABLE entries")
+def test_no_payload_is_in_an_error(store: Store) -> None:
+    with store.open() as ledger:
+        store.tamper("DROP TABLE entries")
         with pytest.raises(LedgerError) as caught:
             ledger.append(EntryKind.INTENT, {"action": "visible-nowhere"}, run_id="run")
         assert "visible-nowhere" not in str(caught.value)
@@ -346,11 +402,11 @@ def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
     assert "hidden-word" not in str(caught.value)
 
 
-def test_what_was_written_is_there_for_another_program(tmp_path: Path) -> None:
+def test_what_was_written_is_there_for_another_program(store: Store) -> None:
     """The documented columns, read without this code."""
-    with open_ledger(tmp_path) as ledger:
+    with store.open() as ledger:
         fill(ledger, 1)
-    engine = create_engine(url_of(tmp_path))
+    engine = create_engine(store.url)
     connection: Connection
     with engine.connect() as connection:
         row = connection.execute(select(ledger_schema.entries)).one()
