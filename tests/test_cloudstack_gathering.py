@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,9 @@ DOMAINS = [
 PLAIN = {"id": "vm-1", "name": "plain", "domainid": "dune", "account": "dune"}
 OWNED = {"id": "vm-2", "name": "owned", "domainid": "dune", "projectid": "p", "project": "nightly"}
 HIDDEN = {"id": "vm-3", "name": "hidden", "domainid": "dune", "account": "dune"}
+OWN = {"id": "a", "name": "admin", "username": "admin", "domainid": "root", "accountid": "a"}
+ALWAYS = {"listAccounts": [OWN], "listUsers": [OWN]}
+"""The caller's own account and user."""
 HIDDEN_OWNED = {"id": "vm-4", "name": "both", "domainid": "dune", "projectid": "p", "project": "nightly"}
 
 
@@ -35,7 +39,7 @@ def server(
             key, rows = "domain", DOMAINS
         else:
             key = command.removeprefix("list").lower().removesuffix("s")
-            rows = lists.get(command, [])
+            rows = (ALWAYS | lists).get(command, [])
         start = (int(parameters["page"]) - 1) * int(parameters["pagesize"])
         return {"count": len(rows), key: rows[start : start + int(parameters["pagesize"])]} if rows else {}
 
@@ -134,6 +138,34 @@ def test_without_root_in_the_list_nothing_is_complete() -> None:
     inventory = gather(rootless)
     assert inventory.coverage.state is CoverageState.PARTIAL
     assert "ROOT itself is not among the domains" in inventory.coverage.why
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ({"listAccounts": []}, "The caller itself, admin/admin .* is not among the accounts"),
+        ({"listUsers": [{**OWN, "username": "other"}]}, "is not among the users that were listed"),
+        ({"listUsers": [{**OWN, "domainid": "dune"}]}, "is not among the users that were listed"),
+        ({"listNetworks": [{"id": "n"}]}, "1 running VMs were listed, but no volumes"),
+        ({"listVolumes": [{"id": "v"}]}, "1 running VMs were listed, but no networks"),
+    ],
+)
+def test_a_list_that_got_lost_on_its_way_is_not_an_empty_one(
+    lost: dict[str, list[dict[str, Any]]], words: str
+) -> None:
+    """`{}` means nothing, and is what is left of a list that was cut away: what else was read tells."""
+    running = {**PLAIN, "state": "Running"}
+    inventory = gather(server(lambda _: [running], **lost), capabilities())
+    assert inventory.coverage.state is CoverageState.PARTIAL
+    assert re.search(words, inventory.coverage.why)
+
+
+def test_volumes_without_their_machines_are_not_believed() -> None:
+    volumes = [{"id": "v", "name": "ROOT-1", "domainid": "dune", "virtualmachineid": "vm-1"}]
+    inventory = gather(server(lambda _: [], listVolumes=volumes), capabilities())
+    assert "Volumes of VMs were listed, but no VMs" in inventory.coverage.why
+    detached = [{"id": "v", "name": "DATA-1", "domainid": "dune"}]
+    assert gather(server(lambda _: [], listVolumes=detached), capabilities()).coverage.is_complete
 
 
 def test_many_lists_that_end_alike_are_said_once() -> None:

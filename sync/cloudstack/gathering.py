@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -313,6 +313,7 @@ class Gathering:
         domains = self._results["domains"]
         if root_id and not any(row.get("id") == root_id for row in domains.rows):
             reasons.append("ROOT itself is not among the domains that were listed.")
+        reasons += self._contradictions()
         why = " ".join(reason for reason in reasons if reason)
         proofs = self._proofs()
         if paths.assumed:
@@ -328,6 +329,37 @@ class Gathering:
             )
         state = CoverageState.PARTIAL if why else CoverageState.COMPLETE
         return Coverage(state, why, proofs, self._server.caller, root_id)
+
+    def _contradictions(self) -> Iterator[str]:
+        """Lists that came without an error and cannot be true beside what else was read.
+
+        `{}` is how CloudStack answers for nothing (measured), so a list that got lost on its way looks proven
+        and empty. The caller's own account and user are in their lists as ROOT is in its own; a running VM
+        has a root volume and a network, an attached volume its VM.
+        """
+        server = self._server
+        if server.is_root_admin and server.account:
+            for name, of_row, own in (
+                ("accounts", "name", server.account),
+                ("users", "username", server.user),
+            ):
+                result = self._results.get(name)
+                if result is None or not result.is_proven:
+                    continue
+                here = (row for row in result.rows if row.get("domainid") == server.domain_id)
+                if all(row.get(of_row) != own for row in here):
+                    yield f"The caller itself, {server.caller}, is not among the {name} that were listed."
+        running = sum(row.get("state") == "Running" for row in self._results["vms"].rows)
+        for name in ("volumes", "networks"):
+            if running and self._is_empty(name):
+                yield f"{running} running VMs were listed, but no {name}: one of the two lists is not true."
+        attached = [] if "volumes" not in self._results else self._results["volumes"].rows
+        if self._is_empty("vms") and any(row.get("virtualmachineid") for row in attached):
+            yield "Volumes of VMs were listed, but no VMs: one of the two lists is not true."
+
+    def _is_empty(self, name: str) -> bool:
+        result = self._results.get(name)
+        return result is not None and result.is_proven and not result.rows
 
 
 def _reasons(results: Iterable[Result]) -> list[str]:
