@@ -1,0 +1,166 @@
+"""How fast it is, in this very run against what it is measured by: `python -m tests.benchmarks [NAME…]`.
+
+Prints one line a benchmark. Nothing here is asserted: on a busy machine a time proves little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sync.cloudstack import Reader
+from sync.drift import compare
+from sync.model import ActualInventory, DesiredInventory, Scope
+from sync.sandbox.process import SandboxProcess
+from sync.secret import Secret
+from sync.settings import Credentials
+from tests import examples
+
+ROUNDS = 9
+PROJECTS = 5_000
+
+
+def median(run: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Seconds, the median of so many runs."""
+    spent = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        spent.append(time.perf_counter() - start)
+    return statistics.median(spent)
+
+
+def first_frame() -> str:
+    """`abreast` against a Textual app with a single Static: to the first words on a terminal of 120x40."""
+    from tests.benchmarks.test_first_frame import CONFIGURATION, CONSOLE, CREDENTIALS, STATIC
+    from tests.benchmarks.test_first_frame import seconds_to_first_frame as seconds
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        configuration, credentials = folder / "abreast.toml", folder / "cloudstack.ini"
+        configuration.write_text(CONFIGURATION.format(folder=folder))
+        credentials.touch(mode=0o600)
+        credentials.write_text(CREDENTIALS)
+        console = CONSOLE.format(configuration=configuration)
+        pairs = [
+            (seconds(STATIC, bytecode=folder / "cache"), seconds(console, bytecode=folder / "cache"))
+            for _ in range(1 + ROUNDS)
+        ][1:]
+    single, own = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return f"one Static {single * 1000:.0f} ms, abreast {own * 1000:.0f} ms, ratio {own / single:.2f}"
+
+
+def first_paint() -> str:
+    """The table of 5,000 and 10,000 rows against Textual's DataTable."""
+    from tests.benchmarks.test_table import ours, theirs
+    from tests.screens.world import in_sync
+    from widgets.values import RowView
+
+    said = []
+    for count in (5_000, 10_000):
+        views = [RowView(in_sync(f"project-{number:05d}")) for number in range(count)]
+        own = statistics.median([asyncio.run(ours(views)) for _ in range(3)])
+        other = statistics.median([asyncio.run(theirs(views)) for _ in range(3)])
+        said.append(f"{count} rows: {own * 1000:.0f} ms, DataTable {other * 1000:.0f} ms")
+    return "; ".join(said)
+
+
+def large_lab() -> tuple[DesiredInventory, ActualInventory]:
+    """5,000 projects with four members and three machines each; one in a hundred is not there."""
+    names = [f"project-{number:05d}" for number in range(PROJECTS)]
+    people = {name: [f"{name}-{place}" for place in range(4)] for name in names}
+    desired = examples.desired(*(examples.project(name, *people[name], quotas={"vm": 10}) for name in names))
+    domains = [examples.domain(name, limits={"vm": 10}) for name in names if not name.endswith("00")]
+    actual = examples.actual(
+        *domains,
+        accounts=[examples.account(domain, *people[domain.name]) for domain in domains],
+        vms=[examples.vm(f"{domain.name}-{number}", domain) for domain in domains for number in range(3)],
+    )
+    return desired, actual
+
+
+def loop(desired: DesiredInventory, actual: ActualInventory) -> int:
+    """The least that a comparison must do: look at every domain, account, user and VM once, by its key."""
+    by_name = {domain.name.casefold(): domain for domain in actual.domains}
+    accounts = {account.domain_id: account for account in actual.accounts}
+    machines: dict[str, int] = {}
+    for vm in actual.vms:
+        machines[vm.domain_id] = machines.get(vm.domain_id, 0) + 1
+    differing = 0
+    for key, project in desired.projects.items():
+        domain = by_name.get(key)
+        account = accounts.get(domain.id) if domain is not None else None
+        if domain is None or account is None:
+            differing += 1
+            continue
+        users = {user.username: user for user in account.users}
+        for member in project.members:
+            user = users.get(member.username)
+            wrong = user is None or user.email != member.email or user.firstname != member.firstname
+            differing += wrong or user is None or (user.state == "enabled") != member.enabled
+        differing += any((domain.limits or {}).get(name) != value for name, value in project.quotas.items())
+    return differing
+
+
+def comparing() -> str:
+    """`compare` of 5,000 projects against the shortest loop that looks at everything once."""
+    desired, actual = large_lab()
+    own, least = (
+        median(lambda: compare(desired, actual)),
+        median(lambda: loop(desired, actual)),
+    )
+    return f"{PROJECTS} projects: {own * 1000:.0f} ms, a bare loop {least * 1000:.0f} ms"
+
+
+def reading() -> str:
+    """The Reader's inventory of the sandbox's large world, limits included and left out."""
+    scope = Scope("ROOT/ci")
+    with SandboxProcess.start(world="large", service_times=False) as sandbox:
+        ready = sandbox.ready
+        credentials = Credentials(ready.url, Secret(ready.key), Secret(ready.secret))
+        with Reader(credentials, clock=lambda: datetime.now(UTC)) as reader:
+            reader.capabilities()
+            whole = reader.inventory(scope, limits=True)
+            assert whole.coverage.is_complete, whole.coverage.why
+            before = reader.calls
+            ours = time.process_time()
+            full = median(lambda: reader.inventory(scope, limits=True), 3)
+            ours = (time.process_time() - ours) / 3
+            calls = (reader.calls - before) // 3
+            quick = median(lambda: reader.inventory(scope, limits=False, users=False, previous=whole), 3)
+    rows = len(whole.domains) + len(whole.accounts) + len(whole.vms)
+    return (
+        f"{rows} domains, accounts and VMs: {full:.1f} s with limits ({calls} calls, {ours:.1f} s in the "
+        f"Reader, the rest is the sandbox's), {quick:.1f} s without"
+    )
+
+
+BENCHMARKS: dict[str, Callable[[], str]] = {
+    "first-frame": first_frame,
+    "table": first_paint,
+    "compare": comparing,
+    "inventory": reading,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all if none")
+    chosen = parser.parse_args(arguments).names or list(BENCHMARKS)
+    unknown = set(chosen) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(BENCHMARKS)}")
+    for name in chosen:
+        print(f"{name}: {BENCHMARKS[name]()}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
