@@ -30,6 +30,8 @@ COMMANDS = (
     "rebuild",
 )  # fmt: skip
 PATIENCE = 60.0
+pytestmark = pytest.mark.xdist_group("cli")
+"""One lab for all, which the tests change in their order."""
 
 
 @dataclass(frozen=True)

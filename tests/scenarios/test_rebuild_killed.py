@@ -39,6 +39,8 @@ WORD = "lab\n"
 CALLS = 260
 """Changing calls of a rebuild that nobody kills, at least."""
 PATIENCE = 90.0
+pytestmark = pytest.mark.xdist_group("rebuild killed")
+"""They share what a rebuild leaves that nobody kills."""
 
 
 @dataclass(frozen=True)
