@@ -27,7 +27,7 @@ from console.faults import as_error
 from console.messages import ArmingEnded
 from console.readings import utc_now
 from console.running import RunningApp
-from console.state import identity_of
+from widgets.identity import identity_of
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sync.errors import AbreastError
 
 _SCREENS = {
+    "opening": "console.screens.opening:OpeningScreen",
     "overview": "console.screens.overview:OverviewScreen",
     "project": "console.screens.project:ProjectScreen",
     "watch": "console.screens.watch:WatchScreen",
@@ -93,21 +94,27 @@ class ConsoleApp(RunningApp):
     # --- starting -----------------------------------------------------------------------------------------
 
     def get_default_screen(self) -> Screen[Any]:
-        return self.make_screen("watch" if self._start_screen == "watch" else "overview")
+        """The first frame: who and what this is. All that the real screens need is imported behind it."""
+        return self.make_screen("opening", self.identity, self.console_mode.word)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._begin)
 
-    def _begin(self) -> None:
-        if not gc.isenabled():
-            # Who started the App holds collecting back until the first frame: see `console.cli.screens`.
-            gc.enable()
-            gc.freeze()
+    async def _begin(self) -> None:
+        """Behind the first frame: import and show the real screen, then read."""
+        self.know_sources()
+        name = "watch" if self._start_screen == "watch" else "overview"
+        self.add_mode(name, lambda: self.make_screen(name))
+        await self.switch_mode(name)
         self.start_reading()
         if self.session.can_arm and not self.console_mode.watching and self._start_screen != "recovery":
             self.operations.look_for_interrupted()
         if self._start_screen not in ("overview", "watch"):
             self.open(self._start_screen)
+        if not gc.isenabled():
+            # Who started the App holds collecting back until now: see `console.cli.screens`.
+            gc.enable()
+            gc.freeze()
 
     # --- screens ------------------------------------------------------------------------------------------
 

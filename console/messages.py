@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from sync.model import Outcome
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -164,6 +162,8 @@ class InterruptedRunFound(Message):
     ) -> None:
         """`results` are those that stand, by action id: what failed or is unknown is tried or read again."""
         super().__init__()
+        from sync.model import Outcome
+
         standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
         self.results = {id: result for id, result in results.items() if result.outcome in standing}
         self.run_id = run_id

@@ -1,13 +1,13 @@
-"""The values of the App, and the handlers that replace them when a reading or a comparison has ended.
+"""The values of the App, and the messages by which they change: threads post, `console.intake` decides.
 
-Worker threads only post; every value changes here, on the event loop, and superseded messages are dropped.
+Nothing of the domain is imported here when the module is: the first frame does without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -23,25 +23,18 @@ from console.messages import (
     ReadingBroke,
     SourceProgressed,
 )
-from console.refresh import Refresher
-from console.state import (
-    RunState,
-    actual_status,
-    after_reading,
-    desired_status,
-    first_status,
-    row_views,
-)
 from console.threads import in_daemon_thread
-from sync.model import Action, Coverage, CoverageState, Drift, Side
-from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
+    from textual.message import Message
     from textual.worker import Worker
 
+    from console.refresh import Refresher
     from console.session_protocol import ConsoleSession, HeadlineText
+    from console.state import RunState
     from sync.errors import AbreastError
-    from sync.model import ActualInventory, DesiredInventory
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift
+    from widgets.values import RowView, SourceStatus
 
 
 def utc_now() -> datetime:
@@ -71,17 +64,8 @@ class ReadingApp(App[int]):
         super().__init__()
         self.session = session
         self.utc_clock = clock
-        self.refresher = Refresher(self, session, clock=clock)
-        rates = session.environment.refresh
         self.set_reactive(ReadingApp.now, clock())
         self.set_reactive(ReadingApp.console_mode, Mode(session.is_armed and not is_watching, is_watching))
-        self.set_reactive(
-            ReadingApp.sources,
-            (
-                first_status(Side.DESIRED, period_seconds=rates.ci_database_seconds),
-                first_status(Side.ACTUAL, period_seconds=rates.inventory_seconds),
-            ),
-        )
 
     def run_in_background(self, work: Callable[[], object], *, name: str) -> Worker[None]:
         """Run `work` in a thread that quitting does not wait for; it reads, and posts what it found."""
@@ -91,6 +75,12 @@ class ReadingApp(App[int]):
         """Read both sides for the first time, and from then on whenever they are due."""
         self.refresher.tick()
         self.set_interval(1.0, self._tick)
+
+    def know_sources(self) -> None:
+        """Say that there are two sides, not read yet."""
+        from console.intake import first_sources
+
+        self.sources = first_sources(self.session.environment.refresh)
 
     def _tick(self) -> None:
         self.now = self.utc_clock()
@@ -106,71 +96,31 @@ class ReadingApp(App[int]):
 
     # --- readings -----------------------------------------------------------------------------------------
 
-    def status(self, side: Side) -> SourceStatus:
-        """How one side stands."""
-        return self.sources[0] if side is Side.DESIRED else self.sources[1]
+    @cached_property
+    def refresher(self) -> Refresher:
+        """Reads and compares; made after the first frame."""
+        from console.refresh import Refresher
 
-    def _set_status(self, status: SourceStatus) -> None:
-        first, second = self.sources
-        self.sources = (status, second) if status.side is Side.DESIRED else (first, status)
+        return Refresher(self, self.session, clock=self.utc_clock)
 
     @on(SourceProgressed)
-    def _show_progress(self, message: SourceProgressed) -> None:
-        if self.refresher.is_current(message.side, message.generation):
-            self._set_status(replace(self.status(message.side), reading=message.text))
-
     @on(DesiredRead)
-    def _take_desired(self, message: DesiredRead) -> None:
-        if not self.refresher.ended(Side.DESIRED, message.generation):
-            return
-        self._set_status(desired_status(self.status(Side.DESIRED), message.inventory))
-        self.refresher.keep_desired(message.inventory)
-        self.desired = message.inventory
-        self.refresher.compare(self.staged)
-
     @on(ActualRead)
-    def _take_actual(self, message: ActualRead) -> None:
-        if not self.refresher.ended(Side.ACTUAL, message.generation):
-            return
-        self._set_status(actual_status(self.status(Side.ACTUAL), message.inventory))
-        self.refresher.keep_actual(message.inventory)
-        self.actual = message.inventory
-        self.refresher.compare(self.staged)
-
     @on(ReadingBroke)
-    def _take_breakage(self, message: ReadingBroke) -> None:
-        if not self.refresher.ended(message.side, message.generation):
-            return
-        coverage = Coverage(CoverageState.FAILED, why=str(message.error))
-        status = self.status(message.side)
-        self._set_status(after_reading(status, coverage, taken_at=self.utc_clock(), count=0))
-        self.show_error(message.error)
-
     @on(DriftCompared)
-    def _take_drift(self, message: DriftCompared) -> None:
-        if not self.refresher.is_latest_comparison(message.generation):
-            return
-        drift = message.drift
-        if drift.desired.is_complete and drift.actual.is_complete:
-            self.last_known = drift
-        self.views = row_views(drift, self.last_known)
-        self._keep_staged(message.kept, message.dropped)
-        self.drift = drift
-        self.fault = ""
-        self.headline = message.headline
-
-    def _keep_staged(self, kept: Sequence[Action], dropped: Sequence[str]) -> None:
-        """What was staged or taken out since the comparison began stays as the operator left it."""
-        fresh = {action.id: action for action in kept}
-        gone = set(dropped)
-        staged = tuple(fresh.get(action.id, action) for action in self.staged if action.id not in gone)
-        if len(staged) < len(self.staged):
-            self.notify(f"No longer needed, taken out of the staged actions: {', '.join(sorted(gone))}")
-        if staged != self.staged:
-            self.staged = staged
-
     @on(ComparisonBroke)
-    def _take_broken_comparison(self, message: ComparisonBroke) -> None:
-        if self.refresher.is_latest_comparison(message.generation):
-            self.fault = str(message.error)
-            self.show_error(message.error)
+    def _take(self, message: Message) -> None:
+        from console import intake
+
+        if isinstance(message, SourceProgressed):
+            intake.take_progress(self, message)
+        elif isinstance(message, DesiredRead):
+            intake.take_desired(self, message)
+        elif isinstance(message, ActualRead):
+            intake.take_actual(self, message)
+        elif isinstance(message, ReadingBroke):
+            intake.take_breakage(self, message)
+        elif isinstance(message, DriftCompared):
+            intake.take_drift(self, message)
+        elif isinstance(message, ComparisonBroke):
+            intake.take_broken_comparison(self, message)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.reactive import var
 
 from console.commands import Mode
-from console.confirmations import Confirmations, not_older_than, still_confirmed
 from console.messages import (
     InterruptedRunFound,
     LedgerUnread,
@@ -23,15 +23,14 @@ from console.messages import (
     RunPlanned,
     RunProgressed,
 )
-from console.operations import Operations
 from console.readings import ReadingApp
 from sync.errors import AbreastError
-from sync.model import Action, Drift, Plan
-from widgets.action_details import describe
 
 if TYPE_CHECKING:
+    from console.confirmations import Confirmations
+    from console.operations import Operations
     from console.recovering import Aftermath
-    from console.session_protocol import ConsoleSession
+    from sync.model import Action, Drift, Plan
 
 
 class RunningApp(ReadingApp):
@@ -50,9 +49,12 @@ class RunningApp(ReadingApp):
     aftermath: var[Aftermath | None] = var(None)
     """What was proven and saved after the last rebuild; None until both sides were read anew."""
 
-    def __init__(self, session: ConsoleSession, *, clock: Callable[[], datetime], is_watching: bool) -> None:
-        super().__init__(session, clock=clock, is_watching=is_watching)
-        self.operations = Operations(self)
+    @cached_property
+    def operations(self) -> Operations:
+        """What runs; made after the first frame, which does without the words of plans and runs."""
+        from console.operations import Operations
+
+        return Operations(self)
 
     @on(PlanMade)
     def _take_plan(self, message: PlanMade) -> None:
@@ -71,6 +73,11 @@ class RunningApp(ReadingApp):
 
     def watch_staged(self, staged: tuple[Action, ...]) -> None:
         """A confirmation only holds for the very action that was confirmed."""
+        if not self.confirmed:
+            return
+        from console.confirmations import still_confirmed
+        from widgets.action_details import describe
+
         kept = still_confirmed(self.confirmed, staged)
         changed = [action.id for action in staged if action.id in self.confirmed and action.id not in kept]
         self._keep_confirmed(kept)
@@ -89,6 +96,7 @@ class RunningApp(ReadingApp):
     def watch_now(self, now: datetime) -> None:
         """A confirmation ends by age, as the executor would refuse it."""
         if self.confirmed:
+            from console.confirmations import not_older_than
             from sync.executor import CONFIRMATION_AGE
 
             self._keep_confirmed(not_older_than(self.confirmed, CONFIRMATION_AGE, now))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import getpass
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from console.recognition import Recogniser
 from sync.errors import GuardError, UsageError
-from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope, project_key
 
 if TYPE_CHECKING:
     from sync.ci_db import CiDatabase
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sync.executor import Executor
     from sync.headline import Headline
     from sync.ledger import Ledger
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope
     from sync.plan import PlanRules
     from sync.settings import Environment
 
@@ -53,7 +54,9 @@ class Session:
         *,
         operator: str | None = None,
         clock: Callable[[], datetime] = utc_now,
+        others: Callable[[], Iterable[Environment]] = tuple,
     ) -> None:
+        """`others` are the environments of the same configuration, which must be other servers."""
         self.environment = environment
         self.operator = operator or operator_name()
         self.clock = clock
@@ -62,6 +65,13 @@ class Session:
         self._writer: Writer | None = None
         self._ci_database: CiDatabase | None = None
         self._ledger: Ledger | None = None
+        self.recogniser = Recogniser(
+            environment,
+            others=others,
+            ledger=lambda: self.ledger,
+            capabilities=self.capabilities,
+            clock=clock,
+        )
 
     # --- arming -------------------------------------------------------------------------------------------
 
@@ -75,13 +85,18 @@ class Session:
         return self._writer is not None
 
     def arm(self) -> None:
-        """Construct the write client. Raises GuardError when the environment has no credentials for it."""
+        """Construct the write client.
+
+        Raises GuardError when the environment has no credentials for it, or this is not the server that the
+        environment is pinned to; SourceError when the server does not answer.
+        """
         credentials = self.environment.cloudstack.write
         if credentials is None:
             raise GuardError(
                 f"The environment {self.environment.name} is read-only: it has no credentials for writing.",
                 next_step=f"Name them as `write` under [environments.{self.environment.name}.cloudstack].",
             )
+        self.recogniser.refuse_strangers()
         from sync.cloudstack import Writer
 
         with self._lock:
@@ -137,6 +152,8 @@ class Session:
         return CredentialFile(self.environment.credential_file)
 
     def scope(self, projects: Sequence[str] = ()) -> Scope:
+        from sync.model import Scope, project_key
+
         keys = frozenset(project_key(name) for name in projects)
         return Scope(parent=self.environment.parent, projects=keys or None)
 
@@ -156,10 +173,12 @@ class Session:
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
     ) -> ActualInventory:
-        """The whole of CloudStack below the parent; failures come back as coverage."""
-        return self.reader.inventory(
+        """The whole of CloudStack below the parent; failures come back as coverage, and so does that it is
+        another server than the environment is pinned to."""
+        found = self.reader.inventory(
             self.scope(), limits=limits, users=users, previous=previous, progress=progress
         )
+        return self.recogniser.marked(found)
 
     # --- deciding -----------------------------------------------------------------------------------------
 
@@ -206,7 +225,8 @@ class Session:
     # --- acting -------------------------------------------------------------------------------------------
 
     def executor(self, *, rebuild: bool = False) -> Executor:
-        """An executor with the write client of this session. Raises GuardError while it is not armed.
+        """An executor with the write client of this session. Raises GuardError while it is not armed, or where
+        the server is not the pinned one.
 
         `rebuild` sets failing projects aside and tries them again at the end, instead of stopping their kind.
         """
@@ -218,6 +238,7 @@ class Session:
                 f"The console is read-only: nothing can be changed in {self.environment.name}.",
                 next_step="Arm it first.",
             )
+        self.recogniser.require()
         return Executor(
             reader=self.reader,
             writer=writer,
@@ -243,10 +264,12 @@ class Session:
 
 
 def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:
-    """The rows of the named projects, or all. Raises UsageError, with the nearest, for one that is not there."""
+    """The rows of the named projects, or all. Raises UsageError, naming the nearest, for an unknown one."""
     if not projects:
         return drift.rows
     from difflib import get_close_matches
+
+    from sync.model import project_key
 
     by_key = {row.key: row for row in drift.rows}
     chosen = []

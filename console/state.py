@@ -19,23 +19,10 @@ from sync.model import (
     Plan,
     Side,
 )
-from widgets.values import Identity, RowView, SourceStatus, Tone
+from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
     from sync.model import ActualInventory, DesiredInventory
-
-
-def identity_of(name: str, title: str) -> Identity:
-    """The environment's identity; its colour follows its name."""
-    lowered = name.casefold()
-    tone: Tone = "other"
-    if lowered.startswith("prod"):
-        tone = "production"
-    elif lowered.startswith("drill"):
-        tone = "drill"
-    elif lowered.startswith(("qual", "test", "stag", "int")):
-        tone = "qualification"
-    return Identity(name=name, title=title, tone=tone)
 
 
 # --- sources ------------------------------------------------------------------------------------------------

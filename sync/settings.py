@@ -12,16 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from platformdirs import user_config_path, user_data_path
 
 from sync import mapping as mappings
+from sync.approval_rules import DEFAULT_REQUIRED, MOST, ApprovalRules
 from sync.cloudstack_ini import Credentials, read_environment, read_section
 from sync.errors import ConfigurationError, UsageError
-from sync.model import NetworkRule
 from sync.private_file import read_private, read_text, refuse_others
 from sync.secret import Secret, shown_url
 from sync.toml_table import Table, only_one, read_table
+
+if TYPE_CHECKING:
+    from sync.model import NetworkRule, Reversibility
 
 __all__ = [
     "CiDatabaseSettings",
@@ -129,6 +133,7 @@ class Environment:
     network: NetworkRule | None = None
     refresh: Refresh = Refresh()
     execution: ExecutionLimits = ExecutionLimits()
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
     runbook: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What only people know, title → text."""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -153,6 +158,7 @@ class Environment:
             "mapping": ", ".join(self.ci_database.mapping.queries) or "reference schema",
             "ledger": shown_url(self.ledger),
             "new passwords": str(self.credential_file),
+            "approvals": _approvals_shown(self.approvals),
         }
         if self.network is not None:
             shown["network"] = f"{self.network.name} ({self.network.offering}, {self.network.zone})"
@@ -187,6 +193,8 @@ class Configuration:
     """By name. Asking for one reads its credentials and raises ConfigurationError when that fails."""
     default: str
     path: Path
+    approvals: Mapping[str, ApprovalRules] = field(default_factory=lambda: MappingProxyType({}))
+    """By name of the environment, without its credentials: who approves need not have any."""
 
     def environment(self, name: str | None) -> Environment:
         """The named environment, or the default. Raises UsageError for an unknown one, ConfigurationError."""
@@ -228,11 +236,13 @@ def load(path: Path | None = None) -> Configuration:
     if not tables.values:
         root.fail("environments", "is missing", next_step="Write a table [environments.production].")
     makers = {}
+    approvals = {}
     for name in tables.values:
         if not _NAME.fullmatch(name):
             tables.fail(name, "must be lower-case letters, digits, `-` and `_`")
         if name == "drill":
             tables.fail(name, "is the name of the practice environment", next_step="Choose another name.")
+        approvals[name] = _approvals(tables.table(name).table("approvals"))
         makers[name] = _environment(tables.table(name), name, mode=mode)
     default = root.text("default") or next(iter(makers))
     if default not in makers:
@@ -241,7 +251,7 @@ def load(path: Path | None = None) -> Configuration:
             f"names the environment {default}, which is not there",
             next_step=mappings.nearest(default, list(makers), label="The environments are"),
         )
-    return Configuration(_OnDemand(makers), default, file)
+    return Configuration(_OnDemand(makers), default, file, MappingProxyType(approvals))
 
 
 def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environment]:
@@ -257,6 +267,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "network",
         "refresh",
         "execution",
+        "approvals",
         "runbook",
         "keys",
     )
@@ -272,6 +283,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     network = _network(table)
     refresh = _refresh(table.table("refresh"))
     execution = _execution(table.table("execution"))
+    approvals = _approvals(table.table("approvals"))
     runbook = table.table("runbook").texts()
     keys = table.table("keys").texts()
     theme = table.text("theme") or None
@@ -289,6 +301,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             network=network,
             refresh=refresh,
             execution=execution,
+            approvals=approvals,
             runbook=MappingProxyType(runbook),
             keys=MappingProxyType(keys),
             theme=theme,
@@ -386,6 +399,8 @@ def _network(table: Table) -> NetworkRule | None:
     name = rule.text("name", default="{project}-net")
     if "{project}" not in name:
         rule.fail("name", "must contain {project}", next_step='Write name = "{project}-net".')
+    from sync.model import NetworkRule
+
     return NetworkRule(
         offering=rule.required_text("offering", example="DefaultIsolatedNetworkOfferingWithSourceNatService"),
         zone=rule.required_text("zone", example="zone-1"),
@@ -412,3 +427,23 @@ def _execution(table: Table) -> ExecutionLimits:
         table.whole("budget_failures", default=standard.budget_failures, least=1, most=1000),
         table.number("budget_fraction", default=standard.budget_fraction, least=0, most=1),
     )
+
+
+def _approvals(table: Table) -> ApprovalRules:
+    table.allow("allowed_signers", "required")
+    required = table.table("required")
+    required.allow(*(grade.value for grade in Reversibility))
+    return ApprovalRules(
+        allowed_signers=table.file_named("allowed_signers") if table.text("allowed_signers") else None,
+        required=MappingProxyType(
+            {
+                grade: required.whole(grade.value, default=DEFAULT_REQUIRED[grade], least=0, most=MOST)
+                for grade in Reversibility
+            }
+        ),
+    )
+
+
+def _approvals_shown(rules: ApprovalRules) -> str:
+    required = ", ".join(f"{rules.required[grade]} × {grade.value}" for grade in Reversibility)
+    return f"{required}; signers in {rules.allowed_signers or 'no file: nobody can approve'}"

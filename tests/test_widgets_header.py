@@ -10,7 +10,8 @@ import pytest
 from sync.model import CoverageState, Side
 from tests.screens.world import NOW
 from widgets.header import ConsoleHeader, clock_time, problem_line, source_line
-from widgets.values import Identity, SourceStatus
+from widgets.identity import Identity
+from widgets.values import SourceStatus
 
 SOUND = SourceStatus(Side.ACTUAL, "CloudStack 4.23", "domains", 398, CoverageState.COMPLETE, NOW)
 
@@ -37,7 +38,7 @@ def test_the_age_grows_and_turns_when_a_source_is_silent() -> None:
 
 def test_before_the_first_reading_progress_is_shown() -> None:
     status = SourceStatus(Side.ACTUAL, "CloudStack", "domains", reading="listDomains 1,500")
-    assert "reading… listDomains 1,500" in text(source_line(status, NOW, width=60))
+    assert "being read  listDomains 1,500" in text(source_line(status, NOW, width=60))
     assert problem_line(status, 80) is None
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from sync.model import CoverageState
 from widgets.cells import age, clean, fit
+from widgets.identity import Identity
 from widgets.lines import Line, Lines, spread
-from widgets.values import Identity, SourceStatus
+from widgets.values import SourceStatus
 
 _COVERAGE_TONES = {
     CoverageState.COMPLETE: "tone--good",
@@ -28,7 +29,7 @@ def source_line(status: SourceStatus, now: datetime, *, width: int) -> Line:
     """One source in `width` cells: label, count, coverage, age, and whether it is being read."""
     label = (f" {status.label} ", "tone--strong")
     if status.coverage is None:
-        return [label, (fit(f" reading… {clean(status.reading)}", width - len(label[0])), "tone--muted")]
+        return [label, (fit(f" being read  {clean(status.reading)}", width - len(label[0])), "tone--muted")]
     count = "" if status.count is None else f" {status.count:,}"
     noun = f" {status.noun}" if count and width >= 48 else ""
     word = status.coverage.value if status.is_sound else status.coverage.value.upper()

@@ -1,24 +1,12 @@
-"""The values that widgets are given: who the environment is, how the sources stand, the rows to show."""
+"""The values that widgets are given: how the sources stand, the rows to show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
 
 from sync.model import CoverageState, DriftKind, DriftRow, Side
-
-Tone = Literal["production", "qualification", "drill", "other"]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which environment this is, in words and in its own colour."""
-
-    name: str
-    title: str
-    tone: Tone = "other"
 
 
 @dataclass(frozen=True, slots=True)

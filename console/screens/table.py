@@ -52,7 +52,7 @@ class TableScreen(ConsoleScreen):
 
     def _why_empty(self, total: int) -> str:
         if self.console.drift is None and not total:
-            return "Both sides are being read. Rows appear when they have been compared."
+            return "Rows appear when both sides have been read and compared."
         if not total and not all(status.is_sound for status in self.console.sources):
             return "Nothing is known yet. e shows what was read and what went wrong."
         if not total:
@@ -79,7 +79,7 @@ class TableScreen(ConsoleScreen):
         if app.fault:
             self.query_one(HeadlineBar).show(app.fault, tone="tone--bad")
         elif app.headline is None:
-            self.query_one(HeadlineBar).show("Reading both sides…", tone="tone--muted")
+            self.query_one(HeadlineBar).show("Reading the CI database and CloudStack.", tone="tone--muted")
         else:
             hints = [self._hint(hint.key, hint.words) for hint in app.headline.next_keys]
             keys = ", ".join(hint for hint in hints if hint)
