@@ -103,11 +103,41 @@ def _add_readers(commands: argparse._SubParsersAction[Parser]) -> None:
     _format_option(check)
     inventory = _add(commands, "inventory", _inventory, "one side as JSON lines")
     inventory.add_argument("side", choices=("desired", "actual"))
-    ledger = _add(commands, "ledger", _ledger, "the record of what was done")
-    ledger.add_argument("verb", choices=("show",))
-    ledger.add_argument("--run", metavar="ID", help="only this run")
-    ledger.add_argument("--limit", type=int, metavar="N", help="only the newest N entries")
-    _format_option(ledger)
+    _add_ledger(commands)
+
+
+def _add_ledger(commands: argparse._SubParsersAction[Parser]) -> None:
+    ledger = commands.add_parser(
+        "ledger", help="the record of what was done", description="The record of what was done."
+    )
+    _environment_options(ledger, nested=True)
+    verbs = ledger.add_subparsers(title="verbs", metavar="VERB", parser_class=Parser, required=True)
+    show = _add(verbs, "show", _ledger_show, "every intent, job and outcome, the oldest first")
+    show.add_argument("--run", metavar="ID", help="only this run")
+    show.add_argument("--since", metavar="T", help="only since then: 12h, 3d, 2026-07-28T03:12 (UTC)")
+    show.add_argument("--limit", type=int, metavar="N", help="only the newest N entries")
+    _format_option(show)
+    verify = _add(
+        verbs, "verify", _ledger_verify, "recompute the chain of hashes: 0 sound, 2 changed, cut or reordered"
+    )
+    verify.add_argument(
+        "--head", metavar="HASH", help="a last hash noted down elsewhere, which must still be in it"
+    )
+    _format_option(verify)
+    _add(verbs, "export", _ledger_export, "all of it as JSON lines, each as it was hashed")
+    lease = _add(
+        verbs, "break-lease", _ledger_break_lease, "end the lease of an execution whose machine is gone"
+    )
+    lease.add_argument(
+        "--owner", metavar="NAME", required=True, help="who holds it, as the refusal names them"
+    )
+    lease.add_argument("--reason", metavar="TEXT", required=True, help="why; it is recorded")
+    pin = _add(
+        verbs, "pin", _ledger_pin, "which server the environment is pinned to, and whether it is the one"
+    )
+    pin.add_argument(
+        "--reason", metavar="TEXT", help="pin it anew to the server that answers now; the reason is recorded"
+    )
 
 
 def _add_changers(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -173,10 +203,34 @@ def _inventory(arguments: argparse.Namespace) -> int:
     return inventory(arguments)
 
 
-def _ledger(arguments: argparse.Namespace) -> int:
-    from console.cli.reading import ledger
+def _ledger_show(arguments: argparse.Namespace) -> int:
+    from console.cli.record import show
 
-    return ledger(arguments)
+    return show(arguments)
+
+
+def _ledger_verify(arguments: argparse.Namespace) -> int:
+    from console.cli.record import verify
+
+    return verify(arguments)
+
+
+def _ledger_export(arguments: argparse.Namespace) -> int:
+    from console.cli.record import export
+
+    return export(arguments)
+
+
+def _ledger_break_lease(arguments: argparse.Namespace) -> int:
+    from console.cli.record import break_lease
+
+    return break_lease(arguments)
+
+
+def _ledger_pin(arguments: argparse.Namespace) -> int:
+    from console.cli.record import pin
+
+    return pin(arguments)
 
 
 def _plan(arguments: argparse.Namespace) -> int:

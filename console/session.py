@@ -225,8 +225,9 @@ class Session:
     # --- acting -------------------------------------------------------------------------------------------
 
     def executor(self, *, rebuild: bool = False) -> Executor:
-        """An executor with the write client of this session. Raises GuardError while it is not armed, or where
-        the server is not the pinned one.
+        """An executor with the write client of this session.
+
+        Raises GuardError while it is not armed, or where the server is not the pinned one; LedgerError.
 
         `rebuild` sets failing projects aside and tries them again at the end, instead of stopping their kind.
         """

@@ -63,6 +63,8 @@ def unread(side: Side, coverage: Coverage) -> str:
     how = "could not be read" if coverage.state is CoverageState.FAILED else "was read in part only"
     subject = f"The {side.value}" if side is Side.DESIRED else side.value
     why = coverage.why.strip().rstrip(".")
+    if coverage.is_foreign:
+        return f"{subject} is not proven to be this environment's: {why}."
     return f"{subject} {how}: {why}." if why else f"{subject} {how}."
 
 

@@ -62,6 +62,8 @@ class Coverage:
     caller: str = ""
     """`account/user (role)` whose eyes these are."""
     root_id: str = ""
+    is_foreign: bool = False
+    """Whether it is of another server than the environment is pinned to; never complete then."""
 
     @property
     def is_complete(self) -> bool:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from sync.errors import GuardError, UsageError
+from sync.errors import ConfigurationError, GuardError, UsageError
+from sync.ledger_database import connect, is_local, reading_options
 from sync.ledger_entries import Entry, EntryKind, Pin, canonical, pin_of, stamp
 from sync.ledger_schema import pins as table
 from sync.model import JsonObject
@@ -124,6 +127,24 @@ def sharing(environment: str, server: Server, neighbours: Sequence[Neighbour]) -
 
 def pin_command(environment: str) -> str:
     return f"`abreast ledger pin --environment {environment} --reason …`"
+
+
+def peek(url: str, environment: str) -> Pin | None:
+    """The pin in another environment's ledger, which is neither made nor migrated; None where there is none,
+    or it cannot be read: what is broken of one environment keeps nobody from another."""
+    try:
+        engine = connect(url)
+    except ConfigurationError:
+        return None
+    try:
+        if is_local(engine) and not Path(engine.url.database or "").is_file():
+            return None
+        with engine.connect().execution_options(**reading_options(engine)) as connection:
+            return read_pin(connection, environment)
+    except SQLAlchemyError:
+        return None
+    finally:
+        engine.dispose()
 
 
 # --- keeping ------------------------------------------------------------------------------------------------

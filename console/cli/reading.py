@@ -1,4 +1,4 @@
-"""Commands that only read: check, inventory, ledger."""
+"""Commands that only read: check, inventory."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def summary(session: Session, drift: Drift) -> JsonObject:
         "repairable": len(repairable(drift, session.rules)),
         "losses": sum(len(row.losses) for row in drift.rows),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
+        "server": plain(session.recogniser.last),
         "taken_at": {
             "desired": plain(drift.desired_taken_at),
             "actual": plain(drift.actual_taken_at),
@@ -83,6 +84,8 @@ def check(arguments: argparse.Namespace) -> int:
         result(session.headline(drift).text)
         for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
             result(f"{name}: {_coverage_words(coverage)}")
+        if session.recogniser.last is not None:
+            result(f"server: {session.recogniser.last.words}")
         rows = [
             (f"{row.kind.glyph} {row.kind.value}", row.name, row.reason)
             for row in drift.rows
@@ -137,18 +140,3 @@ def _lines(side: str, reading: DesiredInventory | ActualInventory) -> Iterator[J
     for kind, resources in lists.items():
         for resource in resources:
             yield {"kind": kind, **plain(resource)}
-
-
-def ledger(arguments: argparse.Namespace) -> int:
-    """`abreast ledger show`: the record, oldest first."""
-    with session_of(arguments) as session:
-        entries = session.ledger.entries(run_id=arguments.run, limit=arguments.limit)
-        if arguments.format == "json":
-            for entry in entries:
-                result_json(entry, indent=None)
-            return EXIT_DONE
-        rows = [
-            (entry.seq, plain(entry.at), entry.operator, entry.kind.value, entry.summary) for entry in entries
-        ]
-        result(table(rows, header=("seq", "at (UTC)", "by", "what", "details")))
-        return EXIT_DONE

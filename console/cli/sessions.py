@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from console.session import Session
-from sync.settings import load
+from sync.errors import ConfigurationError
+from sync.settings import Configuration, Environment, load
 
 
 def open_session(arguments: argparse.Namespace) -> Session:
     """The session of the chosen environment, read-only. Raises ConfigurationError."""
-    return Session(load(arguments.config).environment(arguments.environment))
+    configuration = load(arguments.config)
+    environment = configuration.environment(arguments.environment)
+    return Session(environment, others=lambda: _others(configuration, environment.name))
+
+
+def _others(configuration: Configuration, name: str) -> Iterator[Environment]:
+    """The other environments, as far as their credentials can be read."""
+    for other in configuration.environments:
+        if other != name:
+            with suppress(ConfigurationError):
+                yield configuration.environments[other]
 
 
 @contextmanager
