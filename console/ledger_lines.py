@@ -51,13 +51,15 @@ def haystack(entry: Entry) -> str:
 
 def _run_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
     """`group` is the newest first."""
+    if not run_id:
+        return EntryLine("run ", group[-1].at, "run", "outside of any run", is_run=True)
     by_kind = {entry.kind.value: entry for entry in group}
     ended = group[0] if group[0].kind.value == "run ended" else None
     state = ended.payload["state"] if ended is not None else "not ended"
     said = f": {ended.summary}" if ended is not None else ""
     started = by_kind.get("run started")
     number = f", {counted(len(started.payload['plan']['actions']), 'action')}" if started is not None else ""
-    text = f"run {run_id or '–'} by {group[-1].operator}{number}, {state}{said}"
+    text = f"run {run_id} by {group[-1].operator}{number}, {state}{said}"
     return EntryLine(f"run {run_id}", group[-1].at, "run", text, is_run=True)
 
 

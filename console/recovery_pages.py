@@ -93,17 +93,11 @@ def hand_over_page(after: Aftermath, width: int, *, is_drill: bool) -> list[Line
 def _stale_ids(proof: Verification, width: int) -> list[Line]:
     found: Sequence[StaleId] = proof.stale_ids
     lines = _heading(f"Re-link: the CI database stores {counted(len(found), 'id')} of domains that are gone")
-    name = max(10, min(24, width - 2 * 37 - 4))
+    name = 24
+    room = (width - name - 5) // 2
     for one in found:
-        ids = f"{one.stored} → {one.current}"
-        if len(ids) + name + 3 <= width:
-            lines.append([(f" {fit(one.project, name)} ", ""), (ids, "tone--muted")])
-        else:
-            lines += [
-                [(f" {one.project}", "")],
-                [(f"   {one.stored} →", "tone--muted")],
-                [(f"   {one.current}", "tone--muted")],
-            ]
+        ids = " → ".join(fit(id, min(room, len(id))) for id in (one.stored, one.current))
+        lines.append([(f" {fit(one.project, name)} ", ""), (ids, "tone--muted")])
     return lines
 
 

@@ -149,11 +149,14 @@ def _assess_do(situation: Situation) -> str:
     picked = chosen(assessment, situation.choice)
     if not picked and not assessment.to_rebuild and not assessment.differing:
         return f"Nothing. {key('back')} goes back to the overview."
+    if not picked and not assessment.to_rebuild:
+        return f"Nothing has to be done; {key('choose')} takes in what merely differs."
     if not picked:
         return f"{key('choose')} chooses the project under the cursor, {key('choose-all')} all of them."
-    what = f"{counted(len(picked), 'project')} ({counted(action_count(picked), 'action')})"
+    what = counted(len(picked), "project")
     if situation.is_armed:
-        return f"{key('rebuild')} shows the plan for {what} and asks."
+        actions = counted(action_count(picked), "action")
+        return f"{key('rebuild')} shows the plan for {what} ({actions}) and asks."
     if situation.can_arm:
         return f"{key('arm')} arms the console; {key('rebuild')} then asks about {what}."
     return _arm_words(situation)

@@ -5,6 +5,7 @@ The screen keeps what is chosen and which step is looked at; the run, its proof 
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from textual import on
@@ -33,7 +34,7 @@ from console.recovery_pages import hand_over_page, proof_page
 from console.recovery_steps import Situation, Step, current, steps
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
-from console.state import RunState
+from console.state import RunPhase, RunState
 from sync.errors import AbreastError
 from sync.model import Drift, Plan
 from sync.recovery import Assessment, Finding, assess
@@ -47,6 +48,9 @@ from widgets.run_list import RunList
 from widgets.steps import Steps
 from widgets.virtual_list import VirtualList
 from widgets.waves import Waves
+
+_PAUSE_SECONDS = 0.2
+"""A run's progress is drawn at most this often, and less often where drawing a large one takes its time."""
 
 
 class RecoveryTitle(Lines):
@@ -104,6 +108,10 @@ class RecoveryScreen(ConsoleScreen):
         self._current = Step.ASSESS
         self._viewed = Step.ASSESS
         self._pace = Pace()
+        self._phase: RunPhase | None = None
+        """Of the run that goes on; None while none does."""
+        self._is_show_due = False
+        self._pause = _PAUSE_SECONDS
 
     def body(self) -> ComposeResult:
         yield RecoveryTitle()
@@ -122,7 +130,8 @@ class RecoveryScreen(ConsoleScreen):
         self.findings = self.query_one(FindingList)
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
-        for name in ("run_state", "interrupted", "aftermath", "console_mode", "ledger_fault"):
+        self.follow("run_state", self._take_run)
+        for name in ("interrupted", "aftermath", "console_mode", "ledger_fault"):
             self.follow(name, lambda _: self.show())
         self.follow("now", lambda _: self.show_progress())
         if self.console.session.can_arm:
@@ -187,6 +196,22 @@ class RecoveryScreen(ConsoleScreen):
     def _run_if(self, confirmed: bool | None, plan: Plan) -> None:
         if confirmed and not self.console.operations.execute(plan, rebuild=True):
             self.notify("Another run is going on: nothing was sent.", severity="warning")
+
+    def _take_run(self, run: RunState | None) -> None:
+        """Show a new phase at once, and what happens within it as often as drawing it is worth."""
+        phase = run.phase if run is not None and run.is_going_on else None
+        if phase is None or phase is not self._phase:
+            self._phase = phase
+            self.show()
+        elif not self._is_show_due:
+            self._is_show_due = True
+            self.set_timer(self._pause, self._show_late)
+
+    def _show_late(self) -> None:
+        started = time.monotonic()
+        self._is_show_due = False
+        self.show()
+        self._pause = max(_PAUSE_SECONDS, 10 * (time.monotonic() - started))
 
     # --- what is shown ------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 from console.app import ConsoleApp
 from console.screens.history import EntryScreen, HistoryScreen
 from sync.errors import LedgerError, RefusedError
-from sync.ledger import EntryKind
+from sync.ledger import EntryKind, RunState
+from sync.model import Outcome
 from tests.fake_cloudstack import Fault
 from tests.screens.driving import screen_text
 from tests.screens.recoveries import (
@@ -30,7 +31,7 @@ Compare = Callable[..., bool]
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 
 
-def write_run(session: DamagedSession, run_id: str, *names: str, is_ended: bool = True) -> None:
+def write_run(session: DamagedSession, run_id: str, *names: str) -> None:
     """A run of creations, as the executor would write it."""
     ledger = session.ledger
     plan = {"actions": [{"id": name} for name in names]}
@@ -49,12 +50,8 @@ def write_run(session: DamagedSession, run_id: str, *names: str, is_ended: bool 
         ledger.append(
             EntryKind.OUTCOME, {"action": action, "outcome": outcome, "detail": detail}, run_id=run_id
         )
-    if is_ended:
-        ledger.append(
-            EntryKind.RUN_ENDED,
-            {"why": "", "state": "finished", "counts": {"succeeded": len(names)}},
-            run_id=run_id,
-        )
+    counts = {Outcome.SUCCEEDED: len(names)}
+    ledger.end_run(run_id, {"why": ""}, state=RunState.FINISHED, counts=counts)
 
 
 async def open_history(pilot: Pilot[Any]) -> HistoryScreen:
@@ -179,7 +176,8 @@ async def test_it_follows_a_run_that_goes_on(tmp_path: Path) -> None:
         session.door.set()
         await run_ends(pilot)
         total = session.ledger.verify().entries
-        assert len(screen.list.keys) == total + 1
+        assert len(screen.list.keys) == total + 2, "the pinning of the server stands outside of the run"
+        assert "outside of any run" in [line.text for line in screen.list._lines]
         assert f"✓ chain intact, {total} entries" in screen_text(app)
 
 
