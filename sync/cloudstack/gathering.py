@@ -84,7 +84,9 @@ class Gathering:
         everything: bool,
         previous: ActualInventory | None,
         progress: Progress | None,
+        assumed_parent: str | None = None,
     ) -> None:
+        """`assumed_parent` is where an unlisted domain without a path is taken to be; the scope's parent."""
         if previous is not None and previous.scope != scope:
             previous = None
         # What was not proven before is not good enough to be taken over.
@@ -95,6 +97,7 @@ class Gathering:
         self._pager = pager
         self._previous = previous
         self._progress = progress
+        self._assumed_parent = assumed_parent or scope.parent
         self._users_from = previous if not users and previous and previous.users_taken_at else None
         self._others_from = previous if not everything else None
         self._everything = everything
@@ -112,7 +115,7 @@ class Gathering:
             return ActualInventory(self._scope, self._taken_at, coverage, release=self._server.release)
         paths = {str(row["id"]): str(row.get("path", "")) for row in domains.rows}
         remembered.update(paths)
-        return self._assemble(parse.Paths(paths, remembered, self._scope.parent))
+        return self._assemble(parse.Paths(paths, remembered, self._assumed_parent))
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class Gathering:
             "accounts": lambda: self._plain(
                 self._detailed(Query("listAccounts", "account", _LISTALL), "min")
             ),
-            "vms": lambda: self._owned(MACHINES),
+            "vms": lambda: self.owned(MACHINES),
         }
         if self._server.has(JOBS.command):
             tasks["jobs"] = lambda: self._plain(JOBS)
@@ -134,7 +137,7 @@ class Gathering:
             tasks["users"] = self._read_users
         if self._everything:
             for name, (owned, _) in OTHERS.items():
-                tasks[name] = lambda owned=owned: self._owned(owned)  # type: ignore[misc]
+                tasks[name] = lambda owned=owned: self.owned(owned)  # type: ignore[misc]
             tasks["projects"] = lambda: self._plain(
                 self._detailed(Query("listProjects", "project", _LISTALL), "min")
             )
@@ -159,7 +162,7 @@ class Gathering:
         self._add(result, query)
         return result
 
-    def _owned(self, owned: Owned) -> Result:
+    def owned(self, owned: Owned) -> Result:
         """A list including what CloudStack Projects own and what is not displayed.
 
         `projectid=-1` adds the Projects' rows to the others (measured on 4.23: both came). Where no row
@@ -319,7 +322,7 @@ class Gathering:
         if paths.assumed:
             note = (
                 f"{paths.assumed} rows name a domain that is not listed, and no path (older releases): "
-                f"taken to be right below {self._scope.parent}"
+                f"taken to be right below {self._assumed_parent}"
             )
             proofs = tuple(
                 replace(proof, note=" ".join((proof.note, note)).strip())

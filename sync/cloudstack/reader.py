@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from sync.cloudstack import capabilities as asking
 from sync.cloudstack import parse
 from sync.cloudstack.capabilities import Capabilities
+from sync.cloudstack.deletion_reading import Survey, calls_of, evidence
 from sync.cloudstack.gathering import Gathering
 from sync.cloudstack.paging import Habits, Pager, Query
 from sync.cloudstack.values import Clock, Credentials, JobState, Progress
+from sync.deletions import Reading
 from sync.errors import (
     DataError,
     ForbiddenError,
@@ -139,6 +141,32 @@ class Reader:
             progress=progress,
         )
         return gathering.inventory(self._paths)
+
+    # --- deletions -----------------------------------------------------------------------------------------
+
+    def deletions(self, scope: Scope) -> Reading:
+        """What CloudStack shows of deletions, everywhere; `scope` says which of them are the environment's.
+
+        Never raises SourceError: what could not be read or proven is in the coverage and the problems.
+        """
+        taken_at = self._clock()
+        try:
+            found = self.capabilities()
+        except SourceError as error:
+            coverage = Coverage(CoverageState.FAILED, str(error))
+            return Reading(scope, ActualInventory(scope, taken_at, coverage), events=None, jobs=None)
+        survey = Survey(scope, taken_at, capabilities=found, pager=self._pooled)
+        return survey.reading(self._paths)
+
+    def calls_of(
+        self, account: str, domain_id: str, username: str, *, since: datetime
+    ) -> tuple[tuple[str, int, datetime], ...]:
+        """What a user called since then: event type, how often, when last. Raises SourceError."""
+        return calls_of(account, domain_id, username, pager=self._pooled, since=since)
+
+    def evidence(self) -> dict[str, JsonObject]:
+        """Events, jobs, servers, alerts, limits, VMs as CloudStack lists them. Raises SourceError."""
+        return evidence(self.capabilities(), self._pooled)
 
     # --- single fresh reads --------------------------------------------------------------------------------
 

@@ -1,0 +1,225 @@
+"""Reads what CloudStack shows of deletions, what else a user called, and the evidence before it expires.
+
+Jobs are read before and after the events: what ended or began in between is then told by one of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from sync.cloudstack import parse
+from sync.cloudstack.capabilities import Capabilities
+from sync.cloudstack.gathering import JOBS, OTHERS, Gathering, Result
+from sync.cloudstack.paging import Pager, Query
+from sync.deletions import Event, Job, Kind, Reading
+from sync.errors import SourceError
+from sync.model import JsonObject, OwnedResource, Scope
+
+EVENT_DAYS = 2
+"""How far back deletions are looked for."""
+
+EVERYTHING = Scope(parent="ROOT")
+
+_JOB_KINDS = {"DeleteDomainCmd": Kind.DOMAIN, "DeleteAccountCmd": Kind.ACCOUNT}
+_TYPES = ("DOMAIN.DELETE", "ACCOUNT.DELETE")
+_EVIDENCE = (
+    Query("listEvents", "event", {"listall": "true"}),
+    JOBS,
+    Query("listManagementServers", "managementserver"),
+    Query("listAlerts", "alert"),
+    Query("listDomains", "domain", {"listall": "true", "details": "resource"}),
+    Query("listVirtualMachines", "virtualmachine", {"listall": "true", "projectid": "-1"}),
+    Query("listVolumes", "volume", {"listall": "true", "projectid": "-1"}),
+)
+"""What expires or is about to vanish: jobs go when they end, events and limits tell who had what."""
+_SECRET = ("key", "secret", "password")
+
+
+class Survey:
+    """One reading of deletions. Made for one reading, used once."""
+
+    def __init__(self, scope: Scope, taken_at: datetime, *, capabilities: Capabilities, pager: Pager) -> None:
+        self._scope = scope
+        self._taken_at = taken_at
+        self._server = capabilities
+        self._pager = pager
+        self._problems: list[str] = []
+
+    def reading(self, remembered: dict[str, str]) -> Reading:
+        """All lists, at once as far as their order does not matter. `remembered` maps ids to paths."""
+        gathering = Gathering(
+            EVERYTHING,
+            self._taken_at,
+            capabilities=self._server,
+            pager=self._pager,
+            limits=False,
+            users=True,
+            everything=False,
+            previous=None,
+            progress=None,
+            assumed_parent=self._scope.parent,
+        )
+        with ThreadPoolExecutor(4, thread_name_prefix="deletions") as threads:
+            told = threads.submit(self._jobs_and_events)
+            snapshots = threads.submit(self._owned, gathering, "snapshots")
+            templates = threads.submit(self._owned, gathering, "templates")
+            admins = threads.submit(self._root_admins)
+            world = gathering.inventory(remembered)
+            jobs, events = told.result()
+            return Reading(
+                scope=self._scope,
+                world=world,
+                events=events,
+                jobs=jobs,
+                snapshots=snapshots.result(),
+                templates=templates.result(),
+                root_admins=admins.result(),
+                paths=MappingProxyType(dict(remembered)),
+                problems=tuple(self._problems),
+            )
+
+    def _jobs_and_events(self) -> tuple[tuple[Job, ...] | None, tuple[Event, ...] | None]:
+        before = self._rows(JOBS)
+        since = (self._taken_at - timedelta(days=EVENT_DAYS)).strftime("%Y-%m-%d")
+        rows: list[JsonObject] | None = []
+        for type_ in _TYPES:
+            query = Query(
+                "listEvents", "event", {"listall": "true", "type": type_, "startdate": since}, note=type_
+            )
+            found = self._rows(query, is_growing=True)
+            rows = None if rows is None or found is None else rows + found
+        after = self._rows(JOBS) if before is not None else None
+        jobs = None
+        if before is not None and after is not None:
+            by_id = {str(row["jobid"]): row for row in (*before, *after) if not row.get("jobstatus")}
+            jobs = tuple(job for job in map(_job, by_id.values()) if job is not None)
+        return jobs, None if rows is None else tuple(map(_event, rows))
+
+    def _root_admins(self) -> frozenset[str]:
+        query = Query("listUsers", "user", {"listall": "true", "accounttype": "1"}, note="of root admins")
+        return frozenset(
+            str(row["id"])
+            for row in self._rows(query) or ()
+            if row.get("accounttype") == 1
+            and row.get("domainid") == self._server.root_id
+            and str(row.get("state", "")).casefold() == "enabled"
+            and row.get("username") != "system"
+        )
+
+    def _owned(self, gathering: Gathering, name: str) -> tuple[OwnedResource, ...]:
+        owned, shape = OTHERS[name]
+        if not self._server.has(owned.query.command):
+            self._problems.append(f"{owned.query.command} may not be called with this key.")
+            return ()
+        result: Result = gathering.owned(owned)
+        if not result.is_proven:
+            self._problems += [proof.problem for proof in result.proofs if proof.problem]
+        return tuple(parse.owned(row, str(row.get("domainpath", "")), shape) for row in result.rows)
+
+    def _rows(self, query: Query, *, is_growing: bool = False) -> list[JsonObject] | None:
+        """The rows of a list; None when it could not be read. One that grows while it is read need not add
+        up: its rows are united by id."""
+        if not self._server.has(query.command):
+            self._problems.append(f"{query.command} may not be called with this key: allow it in its role.")
+            return None
+        try:
+            listing = self._pager.read(query)
+        except SourceError as error:
+            self._problems.append(str(error))
+            return None
+        if listing.proof.problem and not is_growing:
+            self._problems.append(listing.proof.problem)
+        return list({str(row[query.identity[0]]): row for row in listing.rows}.values())
+
+
+def calls_of(
+    account: str, domain_id: str, username: str, *, pager: Pager, since: datetime
+) -> tuple[tuple[str, int, datetime], ...]:
+    """What a user called since then: event type, how often, when last; the most frequent first.
+
+    listEvents cannot be asked for a user, only for the account. Raises SourceError.
+    """
+    query = Query(
+        "listEvents",
+        "event",
+        {"account": account, "domainid": domain_id, "startdate": since.strftime("%Y-%m-%d")},
+        note=f"of {account}",
+    )
+    calls: dict[str, dict[str, datetime]] = {}
+    for row in pager.read(query).rows:
+        created = moment(row.get("created"))
+        # In a Scheduled event the account is the target's owner, and the others follow.
+        if row.get("username") != username or row.get("state") == "Scheduled":
+            continue
+        if created is not None and created >= since:
+            calls.setdefault(str(row.get("type", "")), {})[str(row.get("parentid") or row["id"])] = created
+    found = [(type_, len(times), max(times.values())) for type_, times in calls.items()]
+    return tuple(sorted(found, key=lambda one: (-one[1], one[0])))
+
+
+def evidence(capabilities: Capabilities, pager: Pager) -> dict[str, JsonObject]:
+    """Lists as they are, by command; one that cannot be read says why. No keys and no secrets."""
+    found: dict[str, JsonObject] = {}
+    for query in _EVIDENCE:
+        if not capabilities.has(query.command):
+            found[query.command] = {"rows": [], "problem": "not offered to this key"}
+            continue
+        try:
+            listing = pager.read(query)
+        except SourceError as error:
+            found[query.command] = {"rows": [], "problem": str(error)}
+            continue
+        rows = [_without_secrets(row) for row in listing.rows]
+        found[query.command] = {"rows": rows, "problem": listing.proof.problem}
+    return found
+
+
+def _without_secrets(row: JsonObject) -> JsonObject:
+    return {
+        name: [_without_secrets(one) if isinstance(one, dict) else one for one in value]
+        if isinstance(value, list)
+        else value
+        for name, value in row.items()
+        if not any(part in name.casefold() for part in _SECRET)
+    }
+
+
+def moment(value: object) -> datetime | None:
+    """A time as CloudStack writes it (`2026-11-23T06:26:24+0000`); None where it is none."""
+    try:
+        return datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        return None
+
+
+def _job(row: Mapping[str, object]) -> Job | None:
+    kind = _JOB_KINDS.get(str(row.get("cmd", "")).rpartition(".")[2])
+    if kind is None:
+        return None
+    return Job(
+        id=str(row["jobid"]),
+        kind=kind,
+        created=moment(row.get("created")),
+        user_id=str(row.get("userid", "")),
+        account=str(row.get("account", "")),
+        server=str(row.get("managementservername") or row.get("managementserverid") or ""),
+    )
+
+
+def _event(row: Mapping[str, object]) -> Event:
+    return Event(
+        id=str(row["id"]),
+        type=str(row.get("type", "")),
+        state=str(row.get("state", "")),
+        level=str(row.get("level", "")),
+        username=str(row.get("username", "")),
+        account=str(row.get("account", "")),
+        domain_id=str(row.get("domainid", "")),
+        target_id=str(row.get("resourceid", "")),
+        target=str(row.get("resourcename", "")),
+        created=moment(row.get("created")),
+        parent_id=str(row.get("parentid", "")),
+    )

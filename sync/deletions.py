@@ -1,0 +1,568 @@
+"""Deletions that CloudStack carries out, has queued, refused or left half done: decided from one reading.
+
+Pure. What CloudStack shows of a deletion is spread over three lists, each with a gap (measured on 4.18 and
+4.23): the domain is gone from listDomains at once, listAsyncJobs says who but not which domain, listEvents
+says which domain, and writes the same events for an attempt that was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from types import MappingProxyType
+
+from sync.model import (
+    ActualInventory,
+    Coverage,
+    Domain,
+    OwnedResource,
+    Scope,
+    VirtualMachine,
+)
+
+SAME_REQUEST = timedelta(seconds=5)
+"""A job and its first event are written by one request; more apart, they do not belong together."""
+
+_GONE = frozenset({"destroyed", "expunging", "expunged"})
+
+
+class Kind(Enum):
+    DOMAIN = "domain"
+    ACCOUNT = "account"
+
+
+class Stage(Enum):
+    """Worst first. The value is the word on screen."""
+
+    RUNNING = "being deleted"
+    QUEUED = "submitted"
+    HALF_DONE = "half deleted"
+    ORPHANED = "left over"
+    ENDED = "deleted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of listEvents, of the types DOMAIN.DELETE and ACCOUNT.DELETE."""
+
+    id: str
+    type: str
+    state: str
+    """`Scheduled`, `Started` or `Completed`."""
+    level: str
+    """`ERROR` where it failed."""
+    username: str
+    account: str
+    """The caller's account; in a Scheduled event the account that owns the target (measured)."""
+    domain_id: str
+    """The domain of `account`."""
+    target_id: str
+    target: str
+    created: datetime | None
+    parent_id: str
+    """Id of the Scheduled event; empty in that one itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of listAsyncJobs that deletes a domain or an account."""
+
+    id: str
+    kind: Kind
+    created: datetime | None
+    user_id: str
+    account: str
+    server: str = ""
+    """Name or id of the management server that runs it, where the release says so (4.19 and later)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that is needed to decide, read at one time. `jobs` and `events` are None where unreadable."""
+
+    scope: Scope
+    world: ActualInventory
+    """Of everything below ROOT, not of the scope alone."""
+    events: tuple[Event, ...] | None
+    jobs: tuple[Job, ...] | None
+    snapshots: tuple[OwnedResource, ...] = ()
+    templates: tuple[OwnedResource, ...] = ()
+    root_admins: frozenset[str] = frozenset()
+    """Ids of the enabled users who are admins of ROOT."""
+    paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Id → path of every domain that was ever listed."""
+    problems: tuple[str, ...] = ()
+    """Lists that could not be read or proven, in words."""
+
+    @property
+    def taken_at(self) -> datetime:
+        return self.world.taken_at
+
+    @property
+    def coverage(self) -> Coverage:
+        return self.world.coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of deleteDomain or deleteAccount, as its events tell."""
+
+    kind: Kind
+    target_id: str
+    target: str
+    scheduled_at: datetime | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    succeeded: bool | None = None
+    """None while it has no Completed event."""
+    username: str = ""
+    account: str = ""
+    """The caller's, from the Started event; empty before there is one."""
+    account_domain_id: str = ""
+    job: Job | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.succeeded is None
+
+    @property
+    def at(self) -> datetime | None:
+        return self.scheduled_at or self.started_at or self.ended_at
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """One domain or account and what becomes of it."""
+
+    kind: Kind
+    stage: Stage
+    target_id: str
+    name: str
+    path: str
+    """Of the domain, or of the account's domain; empty where nothing tells it any more."""
+    why: str
+    """One sentence: what shows it."""
+    attempt: Attempt | None = None
+    attempts: int = 0
+    vms: tuple[VirtualMachine, ...] = ()
+    """Still there, in the order in which they are likely to go."""
+    snapshots: tuple[OwnedResource, ...] = ()
+    templates: tuple[OwnedResource, ...] = ()
+    below: tuple[str, ...] = ()
+    """Paths of sub-domains that go with it and are still listed."""
+
+    @property
+    def since(self) -> datetime | None:
+        return self.attempt.at if self.attempt is not None else None
+
+    @property
+    def label(self) -> str:
+        """How it is named: the path where it is known."""
+        if self.kind is Kind.ACCOUNT:
+            return f"account {self.name}" + (f" in {self.path}" if self.path else "")
+        return self.path or self.name
+
+    @property
+    def alive(self) -> tuple[VirtualMachine, ...]:
+        """VMs that are not destroyed yet."""
+        return tuple(vm for vm in self.vms if vm.state.casefold() not in _GONE)
+
+    @property
+    def next_to_die(self) -> str:
+        """What CloudStack's clean-up takes next: snapshots, then templates, then VMs one by one (measured;
+        templates from the source)."""
+        if self.snapshots:
+            return f"{_count(len(self.snapshots), 'snapshot')}, before any VM: {_some(self.snapshots)}"
+        if self.templates:
+            return f"{_count(len(self.templates), 'template')}, before any VM: {_some(self.templates)}"
+        alive = self.alive
+        if alive:
+            more = f", then {_count(len(alive) - 1, 'more VM')}" if len(alive) > 1 else ""
+            return f"VM {alive[0].name} ({alive[0].state}){more}"
+        if self.vms:
+            return f"the expunging of {_count(len(self.vms), 'destroyed VM')}"
+        return "its networks, then the domain itself" if self.kind is Kind.DOMAIN else "its networks"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is being deleted, and how sure that is."""
+
+    taken_at: datetime
+    deletions: tuple[Deletion, ...]
+    """Worst first, then by time."""
+    elsewhere: int = 0
+    """Deletions outside of the environment's parent."""
+    unnamed_jobs: int = 0
+    """Deletion jobs that no event tells the target of."""
+    problems: tuple[str, ...] = ()
+
+    def of(self, *stages: Stage) -> tuple[Deletion, ...]:
+        return tuple(one for one in self.deletions if one.stage in stages)
+
+    @property
+    def is_happening(self) -> bool:
+        """Whether something is being deleted now, or has been submitted to be."""
+        return bool(self.of(Stage.RUNNING, Stage.QUEUED)) or self.unnamed_jobs > 0
+
+    @property
+    def headline(self) -> str:
+        """The state in one or two sentences."""
+        running, queued = self.of(Stage.RUNNING), self.of(Stage.QUEUED)
+        said = []
+        if running:
+            vms = sum(len(one.alive) for one in running)
+            names = ", ".join(one.label for one in running[:3])
+            more = f" and {len(running) - 3} more" if len(running) > 3 else ""
+            said.append(f"Being deleted now: {names}{more} ({_count(vms, 'VM')} still alive).")
+        if queued:
+            said.append(f"{_count(len(queued), 'more deletion' if running else 'deletion')} submitted.")
+        if self.unnamed_jobs:
+            said.append(f"{_count(self.unnamed_jobs, 'deletion job')} whose target no event names.")
+        if not said:
+            said.append("Nothing is being deleted.")
+        for stage, words in (
+            (Stage.ENDED, "deleted"),
+            (Stage.HALF_DONE, "half deleted"),
+            (Stage.ORPHANED, "left with VMs and no domain"),
+            (Stage.REFUSED, "refused"),
+        ):
+            found = self.of(stage)
+            if found:
+                said.append(f"{len(found)} {words}.")
+        if self.problems:
+            said.append("Not everything could be read: what was not seen is not proven absent.")
+        return " ".join(said)
+
+
+# --- attempts ---------------------------------------------------------------------------------------------
+
+_KINDS = {"DOMAIN.DELETE": Kind.DOMAIN, "ACCOUNT.DELETE": Kind.ACCOUNT}
+
+
+def attempts(events: Iterable[Event]) -> tuple[Attempt, ...]:
+    """The calls that the events tell of, oldest first. Their order in the list means nothing."""
+    grouped: dict[str, list[Event]] = {}
+    for event in events:
+        if event.type in _KINDS:
+            grouped.setdefault(event.parent_id or event.id, []).append(event)
+    found = [_attempt(group) for group in grouped.values()]
+    return tuple(sorted(found, key=lambda one: (_order(one.at), one.target)))
+
+
+def _attempt(events: Sequence[Event]) -> Attempt:
+    by_state = {event.state.casefold(): event for event in events}
+    scheduled, started = by_state.get("scheduled"), by_state.get("started")
+    completed = by_state.get("completed")
+    any_event = started or scheduled or completed or events[0]
+    # A Completed event has the caller's account too; a Scheduled one has the target's owner.
+    caller = started or completed
+    return Attempt(
+        kind=_KINDS[any_event.type],
+        target_id=any_event.target_id,
+        target=any_event.target or any_event.target_id,
+        scheduled_at=scheduled.created if scheduled else None,
+        started_at=started.created if started else None,
+        ended_at=completed.created if completed else None,
+        succeeded=None if completed is None else completed.level.upper() != "ERROR",
+        username=any_event.username,
+        account=caller.account if caller else "",
+        account_domain_id=caller.domain_id if caller else "",
+    )
+
+
+def match_jobs(found: Iterable[Attempt], jobs: Sequence[Job]) -> tuple[tuple[Attempt, ...], tuple[Job, ...]]:
+    """The attempts with the job of each open one, and the jobs that belong to none of them.
+
+    Deletions submitted within one second cannot be told apart: then any job of that second stands for any of
+    those attempts, which says the same of all.
+    """
+    left = sorted(jobs, key=lambda job: (_order(job.created), job.id))
+    matched = []
+    known = list(found)
+    for attempt in known:
+        job = _closest(attempt, left) if attempt.is_open else None
+        if job is not None:
+            left.remove(job)
+        matched.append(_with_job(attempt, job))
+    # Of a job that has ended between two readings the events already tell the end.
+    ended = [attempt for attempt in known if not attempt.is_open]
+    unnamed = [job for job in left if not any(_near(attempt, job) for attempt in ended)]
+    return tuple(matched), tuple(unnamed)
+
+
+def _closest(attempt: Attempt, jobs: Sequence[Job]) -> Job | None:
+    near = [job for job in jobs if _near(attempt, job)]
+    return min(near, key=lambda job: abs(_order(job.created) - _order(attempt.at)), default=None)
+
+
+def _near(attempt: Attempt, job: Job) -> bool:
+    if attempt.kind is not job.kind:
+        return False
+    return abs(_order(job.created) - _order(attempt.at)) <= SAME_REQUEST.total_seconds()
+
+
+def _with_job(attempt: Attempt, job: Job | None) -> Attempt:
+    if job is None:
+        return attempt
+    return Attempt(
+        kind=attempt.kind,
+        target_id=attempt.target_id,
+        target=attempt.target,
+        scheduled_at=attempt.scheduled_at,
+        started_at=attempt.started_at,
+        username=attempt.username,
+        account=attempt.account,
+        account_domain_id=attempt.account_domain_id,
+        job=job,
+    )
+
+
+def _order(at: datetime | None) -> float:
+    return at.timestamp() if at is not None else 0.0
+
+
+# --- the situation ----------------------------------------------------------------------------------------
+
+
+def assess(reading: Reading) -> Situation:
+    """What is being deleted, submitted, half done, left over, refused; by names, worst first."""
+    known = attempts(reading.events or ())
+    known, unnamed = match_jobs(known, reading.jobs or ())
+    judge = _Judge(reading)
+    by_target: dict[tuple[Kind, str], list[Attempt]] = {}
+    for attempt in known:
+        by_target.setdefault((attempt.kind, attempt.target_id), []).append(attempt)
+    found = [judge.of_attempts(group) for group in by_target.values()]
+    told = {one.target_id for one in found if one.kind is Kind.DOMAIN}
+    found += judge.without_events(told, is_deleting=bool(unnamed) or reading.jobs is None)
+    inside = [one for one in found if judge.is_in_scope(one)]
+    order = list(Stage)
+    inside.sort(key=lambda one: (order.index(one.stage), _order(one.since), one.label))
+    return Situation(
+        taken_at=reading.taken_at,
+        deletions=tuple(inside),
+        elsewhere=len(found) - len(inside),
+        unnamed_jobs=len(unnamed),
+        problems=_problems(reading),
+    )
+
+
+def _problems(reading: Reading) -> tuple[str, ...]:
+    problems = list(reading.problems)
+    if not reading.coverage.is_complete:
+        problems.insert(0, reading.coverage.why)
+    return tuple(dict.fromkeys(problems))
+
+
+class _Judge:
+    """Says the stage of each deletion."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        world = reading.world
+        self.domains = {domain.id: domain for domain in world.domains}
+        self.accounts = {account.id: account for account in world.accounts}
+        self.owners = {account.domain_id for account in world.accounts}
+        self.children: dict[str, list[Domain]] = {}
+        for domain in world.domains:
+            self.children.setdefault(domain.parent_id or "", []).append(domain)
+
+    def is_in_scope(self, deletion: Deletion) -> bool:
+        """Below the parent, the parent itself or above it; what nothing tells the path of is not left out."""
+        parent, path = self.reading.scope.parent.casefold(), deletion.path.casefold()
+        return not path or f"{path}/".startswith(f"{parent}/") or f"{parent}/".startswith(f"{path}/")
+
+    # --- one target ---------------------------------------------------------------------------------------
+
+    def of_attempts(self, group: Sequence[Attempt]) -> Deletion:
+        """All attempts at one target: the open one decides, else one that succeeded, else the last."""
+        attempt = next((one for one in group if one.is_open), None)
+        attempt = attempt or next((one for one in reversed(group) if one.succeeded), group[-1])
+        if attempt.kind is Kind.ACCOUNT:
+            return self._account(attempt, len(group))
+        return self._domain(attempt, len(group))
+
+    def _domain(self, attempt: Attempt, count: int) -> Deletion:
+        domain = self.domains.get(attempt.target_id)
+        path = domain.path if domain is not None else self._path_of_unlisted(attempt.target_id)
+        vms = self._vms_of(attempt.target_id, path)
+        if attempt.is_open:
+            stage, why = self._open(attempt, is_listed=domain is not None)
+        elif attempt.succeeded:
+            stage = Stage.ORPHANED if vms else Stage.ENDED
+            why = "Its deletion has ended"
+            why += f", and {_count(len(vms), 'VM')} of it still there." if vms else "."
+        elif not self.reading.coverage.is_complete:
+            stage, why = (
+                Stage.REFUSED,
+                "An attempt to delete it failed; what is left could not be read whole.",
+            )
+        elif domain is not None:
+            stage, why = self._failed_and_listed(domain)
+        else:
+            stage, why = (
+                Stage.HALF_DONE,
+                "Its deletion failed and the domain is not listed: the background clean-up may take it up "
+                "again within account.cleanup.interval [source].",
+            )
+        return self._deletion(attempt, count, stage, why, path=path, vms=vms)
+
+    def _open(self, attempt: Attempt, *, is_listed: bool) -> tuple[Stage, str]:
+        if self.reading.jobs is not None and attempt.job is None:
+            how = "it is still listed" if is_listed else "it is not listed any more"
+            return (
+                Stage.HALF_DONE,
+                f"Its deletion has neither ended nor a job: the management server was stopped, and {how}. "
+                "What was half done may be resumed within account.cleanup.interval, or stay as orphans "
+                "[source].",
+            )
+        unread = "" if self.reading.jobs is not None else " Jobs could not be read: it may have ended."
+        if is_listed:
+            return (
+                Stage.QUEUED,
+                "Its deletion is submitted and has not touched it: it is still listed." + unread,
+            )
+        return Stage.RUNNING, "It is gone from the list while its deletion has not ended." + unread
+
+    def _failed_and_listed(self, domain: Domain) -> tuple[Stage, str]:
+        if domain.id in self.owners or self.children.get(domain.id):
+            return Stage.REFUSED, "An attempt to delete it failed, and its accounts are still there."
+        return (
+            Stage.HALF_DONE,
+            "Its deletion failed and it came back hollow: no accounts, no sub-domains. The background "
+            "clean-up may take up what is left within account.cleanup.interval [source].",
+        )
+
+    def _account(self, attempt: Attempt, count: int) -> Deletion:
+        account = self.accounts.get(attempt.target_id)
+        vms: tuple[VirtualMachine, ...] = ()
+        path = ""
+        if account is not None:
+            path = self._path_of(account.domain_id)
+            vms = tuple(
+                vm
+                for vm in self.reading.world.vms
+                if vm.domain_id == account.domain_id and vm.account == account.name
+            )
+        if attempt.is_open:
+            stage, why = self._open(attempt, is_listed=account is not None)
+        elif attempt.succeeded:
+            stage, why = Stage.ENDED, "Its deletion has ended."
+        elif account is not None:
+            stage, why = Stage.REFUSED, "An attempt to delete it failed, and it is still there."
+        else:
+            stage, why = Stage.HALF_DONE, "Its deletion failed after the account was gone."
+        return self._deletion(attempt, count, stage, why, path=path, vms=_ordered(vms))
+
+    def _deletion(
+        self,
+        attempt: Attempt,
+        count: int,
+        stage: Stage,
+        why: str,
+        *,
+        path: str,
+        vms: tuple[VirtualMachine, ...],
+    ) -> Deletion:
+        is_domain = attempt.kind is Kind.DOMAIN
+        ids = self._ids_below(attempt.target_id, path) if is_domain else frozenset[str]()
+        return Deletion(
+            kind=attempt.kind,
+            stage=stage,
+            target_id=attempt.target_id,
+            name=attempt.target,
+            path=path,
+            why=why,
+            attempt=attempt,
+            attempts=count,
+            vms=vms,
+            snapshots=tuple(one for one in self.reading.snapshots if one.domain_id in ids),
+            templates=tuple(one for one in self.reading.templates if one.domain_id in ids),
+            below=tuple(
+                sorted(self.domains[id].path for id in ids if id in self.domains and id != attempt.target_id)
+            ),
+        )
+
+    # --- what no event tells of ---------------------------------------------------------------------------
+
+    def without_events(self, told: set[str], *, is_deleting: bool) -> list[Deletion]:
+        """VMs whose domain is not listed and that no event explains: an exact sign of a deletion in progress
+        or of its remains. Said only from a complete reading: otherwise the domain may just not be shown."""
+        if not self.reading.coverage.is_complete:
+            return []
+        covered = {id for target in told for id in self._ids_below(target, self._path_of(target))}
+        orphans: dict[str, list[VirtualMachine]] = {}
+        for vm in self.reading.world.vms:
+            if vm.domain_id not in self.domains and vm.domain_id not in covered:
+                orphans.setdefault(vm.domain_id, []).append(vm)
+        stage = Stage.RUNNING if is_deleting else Stage.ORPHANED
+        found = []
+        for domain_id, vms in orphans.items():
+            path = vms[0].domain_path
+            why = (
+                "Its VMs name a domain that is not listed, and a deletion runs."
+                if is_deleting
+                else "Its VMs name a domain that is not listed, and no deletion runs: they are left over."
+            )
+            found.append(
+                Deletion(
+                    kind=Kind.DOMAIN,
+                    stage=stage,
+                    target_id=domain_id,
+                    name=path.rpartition("/")[2],
+                    path=path,
+                    why=why,
+                    vms=_ordered(vms),
+                    snapshots=tuple(one for one in self.reading.snapshots if one.domain_id == domain_id),
+                    templates=tuple(one for one in self.reading.templates if one.domain_id == domain_id),
+                )
+            )
+        return found
+
+    # --- belonging ----------------------------------------------------------------------------------------
+
+    def _path_of(self, domain_id: str) -> str:
+        domain = self.domains.get(domain_id)
+        return domain.path if domain is not None else self._path_of_unlisted(domain_id)
+
+    def _path_of_unlisted(self, domain_id: str) -> str:
+        if domain_id in self.reading.paths:
+            return self.reading.paths[domain_id]
+        for child in self.children.get(domain_id, ()):
+            return child.path.rpartition("/")[0]
+        return next((vm.domain_path for vm in self.reading.world.vms if vm.domain_id == domain_id), "")
+
+    def _ids_below(self, domain_id: str, path: str) -> frozenset[str]:
+        """The domain's own id and those of what lies below it, listed or only named by a VM."""
+        prefix = f"{path.casefold()}/"
+        found = {domain_id}
+        if path:
+            found |= {one.id for one in self.domains.values() if one.path.casefold().startswith(prefix)}
+            found |= {
+                vm.domain_id
+                for vm in self.reading.world.vms
+                if vm.domain_id not in self.domains and vm.domain_path.casefold().startswith(prefix)
+            }
+        return frozenset(found)
+
+    def _vms_of(self, domain_id: str, path: str) -> tuple[VirtualMachine, ...]:
+        ids = self._ids_below(domain_id, path)
+        return _ordered(vm for vm in self.reading.world.vms if vm.domain_id in ids)
+
+
+def _ordered(vms: Iterable[VirtualMachine]) -> tuple[VirtualMachine, ...]:
+    """Oldest first: CloudStack destroys the VMs of an account in the order in which they were made."""
+    return tuple(sorted(vms, key=lambda vm: (vm.created, vm.name, vm.id)))
+
+
+def _some(rows: Sequence[OwnedResource]) -> str:
+    names = ", ".join(row.name for row in rows[:3])
+    return names + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
