@@ -134,6 +134,9 @@ class Environment:
     refresh: Refresh = Refresh()
     execution: ExecutionLimits = ExecutionLimits()
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    cloudstack_database: Secret | None = None
+    """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
+    read from or written to a table. None makes the brake impossible."""
     runbook: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What only people know, title → text."""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -160,6 +163,8 @@ class Environment:
             "new passwords": str(self.credential_file),
             "approvals": _approvals_shown(self.approvals),
         }
+        if self.cloudstack_database is not None:
+            shown["CloudStack's database"] = shown_url(self.cloudstack_database.reveal())
         if self.network is not None:
             shown["network"] = f"{self.network.name} ({self.network.offering}, {self.network.zone})"
         return shown
@@ -262,6 +267,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "ledger",
         "theme",
         "cloudstack",
+        "cloudstack_database",
         "ci_database",
         "roles",
         "network",
@@ -273,6 +279,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     )
     credentials = _cloudstack(table.table("cloudstack"))
     ci_database = _ci_database(table.table("ci_database"), mode=mode)
+    cloudstack_database = _cloudstack_database(table, mode=mode)
     title = table.text("title")
     parent = _parent(table)
     folder = user_data_path(APPLICATION)
@@ -302,6 +309,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             refresh=refresh,
             execution=execution,
             approvals=approvals,
+            cloudstack_database=cloudstack_database,
             runbook=MappingProxyType(runbook),
             keys=MappingProxyType(keys),
             theme=theme,
@@ -376,6 +384,21 @@ def _ci_database(table: Table, *, mode: int) -> CiDatabaseSettings:
         password_variable=table.text("password_variable"),
         timeout_seconds=table.number("timeout_seconds", default=10.0, least=0.1, most=600.0),
     )
+
+
+def _cloudstack_database(table: Table, *, mode: int) -> Secret | None:
+    url = table.text("cloudstack_database")
+    if not url:
+        return None
+    if not url.startswith(("mysql", "mariadb")) or "://" not in url:
+        table.fail(
+            "cloudstack_database",
+            "is no URL of a MySQL database",
+            next_step='Write it as "mysql://USER:PASSWORD@HOST/cloud"; any user that may connect will do.',
+        )
+    if "@" in url:
+        refuse_others(table.file, mode, what="the configuration, with a database user in it,")
+    return Secret(url)
 
 
 def _has_password(url: str) -> bool:
