@@ -246,6 +246,7 @@ class Session:
             ledger=self.ledger,
             vault=self.vault,
             limits=self.environment.execution,
+            approvals=self.environment.approvals,
             policy=ExecutionPolicy.REBUILD if rebuild else ExecutionPolicy.STAGED,
             clock=self.clock,
         )

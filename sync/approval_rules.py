@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ class ApprovalRules:
 
     allowed_signers: Path | None = None
     """OpenSSH's file of people and their keys; None where the environment names none."""
-    required: Mapping[Reversibility, int] = DEFAULT_REQUIRED
+    required: Mapping[Reversibility, int] = field(default_factory=lambda: DEFAULT_REQUIRED)
 
     def needed_for(self, plan: Plan) -> int:
         """Signatures by different people that this plan needs: those of its gravest action."""
@@ -51,7 +51,7 @@ class Approved:
     people: tuple[str, ...] = ()
     """One name a person, however many keys that person signed with."""
     keys: tuple[str, ...] = ()
-    """Fingerprints of the keys that signed, in the order of `people`."""
+    """Fingerprints of all keys whose signatures count."""
     at: datetime | None = None
     """When the signatures were verified."""
 

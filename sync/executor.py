@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sync import plan as plans
+from sync.approval_rules import ApprovalRules, Approved, refuse_unapproved
 from sync.attempt import Performer, Phase
 from sync.credentials import CredentialFile
 from sync.errors import GuardError, LedgerError, StaleError
@@ -117,6 +118,7 @@ class Executor:
         vault: CredentialFile,
         limits: LimitsLike,
         policy: ExecutionPolicy = ExecutionPolicy.STAGED,
+        approvals: ApprovalRules | None = None,
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -127,25 +129,36 @@ class Executor:
         self._vault = vault
         self._limits = limits
         self._policy = policy
+        self._approvals = approvals if approvals is not None else ApprovalRules()
         self._clock = clock
         self._sleep = sleep
 
     def run(
-        self, plan: Plan, *, confirmed: Confirmation, on_event: OnEvent, stop: threading.Event
+        self,
+        plan: Plan,
+        *,
+        confirmed: Confirmation,
+        on_event: OnEvent,
+        stop: threading.Event,
+        approved: Approved | None = None,
     ) -> RunReport:
         """Execute a plan. Raises GuardError before anything is sent, LedgerError when the record fails.
+
+        `approved` has the verified signatures, where the environment asks for any.
 
         Intents of earlier runs for the same actions that were left unresolved are resolved by reading.
         """
         self._vault.open()
         with self._ledger.lease(self._ledger.operator):
             self._guard(plan, confirmed)
+            self._guard_approved(plan, approved)
             plans.refuse_expired(plan, self._clock())
             run_id = f"{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
             payload = {
                 "plan": plans.to_json(plan),
                 "policy": self._policy.value,
                 "confirmed": _confirmation_json(confirmed),
+                **_approval_json(approved),
             }
             self._ledger.begin_run(run_id, payload, digest=plan.digest, total=len(plan.actions))
             run = self._new_run(plan, run_id, self._policy, known={}, on_event=on_event, stop=stop)
@@ -164,6 +177,7 @@ class Executor:
             plan = plan_of(self._ledger, run_id)
             self._guard(plan, confirmed)
             self._refuse_superseded(run_id)
+            self._guard_approved(plan, _approval_of(started_with(self._ledger, run_id)))
             policy = ExecutionPolicy(started_with(self._ledger, run_id)["policy"])
             known = results_of(self._ledger, run_id)
             self._ledger.resume_run(run_id, {"confirmed": _confirmation_json(confirmed)})
@@ -218,6 +232,11 @@ class Executor:
         for action in plan.actions:
             _guard_action(action)
         self._ledger.pins.recognise(Server(found.endpoint, found.root_id))
+
+    def _guard_approved(self, plan: Plan, approved: Approved | None) -> None:
+        """Whoever asks for the run: nothing that needs approvals runs without them."""
+        digest, people = (approved.digest, approved.people) if approved is not None else (None, ())
+        refuse_unapproved(plan, self._approvals, digest=digest, people=people)
 
     def _refuse_superseded(self, run_id: str) -> None:
         newest = self._ledger.interrupted_run()
@@ -368,3 +387,19 @@ def _graver(first: BaseException | None, second: BaseException) -> BaseException
 
 def _confirmation_json(confirmed: Confirmation) -> dict[str, str]:
     return {"digest": confirmed.digest, "by": confirmed.by, "at": confirmed.at.isoformat()}
+
+
+def _approval_json(approved: Approved | None) -> dict[str, dict[str, object]]:
+    """Who approved, for the record; nothing where nobody had to and nobody did."""
+    if approved is None or not approved.people:
+        return {}
+    people, keys = list(approved.people), list(approved.keys)
+    return {"approved": {"digest": approved.digest, "people": people, "keys": keys}}
+
+
+def _approval_of(started: Mapping[str, object]) -> Approved | None:
+    """The approval that a run was started with, as it was recorded."""
+    recorded = started.get("approved")
+    if not isinstance(recorded, dict):
+        return None
+    return Approved(str(recorded["digest"]), tuple(recorded["people"]), tuple(recorded["keys"]))
