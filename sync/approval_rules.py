@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sync.errors import GuardError
-from sync.model import Plan, Reversibility
+from sync.reversibility import Reversibility
+
+if TYPE_CHECKING:
+    from sync.model import Plan
 
 MOST = 20
 """Signatures that may be asked for."""

@@ -12,6 +12,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from sync.reversibility import Reversibility as Reversibility
+
 UNLIMITED = -1
 """A limit without a limit, as CloudStack writes it."""
 
@@ -457,13 +459,6 @@ class ActionKind(Enum):
     DISABLE_USER = "disable user"
     UPDATE_LIMIT = "update limit"
     CREATE_NETWORK = "create network"
-
-
-class Reversibility(Enum):
-    UNDOABLE = "undoable"
-    RECREATABLE = "recreatable"
-    RECOVERABLE = "recoverable"
-    IRREVERSIBLE = "irreversible"
 
 
 @dataclass(frozen=True, slots=True)

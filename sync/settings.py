@@ -21,11 +21,12 @@ from sync.approval_rules import DEFAULT_REQUIRED, MOST, ApprovalRules
 from sync.cloudstack_ini import Credentials, read_environment, read_section
 from sync.errors import ConfigurationError, UsageError
 from sync.private_file import read_private, read_text, refuse_others
+from sync.reversibility import Reversibility
 from sync.secret import Secret, shown_url
 from sync.toml_table import Table, only_one, read_table
 
 if TYPE_CHECKING:
-    from sync.model import NetworkRule, Reversibility
+    from sync.model import NetworkRule
 
 __all__ = [
     "CiDatabaseSettings",

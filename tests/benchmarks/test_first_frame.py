@@ -56,7 +56,10 @@ def seconds_to_first_frame(code: str, *, bytecode: Path) -> float:
         while b"FIRST FRAME" not in seen:
             ready, _, _ = select.select([terminal], [], [], 30)
             assert ready, f"no frame: {seen[-400:]!r}"
-            seen += os.read(terminal, 65536)
+            try:
+                seen += os.read(terminal, 65536)
+            except OSError as error:
+                raise AssertionError(f"it ended before its first frame: {seen[-400:]!r}") from error
         return time.perf_counter() - start
     finally:
         os.kill(child, signal.SIGKILL)
