@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -32,6 +32,9 @@ STALE_SECONDS = 120.0
 """After so long without a heartbeat the lease of another machine may be broken."""
 
 Writing = Callable[[], AbstractContextManager[Connection]]
+
+_held_here: set[str] = set()
+"""Tokens of the leases that this process holds: one whose release could not be written is not among them."""
 
 
 def current_operator() -> str:
@@ -100,15 +103,17 @@ class Holder:
     """See `machine_identity`."""
     since: datetime
     heartbeat: datetime
+    token: str = field(default="", repr=False)
 
     def standing(self, now: datetime, *, is_local: bool) -> Standing:
         """`now` by the clock of the heartbeats. `is_local`: the ledger is a file, and binds one machine."""
-        here = machine_identity()
-        has_same_name = self.host == socket.gethostname()
-        if self.machine == here if self.machine and here else has_same_name:
+        machine, has_same_name = machine_identity(), self.host == socket.gethostname()
+        is_here = self.machine == machine if self.machine and machine else has_same_name
+        if is_here:
             identity = process_identity(self.pid)
             same = identity is not None and (not identity or not self.process or identity == self.process)
-            return Standing.ALIVE if same else Standing.GONE
+            is_given_up = self.pid == os.getpid() and self.token not in _held_here
+            return Standing.ALIVE if same and not is_given_up else Standing.GONE
         if self.silent_for(now) < timedelta(seconds=STALE_SECONDS):
             return Standing.BEATING
         # Of a file's only machine an earlier boot is meant: what ran then does not run now.
@@ -138,6 +143,7 @@ def holder_of(connection: Connection, environment: str) -> Holder | None:
         machine=row.machine,
         since=datetime.fromisoformat(row.since),
         heartbeat=datetime.fromisoformat(row.heartbeat),
+        token=row.token,
     )
 
 
@@ -200,22 +206,31 @@ class Lease:
         self._thread = threading.Thread(target=self._beat, name="lease heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        with self._alone() as connection:
-            now = self._now(connection)
-            holder = holder_of(connection, self._environment)
-            if holder is not None:
-                standing = holder.standing(now, is_local=self._is_local)
-                if standing is not Standing.GONE:
-                    raise self._refusal(holder, standing, now)
-                self._on_taken(connection, holder)
-            remove(connection, self._environment)
-            connection.execute(insert(table).values(**self._row(now)))
+        _held_here.add(self._token)
+        try:
+            with self._alone() as connection:
+                self._take(connection)
+        except BaseException:
+            _held_here.discard(self._token)
+            raise
         self._thread.start()
         return self
+
+    def _take(self, connection: Connection) -> None:
+        now = self._now(connection)
+        holder = holder_of(connection, self._environment)
+        if holder is not None:
+            standing = holder.standing(now, is_local=self._is_local)
+            if standing is not Standing.GONE:
+                raise self._refusal(holder, standing, now)
+            self._on_taken(connection, holder)
+        remove(connection, self._environment)
+        connection.execute(insert(table).values(**self._row(now)))
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+        _held_here.discard(self._token)
         with self._writing() as connection:
             connection.execute(delete(table).where(self._is_ours()))
 
