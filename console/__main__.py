@@ -144,9 +144,25 @@ def _add_changers(commands: argparse._SubParsersAction[Parser]) -> None:
     plan = _add(commands, "plan", _plan, "write the plan of repairs (never deletions)")
     plan.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
     plan.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to (default: stdout)")
-    review = _add(commands, "review", _review, "show a plan")
+    review = _add(commands, "review", _review, "show a plan, its blast radius, and who signed it")
     review.add_argument("file", metavar="FILE", type=Path)
+    review.add_argument(
+        "--fresh", action="store_true", help="compute the blast radius from both sides, read now"
+    )
     _format_option(review)
+    approve = _add(commands, "approve", _approve, "sign a plan's list of objects with an SSH key")
+    approve.add_argument("file", metavar="FILE", type=Path)
+    signing = approve.add_mutually_exclusive_group(required=True)
+    signing.add_argument(
+        "--key",
+        metavar="KEY",
+        type=Path,
+        help="private key, or the .pub of a key that an agent or a device holds",
+    )
+    signing.add_argument(
+        "--print", action="store_true", help="sign nothing: write the text and print the command for others"
+    )
+    _format_option(approve)
     apply = _add(commands, "apply", _apply, "execute a plan after showing it")
     apply.add_argument("file", metavar="FILE", type=Path)
     apply.add_argument(
@@ -243,6 +259,12 @@ def _review(arguments: argparse.Namespace) -> int:
     from console.cli.planning import review
 
     return review(arguments)
+
+
+def _approve(arguments: argparse.Namespace) -> int:
+    from console.cli.approving import approve
+
+    return approve(arguments)
 
 
 def _apply(arguments: argparse.Namespace) -> int:

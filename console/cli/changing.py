@@ -68,18 +68,29 @@ def progress() -> Callable[[ExecutionEvent], None]:
 
 
 def apply(arguments: argparse.Namespace) -> int:
-    """`abreast apply FILE`: shows the plan, asks for the word, executes, reports each outcome."""
+    """`abreast apply FILE`: shows the plan, asks for the word, executes, reports each outcome.
+
+    Raises GuardError, before it asks, when the plan lacks approvals that its environment requires.
+    """
+    from console.cli import approving
+    from sync.approval import assess, require
     from sync.plan import refuse_expired
 
     plan = read_plan(arguments.file)
     with session_of(arguments) as session:
         refuse_expired(plan, session.clock())
+        approving.refuse_other(plan, session.environment.name)
+        standing = assess(plan, arguments.file, session.environment.approvals, now=session.clock())
         if arguments.format == "text":
             show(plan)
+            approving.show_radii(plan, approving.radii_stated(plan), arguments.file, affecting_only=True)
+        approved = require(standing)
         confirmation = confirm(session, plan, digest=arguments.confirm)
         session.arm()
         with stop_on_interrupt() as stop:
-            report = session.executor().run(plan, confirmed=confirmation, on_event=progress(), stop=stop)
+            report = session.executor().run(
+                plan, confirmed=confirmation, on_event=progress(), stop=stop, approved=approved
+            )
         report_run(report, as_json=arguments.format == "json")
         return exit_code(report, stopped=stop.is_set())
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.reading import read_both, refuse_unread
 from console.cli.sessions import session_of
 from console.session import choose_rows
-from sync.errors import EXIT_DONE, UsageError
+from sync.errors import EXIT_DONE, AbreastError, UsageError
 from sync.model import Action, JsonObject, Plan
+
+if TYPE_CHECKING:
+    from sync.radius import Radius
 
 
 def plan(arguments: argparse.Namespace) -> int:
@@ -61,13 +65,41 @@ def read_plan(path: Path) -> Plan:
 
 
 def review(arguments: argparse.Namespace) -> int:
-    """`abreast review`: every action with its reason, what it was planned against, and its undo."""
+    """`abreast review`: every action with its reason, its blast radius, and who signed the plan.
+
+    Offline, unless `--fresh` reads both sides for the radius. Raises GuardError, after the plan was shown,
+    when the radius cannot be computed.
+    """
+    from console.cli import approving
+
     made = read_plan(arguments.file)
-    if arguments.format == "json":
-        result_json(_review_json(made))
-        return EXIT_DONE
-    show(made)
+    standing = approving.standing_of(arguments, made)
+    as_json = arguments.format == "json"
+    if not as_json:
+        show(made)
+        approving.show_standing(standing)
+    radii, refusal = _radii(arguments, made)
+    if as_json:
+        radius = {"refused": str(refusal)} if refusal else approving.radii_json(made, radii)
+        approvals = approving.standing_json(standing)
+        result_json({**_review_json(made), "approvals": approvals, "blast_radius": radius})
+    elif refusal is None:
+        approving.show_radii(made, radii, arguments.file)
+    if refusal is not None:
+        raise refusal
     return EXIT_DONE
+
+
+def _radii(arguments: argparse.Namespace, made: Plan) -> tuple[tuple[Radius, ...], AbreastError | None]:
+    """What each action stops or destroys, or why that cannot be told."""
+    from console.cli import approving
+
+    try:
+        if arguments.fresh:
+            return approving.radii_fresh(arguments, made), None
+        return approving.radii_stated(made), None
+    except AbreastError as error:
+        return (), error
 
 
 def _review_json(made: Plan) -> JsonObject:
