@@ -35,7 +35,7 @@ class Recognition:
     refused: str = ""
     """Why nothing may be armed or run here; empty when it may."""
     unproven: str = ""
-    """Why it could not be told, where the ledger cannot be read."""
+    """Why it could not be told: the ledger cannot be read, or the ROOT domain cannot be seen."""
 
     @property
     def words(self) -> str:
@@ -73,7 +73,7 @@ class Recogniser:
 
     def require(self) -> None:
         """Raises GuardError on another server than the pinned one, LedgerError where it cannot be told, and
-        SourceError where the server does not answer."""
+        SourceError where the server does not answer or does not show its ROOT domain."""
         server = self.server()
         self._ledger().pins.recognise(server, self.neighbours(afresh=True))
 
@@ -94,7 +94,7 @@ class Recogniser:
             # The reading says so itself.
             return found
         self.last = known = self._recognise(server)
-        if not known.refused or not server.root_id:
+        if not known.refused:
             return found
         from sync.model import CoverageState
 
@@ -132,6 +132,8 @@ class Recogniser:
             pin = self._ledger().pins.recognise(server, self.neighbours())
         except GuardError as error:
             return Recognition(server.endpoint, server.root_id, refused=str(error))
+        except SourceError as error:
+            return Recognition(server.endpoint, server.root_id, unproven=str(error))
         except LedgerError as error:
             self._failed = (now, str(error))
             return Recognition(server.endpoint, server.root_id, unproven=str(error))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.errors import ConfigurationError, GuardError, UsageError
+from sync.errors import ConfigurationError, GuardError, IncompleteError, UsageError
 from sync.ledger_database import connect, is_local, reading_options
 from sync.ledger_entries import Entry, EntryKind, Pin, canonical, pin_of, stamp
 from sync.ledger_schema import pins as table
@@ -76,9 +76,10 @@ def _address(url: str) -> tuple[str, str, int | None, str]:
 def refuse(
     environment: str, server: Server, *, pin: Pin | None, neighbours: Sequence[Neighbour] = ()
 ) -> None:
-    """Raises GuardError unless `server` is what the environment is pinned to, and nobody else's."""
+    """Raises GuardError unless `server` is what the environment is pinned to, and nobody else's;
+    IncompleteError where that cannot be seen."""
     if not server.root_id:
-        raise GuardError(
+        raise IncompleteError(
             f"The ROOT domain of {server.endpoint} cannot be seen with this key, so it is not proven to be "
             f"the server of {environment}.",
             next_step="Use a key of an account in ROOT whose role has type Admin.",
@@ -175,7 +176,7 @@ class Pins:
             return read_pin(connection, self._environment)
 
     def recognise(self, server: Server, neighbours: Sequence[Neighbour] = ()) -> Pin:
-        """The pin, made now where this is the first use. Raises GuardError as `refuse`, LedgerError."""
+        """The pin, made now where this is the first use. Raises as `refuse`, and LedgerError."""
         pin = self.current()
         refuse(self._environment, server, pin=pin, neighbours=neighbours)
         if pin is not None:

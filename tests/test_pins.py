@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sync.errors import EXIT_DRIFT, AbreastError, GuardError, UsageError
+from sync.errors import EXIT_DRIFT, AbreastError, GuardError, IncompleteError, UsageError
 from sync.ledger import EntryKind, Ledger
 from sync.ledger_entries import Pin
 from sync.pins import Neighbour, Server, peek, refuse, same_endpoint
@@ -78,10 +78,10 @@ def test_another_server_is_refused_with_both_values_and_what_to_do(ledger: Ledge
 
 def test_a_server_whose_root_is_not_seen_is_neither_pinned_nor_recognised(ledger: Ledger) -> None:
     for _ in range(2):
-        with pytest.raises(GuardError, match="cannot be seen with this key"):
+        with pytest.raises(IncompleteError, match="cannot be seen with this key"):
             ledger.pins.recognise(Server(HERE.endpoint, ""))
     assert ledger.pins.current() is None
-    with pytest.raises(GuardError, match="cannot be seen"):
+    with pytest.raises(IncompleteError, match="cannot be seen"):
         ledger.pins.move(Server(HERE.endpoint, ""), reason="I know it")
 
 
