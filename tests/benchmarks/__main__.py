@@ -6,7 +6,6 @@ Prints one line a benchmark. Nothing here is asserted: on a busy machine a time 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import sys
 import tempfile
@@ -39,35 +38,20 @@ def median(run: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 def first_frame() -> str:
     """`abreast` against a Textual app with a single Static: to the first words on a terminal of 120x40."""
-    from tests.benchmarks.test_first_frame import CONFIGURATION, CONSOLE, CREDENTIALS, STATIC
-    from tests.benchmarks.test_first_frame import seconds_to_first_frame as seconds
+    from tests.benchmarks.first_frame import measure
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        configuration, credentials = folder / "abreast.toml", folder / "cloudstack.ini"
-        configuration.write_text(CONFIGURATION.format(folder=folder))
-        credentials.touch(mode=0o600)
-        credentials.write_text(CREDENTIALS)
-        console = CONSOLE.format(configuration=configuration)
-        pairs = [
-            (seconds(STATIC, bytecode=folder / "cache"), seconds(console, bytecode=folder / "cache"))
-            for _ in range(1 + ROUNDS)
-        ][1:]
-    single, own = (statistics.median(times) for times in zip(*pairs, strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        single, own = measure(Path(folder))
     return f"one Static {single * 1000:.0f} ms, abreast {own * 1000:.0f} ms, ratio {own / single:.2f}"
 
 
 def first_paint() -> str:
     """The table of 5,000 and 10,000 rows against Textual's DataTable."""
-    from tests.benchmarks.test_table import ours, theirs
-    from tests.screens.world import in_sync
-    from widgets.values import RowView
+    from tests.benchmarks.table import measure
 
     said = []
     for count in (5_000, 10_000):
-        views = [RowView(in_sync(f"project-{number:05d}")) for number in range(count)]
-        own = statistics.median([asyncio.run(ours(views)) for _ in range(3)])
-        other = statistics.median([asyncio.run(theirs(views)) for _ in range(3)])
+        own, other = measure(count)
         said.append(f"{count} rows: {own * 1000:.0f} ms, DataTable {other * 1000:.0f} ms")
     return "; ".join(said)
 
