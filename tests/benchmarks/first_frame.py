@@ -67,7 +67,7 @@ def seconds_to_first_frame(code: str, *, bytecode: Path) -> float:
 
 
 def measure(folder: Path) -> tuple[float, float]:
-    """Seconds to the first frame of one Static and of `abreast`, by turns: medians of nine after a warm-up."""
+    """Seconds to the first frame of one Static and of `abreast`, by turns: medians of nine."""
     configuration, credentials = folder / "abreast.toml", folder / "cloudstack.ini"
     configuration.write_text(CONFIGURATION.format(folder=folder))
     credentials.touch(mode=0o600)
