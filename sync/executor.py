@@ -150,8 +150,8 @@ class Executor:
         """
         self._vault.open()
         with self._ledger.lease(self._ledger.operator):
-            self._guard(plan, confirmed)
             self._guard_approved(plan, approved)
+            self._guard(plan, confirmed)
             plans.refuse_expired(plan, self._clock())
             run_id = f"{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
             payload = {
@@ -175,9 +175,9 @@ class Executor:
         self._vault.open()
         with self._ledger.lease(self._ledger.operator):
             plan = plan_of(self._ledger, run_id)
+            self._guard_approved(plan, _approval_of(started_with(self._ledger, run_id)))
             self._guard(plan, confirmed)
             self._refuse_superseded(run_id)
-            self._guard_approved(plan, _approval_of(started_with(self._ledger, run_id)))
             policy = ExecutionPolicy(started_with(self._ledger, run_id)["policy"])
             known = results_of(self._ledger, run_id)
             self._ledger.resume_run(run_id, {"confirmed": _confirmation_json(confirmed)})

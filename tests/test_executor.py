@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sync.approval_rules import ApprovalRules, Approved
 from sync.credentials import CredentialFile
 from sync.errors import (
     AbreastError,
@@ -25,7 +26,7 @@ from sync.errors import (
 )
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.ledger import EntryKind, Ledger, RunState
-from sync.model import Action, ActionKind, Outcome, Plan
+from sync.model import Action, ActionKind, Outcome, Plan, Reversibility
 from tests.fake_cloudstack import (
     PARENT,
     START,
@@ -58,6 +59,8 @@ class Bench:
         self.vault = CredentialFile(folder / "passwords.jsonl")
         self.stop = threading.Event()
         self.events: list[ExecutionEvent] = []
+        self.approvals: ApprovalRules | None = None
+        self.approved: Approved | None = None
 
     def new_ledger(self) -> Ledger:
         url = f"sqlite:///{self.folder / 'ledger.sqlite'}"
@@ -71,6 +74,7 @@ class Bench:
             vault=self.vault,
             limits=Limits(**limits),  # type: ignore[arg-type]
             policy=policy,
+            approvals=self.approvals,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
@@ -856,3 +860,73 @@ def test_refuses_an_action_without_a_precondition(bench: Bench) -> None:
 def test_refuses_a_target_that_is_none(bench: Bench) -> None:
     made = plan(replace(create_user("dune", "x", needs=()), target="dune"))
     assert "no target" in refused(bench, made, bench.confirmation(made))
+
+
+# --- approvals ----------------------------------------------------------------------------------------------
+
+
+def two_for_everything() -> ApprovalRules:
+    return ApprovalRules(None, dict.fromkeys(Reversibility, 2))
+
+
+def run_approved(bench: Bench, made: Plan, approved: Approved | None) -> RunReport:
+    return bench.executor().run(
+        made,
+        confirmed=bench.confirmation(made),
+        on_event=bench.events.append,
+        stop=bench.stop,
+        approved=approved,
+    )
+
+
+@pytest.mark.parametrize("grade", [grade for grade in Reversibility if grade is not Reversibility.UNDOABLE])
+def test_refuses_what_cannot_be_undone_without_approval_whoever_made_the_executor(
+    bench: Bench, grade: Reversibility
+) -> None:
+    made = plan(replace(create_domain("dune"), reversibility=grade))
+    assert "needs the approval of" in refused(bench, made, bench.confirmation(made))
+
+
+@pytest.mark.parametrize("digest", ["this", "another"])
+@pytest.mark.parametrize("people", [(), ("alice",), ("alice", "bob")])
+def test_runs_with_the_approval_of_enough_people_for_this_very_plan(
+    bench: Bench, digest: str, people: tuple[str, ...]
+) -> None:
+    bench.approvals = two_for_everything()
+    made = plan(*project("dune"), now=bench.clock())
+    approved = Approved(made.digest if digest == "this" else "0" * 64, people, ("SHA256:k",) * len(people))
+    if digest == "this" and len(people) == 2:
+        report = run_approved(bench, made, approved)
+        assert outcomes(report) == [S, S]
+        started = bench.ledger.entries(kinds=[EntryKind.RUN_STARTED])[0].payload
+        assert started["approved"]["people"] == ["alice", "bob"]
+        return
+    with pytest.raises(GuardError):
+        run_approved(bench, made, approved)
+    assert bench.cloud.log == []
+    assert not bench.ledger.entries(kinds=[EntryKind.RUN_STARTED])
+
+
+def interrupted(bench: Bench, approved: Callable[[Plan], Approved | None]) -> None:
+    """A run that stops in its middle because CloudStack cannot be read any more."""
+    bench.cloud.faults.append(Fault("createAccount", LOST, has_effect=True))
+    bench.cloud.before_submit = lambda command, _: go_dark(bench, command == "createAccount")
+    made = plan(*project("dune", "jmartin"), now=bench.clock())
+    assert outcomes(run_approved(bench, made, approved(made))) == [S, U, N]
+    bench.cloud.is_readable = True
+    bench.cloud.before_submit = lambda command, _: None
+
+
+def test_an_approved_run_goes_on_by_the_record_of_its_approval(bench: Bench) -> None:
+    bench.approvals = two_for_everything()
+    interrupted(bench, lambda made: Approved(made.digest, ("alice", "bob"), ("SHA256:a", "SHA256:b")))
+    assert outcomes(bench.resume()) == [S, S, S]
+
+
+def test_a_run_that_nobody_approved_does_not_go_on_where_approval_is_asked_for_now(bench: Bench) -> None:
+    interrupted(bench, lambda made: None)
+    bench.approvals = two_for_everything()
+    before = len(bench.cloud.log)
+    with pytest.raises(GuardError, match="needs the approval of 2 in drill and has 0"):
+        bench.resume()
+    assert len(bench.cloud.log) == before

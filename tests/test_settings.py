@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sync.approval_rules import ApprovalRules
 from sync.errors import EXIT_CONFIGURATION, ConfigurationError, MappingError, UsageError
-from sync.model import NetworkRule
+from sync.model import NetworkRule, Reversibility
 from sync.secret import HIDDEN, Secret, shown_url, without_secrets
 from sync.settings import (
     CiDatabaseSettings,
@@ -489,3 +491,40 @@ def test_foreign_texts_lose_their_secrets(text: str, secrets: tuple[str, ...], c
 
 def test_foreign_texts_are_cut() -> None:
     assert len(without_secrets("x" * 5_000, ())) == 300
+
+
+# --- approvals ----------------------------------------------------------------------------------------------
+
+
+def approvals(write: Write, text: str) -> ApprovalRules:
+    """Those of an environment, told without its credentials."""
+    return load(write(f"{BASE}\n[environments.lab.approvals]\n{text}")).approvals["lab"]
+
+
+def test_who_approves_and_how_many_must(write: Write, tmp_path: Path) -> None:
+    rules = approvals(write, 'allowed_signers = "signers"\nrequired = {undoable = 1, irreversible = 3}\n')
+    assert rules.allowed_signers == tmp_path / "signers"
+    assert [rules.required[grade] for grade in Reversibility] == [1, 1, 1, 3]
+
+
+def test_an_environment_that_says_nothing_of_approvals_asks_for_some(write: Write) -> None:
+    configuration = load(write(BASE))
+    assert configuration.approvals["lab"] == ApprovalRules()
+    assert [ApprovalRules().required[grade] for grade in Reversibility] == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("required = {irreversble = 0}", "irreversble is not a key that is known. Did you mean `irrev"),
+        ("required = {irreversible = -1}", "required.irreversible must be a whole number from 0 to 20"),
+        ("required = {irreversible = 21}", "required.irreversible must be a whole number from 0 to 20"),
+        ("required = {irreversible = true}", "required.irreversible must be a whole number from 0 to 20"),
+        ("required = 0", "environments.lab.approvals.required must be a table"),
+        ("allowed_signers = 3", "environments.lab.approvals.allowed_signers must be a text"),
+        ('signers = "x"', "environments.lab.approvals.signers is not a key that is known"),
+    ],
+)
+def test_approvals_that_are_written_wrong_are_refused(write: Write, text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        approvals(write, text)
