@@ -39,6 +39,7 @@ def build_parser() -> Parser:
     _add_screens(commands)
     _add_readers(commands)
     _add_changers(commands)
+    _add_containment(commands)
     return parser
 
 
@@ -132,6 +133,13 @@ def _add_ledger(commands: argparse._SubParsersAction[Parser]) -> None:
         "--owner", metavar="NAME", required=True, help="who holds it, as the refusal names them"
     )
     lease.add_argument("--reason", metavar="TEXT", required=True, help="why; it is recorded")
+    accept = _add(
+        verbs, "accept", _ledger_accept, "whether a side has less in it than before, and that this is right"
+    )
+    accept.add_argument("side", choices=("desired", "actual"))
+    accept.add_argument(
+        "--reason", metavar="TEXT", help="take what is there now for all of it; the reason is recorded"
+    )
     pin = _add(
         verbs, "pin", _ledger_pin, "which server the environment is pinned to, and whether it is the one"
     )
@@ -175,6 +183,37 @@ def _add_changers(commands: argparse._SubParsersAction[Parser]) -> None:
         "--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)"
     )
     _format_option(rebuild)
+
+
+def _add_containment(commands: argparse._SubParsersAction[Parser]) -> None:
+    contain = _add(commands, "contain", _contain, "what is being deleted and by whom; fence, brake, shield")
+    contain.add_argument("--all", action="store_true", help="take every rung that is possible here")
+    contain.add_argument("--fence", action="store_true", help="take the deleting user's access away")
+    contain.add_argument(
+        "--caller", metavar="USER", action="append", default=[], help="fence this one: ACCOUNT/USER, or an id"
+    )
+    contain.add_argument("--brake", action="store_true", help="hold CloudStack's database lock until ctrl+c")
+    contain.add_argument("--hold", metavar="SECONDS", type=float, help="hold the brake for so long only")
+    contain.add_argument("--shield", action="store_true", help="protect one VM in every domain")
+    contain.add_argument(
+        "--evidence", metavar="FILE", type=Path, help="write events, jobs, servers and limits to a file"
+    )
+    contain.add_argument("--lift-fence", metavar="USER", help="undo the fence on this one")
+    contain.add_argument("--reason", metavar="TEXT", help="why a fence is lifted; it is recorded")
+    contain.add_argument(
+        "--second", metavar="NAME", help="who else wants it lifted although stored ids are gone"
+    )
+    _word_option(contain)
+    _format_option(contain)
+    shield = _add(commands, "shield", _shield, "a tripwire in every domain that can have one")
+    shield.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
+    shield.add_argument("--lift", action="store_true", help="take down exactly what was put up")
+    _word_option(shield)
+    _format_option(shield)
+
+
+def _word_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--confirm", metavar="WORD", help="the environment's name, instead of typing it")
 
 
 def _console(arguments: argparse.Namespace) -> int:
@@ -237,6 +276,12 @@ def _ledger_export(arguments: argparse.Namespace) -> int:
     return export(arguments)
 
 
+def _ledger_accept(arguments: argparse.Namespace) -> int:
+    from console.cli.accepting import accept
+
+    return accept(arguments)
+
+
 def _ledger_break_lease(arguments: argparse.Namespace) -> int:
     from console.cli.record import break_lease
 
@@ -277,6 +322,18 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from console.cli.rebuilding import rebuild
 
     return rebuild(arguments)
+
+
+def _contain(arguments: argparse.Namespace) -> int:
+    from console.cli.containing import contain
+
+    return contain(arguments)
+
+
+def _shield(arguments: argparse.Namespace) -> int:
+    from console.cli.containing import shield
+
+    return shield(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sync.cloudstack import Writer
+from sync.cloudstack import Fence, Writer
 from sync.sandbox.incident import SYNC_USER
 from sync.sandbox.naive_sync import USER_AGENT
 
@@ -68,7 +68,7 @@ def fault_of(module: str, entry: Mapping[str, Any]) -> str:
     """Why an entry should not be there; empty where it may."""
     command, client = str(entry["command"]), str(entry["client"])
     if client.startswith(PRODUCT):
-        known = READING.fullmatch(command) or command in Writer.ALLOWED
+        known = READING.fullmatch(command) or command in Writer.ALLOWED | Fence.ALLOWED
         return "" if known and not entry["cleanup"] else "not a call of the product"
     if not (DELETING.match(command) or entry["cleanup"]):
         return ""

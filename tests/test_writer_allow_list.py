@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.cloudstack import Writer
+from sync.cloudstack import Fence, Writer
 from sync.errors import GuardError
 from sync.model import ActionKind
 from tests.cloudstack_server import Reply, Server, wrapped
@@ -38,9 +38,10 @@ MAY_IMPORT_BY_NAME = {
 }
 MAY_CALL = {
     "CloudStack": {"sync/cloudstack/client.py"},
-    "Connection": {"sync/cloudstack/reader.py", "sync/cloudstack/writer.py"},
+    "Connection": {"sync/cloudstack/reader.py", "sync/cloudstack/writer.py", "sync/cloudstack/fence.py"},
     "Writer": {"console/session.py", "sync/drill_script.py"},
-    "change": {"sync/cloudstack/writer.py"},
+    "Fence": {"sync/containment.py"},
+    "change": {"sync/cloudstack/writer.py", "sync/cloudstack/fence.py"},
 }
 """Who makes a client, and who sends a changing call through one."""
 
@@ -86,14 +87,35 @@ def test_only_these_modules_make_a_client(name: str) -> None:
     assert {file for file, tree in sources() if name in called(tree)} == MAY_CALL[name]
 
 
-def test_the_allow_list_has_no_deleting_command() -> None:
-    assert isinstance(Writer.ALLOWED, frozenset)
-    assert not any(DELETING.match(command) for command in Writer.ALLOWED)
+@pytest.mark.parametrize("client", [Writer, Fence])
+def test_the_allow_lists_have_no_deleting_command(client: type[Writer] | type[Fence]) -> None:
+    assert isinstance(client.ALLOWED, frozenset)
+    assert not any(DELETING.match(command) for command in client.ALLOWED)
     assert not any(DELETING.match(kind.value) for kind in ActionKind)
 
 
+def test_containment_sends_each_command_with_its_own_parameters_alone() -> None:
+    assert Fence.PARAMETERS.keys() == Fence.ALLOWED
+    assert not any("cleanup" in name for names in Fence.PARAMETERS.values() for name in names)
+    right = {name: "x" for name in Fence.PARAMETERS["updateVirtualMachine"]}
+    with Server(lambda heard: Reply(body=wrapped(heard.command))) as server:
+        fence = Fence(server.credentials())
+        for command, parameters in (
+            ("deleteDomain", {"id": "d-1"}),
+            ("destroyVirtualMachine", {"id": "v-1"}),
+            ("updateVirtualMachine", {**right, "cleanup": "true"}),
+            ("updateVirtualMachine", {"id": "v-1"}),
+            ("updateUser", {"id": "u-1", "password": "x"}),
+            ("updateConfiguration", {"name": "expunge.delay", "accountid": "a-1", "value": "1"}),
+            ("lockUser", {"id": ""}),
+        ):
+            with pytest.raises(GuardError, match=r"was not sent|not among"):
+                fence.submit(command, parameters)
+        assert server.heard == []
+
+
 def test_the_allow_list_stands_once_and_is_never_changed() -> None:
-    """Nobody assigns to ALLOWED but the class that has it."""
+    """Nobody assigns to ALLOWED but the classes that have it."""
     found = []
     for file, tree in sources():
         for node in ast.walk(tree):
@@ -101,7 +123,7 @@ def test_the_allow_list_stands_once_and_is_never_changed() -> None:
             found += [
                 file for one in targets if "ALLOWED" in (getattr(one, "id", ""), getattr(one, "attr", ""))
             ]
-    assert found == ["sync/cloudstack/writer.py"]
+    assert found == ["sync/cloudstack/fence.py", "sync/cloudstack/writer.py"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,334 @@
+"""Step one of every recovery, put together: look, fence, brake, shield, lift, secure the evidence.
+
+Needs CloudStack and a journal, which may be this machine's own; never the CI database, never the lease.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sync.brake import Brake, BrakeState, OnChange, lock_names
+from sync.callers import Caller, find_callers
+from sync.cloudstack import Capabilities, Fence, Reader
+from sync.contain import Fencing, Means, Method, Rung, Step, ladder, may_use, methods, refusal
+from sync.containment_journal import ContainmentJournal, Standing, earlier_local, open_journal
+from sync.deletions import Reading, Situation, assess
+from sync.errors import AbreastError, ConfigurationError, GuardError, LedgerError, SourceError, UsageError
+from sync.ledger import utc_now
+from sync.model import Outcome, Scope
+from sync.secret import shown_url
+from sync.settings import Environment
+from sync.shield import Candidate, Choice, Shielding, Unshielded, choose, lost, why_no_shield
+
+LAST_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CallerView:
+    """A caller with what can be done about it."""
+
+    caller: Caller
+    refusal: str
+    """Why it must not be fenced; empty where it may."""
+    methods: tuple[Method, ...]
+    other_calls: tuple[tuple[str, int, datetime], ...] = ()
+    """Event type, how often, when last: what else this user did in the hour before its last deletion."""
+    other_calls_problem: str = ""
+
+    @property
+    def may_be_fenced(self) -> bool:
+        return not self.refusal and bool(self.methods)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything about one moment."""
+
+    situation: Situation
+    release: str
+    callers: tuple[CallerView, ...]
+    ladder: tuple[Rung, ...]
+    shields: Choice
+    shield_why_not: str
+    fences_standing: tuple[Standing, ...] = ()
+    shields_standing: tuple[Standing, ...] = ()
+    shields_lost: tuple[Unshielded, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Containment:
+    """Containment of one environment. Safe to use from several threads; `close` it."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        reader: Reader,
+        operator: str,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.environment = environment
+        self._reader = reader
+        self._operator = operator
+        self._clock = clock
+        self._fence: Fence | None = None
+        self._journal: ContainmentJournal | None = None
+        self._own: tuple[Capabilities, ...] = ()
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    # --- what it works with -------------------------------------------------------------------------------
+
+    @property
+    def fence(self) -> Fence:
+        """The client of containment. Raises GuardError when there is no key for writing."""
+        if self._fence is None:
+            credentials = self.environment.cloudstack.write
+            if credentials is None:
+                raise GuardError(
+                    f"The environment {self.environment.name} is read-only: it has no key for writing.",
+                    next_step=f"Name one as `write` under [environments.{self.environment.name}.cloudstack].",
+                )
+            self._fence = Fence(credentials, clock=self._clock)
+        return self._fence
+
+    @property
+    def journal(self) -> ContainmentJournal:
+        """The environment's ledger, or this machine's own. Raises LedgerError when neither can be written."""
+        if self._journal is None:
+            self._journal = open_journal(
+                self.environment.ledger,
+                environment=self.environment.name,
+                operator=self._operator,
+                clock=self._clock,
+            )
+        return self._journal
+
+    def scope(self) -> Scope:
+        return Scope(parent=self.environment.parent)
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    def look(self, *, projects: Collection[str] = ()) -> Look:
+        """One fresh reading with everything that follows from it; changes nothing. Never raises SourceError:
+        what could not be read is among the problems."""
+        with ThreadPoolExecutor(3, thread_name_prefix="contain") as threads:
+            reading_ = threads.submit(self._reader.deletions, self.scope())
+            offered_ = threads.submit(self._offered)
+            standing_ = threads.submit(self._standing)
+            reading, (offered, why_not) = reading_.result(), offered_.result()
+            fences, shields, note = standing_.result()
+        situation = assess(reading)
+        shield_why_not = why_not if offered is None else why_no_shield(offered)
+        release = reading.world.release or (offered.release if offered else "")
+        means = Means(
+            runbook=self.environment.runbook,
+            offered=offered,
+            offered_why_not=why_not,
+            brake_why_not=self._brake_why_not(),
+            brake_locks=lock_names(release),
+            shield_why_not=shield_why_not,
+        )
+        choice = choose(reading.world, situation, parent=self.environment.parent, projects=projects)
+        return Look(
+            situation=situation,
+            release=release,
+            callers=self._callers(reading, offered),
+            ladder=ladder(means, situation),
+            shields=choice,
+            shield_why_not=shield_why_not,
+            fences_standing=fences,
+            shields_standing=shields,
+            shields_lost=lost(shields, reading.world),
+            notes=(note,) if note else (),
+        )
+
+    def _offered(self) -> tuple[Capabilities | None, str]:
+        """What CloudStack offers to the writing key, or why that is not known."""
+        try:
+            return self.fence.capabilities(), ""
+        except (SourceError, GuardError) as error:
+            return None, str(error)
+
+    def _standing(self) -> tuple[tuple[Standing, ...], tuple[Standing, ...], str]:
+        try:
+            journals = self._journals()
+            fences = [one for journal in journals for one in journal.standing("fence")]
+            shields = [one for journal in journals for one in journal.standing("shield")]
+        except AbreastError as error:
+            return (), (), f"What was set before cannot be read, and nothing can be recorded: {error}"
+        return tuple(fences), tuple(shields), self.journal.note
+
+    def _journals(self) -> list[ContainmentJournal]:
+        """Where something may stand that containment set: the journal in use, and this machine's own."""
+        found = [self.journal]
+        if not self.journal.is_local:
+            own = earlier_local(self.environment.name, operator=self._operator, clock=self._clock)
+            if own is not None:
+                found.append(own)
+        return found
+
+    def _brake_why_not(self) -> str:
+        url = self.environment.cloudstack_database
+        if url is None:
+            return (
+                "No connection to CloudStack's database is configured: write cloudstack_database = "
+                '"mysql://USER:PASSWORD@HOST/cloud"; any user that may connect will do.'
+            )
+        try:
+            Brake(url, "")
+        except ConfigurationError as error:
+            return str(error)
+        return ""
+
+    def _callers(self, reading: Reading, offered: Capabilities | None) -> tuple[CallerView, ...]:
+        own: list[Capabilities] = [] if offered is None else [offered]
+        try:
+            own.append(self._reader.capabilities())
+        except SourceError:
+            return ()
+        found = []
+        for caller in find_callers(reading):
+            ways = methods(offered) if offered is not None else ()
+            calls, problem = self._other_calls(caller, reading)
+            found.append(
+                CallerView(
+                    caller,
+                    refusal(caller, own, reading.root_admins),
+                    tuple(way for way in ways if may_use(way, caller, own)),
+                    calls,
+                    problem,
+                )
+            )
+        return tuple(found)
+
+    def _other_calls(
+        self, caller: Caller, reading: Reading
+    ) -> tuple[tuple[tuple[str, int, datetime], ...], str]:
+        if not caller.account or not caller.domain_id:
+            return (), ""
+        since = (caller.last_at or reading.taken_at) - LAST_HOUR
+        try:
+            calls = self._reader.calls_of(caller.account, caller.domain_id, caller.username, since=since)
+        except SourceError as error:
+            return (), str(error)
+        return tuple(one for one in calls if one[0] not in ("DOMAIN.DELETE", "ACCOUNT.DELETE")), ""
+
+    # --- acting -------------------------------------------------------------------------------------------
+
+    def fence_callers(self, views: Sequence[CallerView]) -> tuple[Step, ...]:
+        """Fence each of them. Raises LedgerError, and GuardError when one must not be fenced."""
+        for view in views:
+            if view.refusal:
+                raise GuardError(f"{view.caller.label} is not fenced: {view.refusal}")
+        fencing = Fencing(self.fence, self.journal)
+        steps: list[Step] = []
+        for view in views:
+            taken = fencing.put_up(view.caller, view.methods)
+            steps += taken or (
+                Step(f"fence {view.caller.label}", Outcome.NOT_RUN, "No way to fence it is offered here."),
+            )
+        return tuple(steps)
+
+    def brakes(self, release: str, *, on_change: OnChange) -> tuple[Brake, ...]:
+        """The brakes of a release, recorded and not started yet.
+
+        Raises ConfigurationError when there can be none, LedgerError when it cannot be recorded.
+        """
+        url = self.environment.cloudstack_database
+        if url is None:
+            raise ConfigurationError(self._brake_why_not())
+        found = []
+        for name in lock_names(release):
+            found.append(Brake(url, name, on_change=self._recorded(name, on_change)))
+            self.journal.intent(
+                f"brake {name}",
+                kind="brake",
+                target=shown_url(url.reveal()),
+                target_id=name,
+                command="GET_LOCK",
+                parameters={"lock": name},
+            )
+        return tuple(found)
+
+    def _recorded(self, name: str, on_change: OnChange) -> OnChange:
+        outcomes = {
+            BrakeState.HELD: Outcome.SUCCEEDED,
+            BrakeState.LOST: Outcome.FAILED,
+            BrakeState.RELEASED: Outcome.NOT_RUN,
+        }
+
+        def tell(state: BrakeState, text: str) -> None:
+            if state in outcomes:
+                try:
+                    self.journal.outcome(f"brake {name}", outcomes[state], text)
+                except LedgerError as error:
+                    text = f"{text} {error}"
+            on_change(state, text)
+
+        return tell
+
+    def shield(self, candidates: Sequence[Candidate]) -> tuple[Step, ...]:
+        """Put up shields, the first candidates first. Raises LedgerError; GuardError where none counts."""
+        why_not = why_no_shield(self.fence.capabilities())
+        if why_not:
+            raise GuardError(why_not)
+        return Shielding(self.fence, self.journal).put_up(candidates)
+
+    def lift_shields(self, is_meant: Callable[[Standing], bool] = lambda _: True) -> tuple[Step, ...]:
+        """Take down what the journals say was set, each recorded where it was. Raises LedgerError."""
+        steps: list[Step] = []
+        for journal in self._journals():
+            meant = [one for one in journal.standing("shield") if is_meant(one)]
+            steps += Shielding(self.fence, journal).take_down(meant)
+        return tuple(steps)
+
+    def lift_fences(self, is_meant: Callable[[Standing], bool], *, reason: str) -> tuple[Step, ...]:
+        """Undo fences of the journals, the newest first. Raises LedgerError."""
+        steps: list[Step] = []
+        for journal in self._journals():
+            fencing = Fencing(self.fence, journal)
+            meant = [one for one in journal.standing("fence") if is_meant(one)]
+            steps += [fencing.take_down(one, reason=reason) for one in reversed(meant)]
+        return tuple(steps)
+
+    def save_evidence(self, path: Path) -> dict[str, str]:
+        """Write what expires to a file of its own, readable by its owner only; list → rows or problem.
+
+        Raises UsageError when the file cannot be written, SourceError.
+        """
+        found = self._reader.evidence()
+        document = {
+            "environment": self.environment.name,
+            "endpoint": self.environment.cloudstack.read.endpoint,
+            "taken_at": self._clock().isoformat(timespec="seconds"),
+            "taken_by": self._operator,
+            "lists": found,
+        }
+        _write_private(path, json.dumps(document, ensure_ascii=False, indent=1))
+        return {
+            name: f"{len(one['rows'])} rows" + (f" ({one['problem']})" if one["problem"] else "")
+            for name, one in found.items()
+        }
+
+
+def _write_private(path: Path, text: str) -> None:
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError as error:
+        raise UsageError(f"The evidence cannot be written to {path}: {error.strerror}.") from None

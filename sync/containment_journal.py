@@ -1,0 +1,212 @@
+"""What containment writes down before it acts, and reads again to undo exactly that.
+
+It is the environment's ledger where that opens within seconds; otherwise a file of this machine alone, since
+the team's database may be a VM in the very cloud that is dying. The two are not merged.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from sync.errors import AbreastError
+from sync.ledger import Entry, EntryKind, Ledger, utc_now
+from sync.model import JsonObject, Outcome
+
+PATIENCE = 5.0
+"""Seconds after which the team's ledger is taken to be gone."""
+
+_KINDS = (EntryKind.INTENT, EntryKind.OUTCOME)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Something that containment set, or may have set, and that nobody has undone."""
+
+    action: str
+    kind: str
+    """`fence` or `shield`."""
+    at: datetime
+    operator: str
+    target_id: str
+    target: str
+    command: str
+    before: JsonObject
+    """What was so before, as far as undoing needs it."""
+    outcome: str
+    """`succeeded`, or `unknown` where the call was never answered."""
+
+
+class ContainmentJournal:
+    """Intents and outcomes of containment. Every method raises LedgerError when it cannot do its work."""
+
+    def __init__(self, ledger: Ledger, *, is_local: bool, note: str = "") -> None:
+        self._ledger = ledger
+        self.is_local = is_local
+        self.note = note
+        """Why it is the local one; empty for the environment's ledger."""
+        self.run_id = f"contain-{uuid.uuid4().hex[:12]}"
+
+    def close(self) -> None:
+        self._ledger.close()
+
+    def intent(
+        self,
+        action: str,
+        *,
+        kind: str,
+        target: str,
+        target_id: str,
+        command: str,
+        parameters: Mapping[str, str],
+        before: Mapping[str, object] | None = None,
+        undoes: str = "",
+        reason: str = "",
+    ) -> Entry:
+        """Before anything is sent."""
+        payload: JsonObject = {
+            "action": action,
+            "kind": kind,
+            "target": target,
+            "target_id": target_id,
+            "command": command,
+            "parameters": dict(parameters),
+            "before": dict(before or {}),
+            "attempt": 1,
+        }
+        payload |= {name: text for name, text in (("undoes", undoes), ("reason", reason)) if text}
+        return self._ledger.append(EntryKind.INTENT, payload, run_id=self.run_id)
+
+    def outcome(self, action: str, outcome: Outcome, detail: str = "", *, job_id: str | None = None) -> None:
+        """When it is known what became of it, or that it is unknown."""
+        payload: JsonObject = {
+            "action": action,
+            "outcome": outcome.value,
+            "detail": detail,
+            "object_id": None,
+            "job_id": job_id,
+            "seconds": 0.0,
+        }
+        self._ledger.append(EntryKind.OUTCOME, payload, run_id=self.run_id)
+
+    def standing(self, kind: str) -> list[Standing]:
+        """What of a kind is set and not undone, oldest first; also what nobody knows the outcome of."""
+        return standing(self._ledger.entries(kinds=_KINDS), kind)
+
+
+def standing(entries: list[Entry], kind: str) -> list[Standing]:
+    """The same, decided from entries in their order."""
+    found: dict[str, Standing] = {}
+    undoing: dict[str, str] = {}
+    for entry in entries:
+        payload = entry.payload
+        action = str(payload["action"])
+        if entry.kind is EntryKind.INTENT:
+            if payload.get("undoes"):
+                undoing[action] = str(payload["undoes"])
+            elif payload.get("kind") == kind and action not in found:
+                found[action] = _standing(entry, outcome=Outcome.UNKNOWN)
+            continue
+        outcome = Outcome(payload["outcome"])
+        if action in undoing:
+            if outcome is Outcome.SUCCEEDED:
+                found.pop(undoing.pop(action), None)
+        elif action in found:
+            known = found[action]
+            if outcome is Outcome.SUCCEEDED:
+                found[action] = _with_outcome(known, outcome)
+            elif outcome is not Outcome.UNKNOWN and known.outcome == Outcome.UNKNOWN.value:
+                del found[action]
+    return sorted(found.values(), key=lambda one: one.at)
+
+
+def _standing(entry: Entry, *, outcome: Outcome) -> Standing:
+    payload = entry.payload
+    return Standing(
+        action=str(payload["action"]),
+        kind=str(payload["kind"]),
+        at=entry.at,
+        operator=entry.operator,
+        target_id=str(payload["target_id"]),
+        target=str(payload["target"]),
+        command=str(payload["command"]),
+        before=payload["before"],
+        outcome=outcome.value,
+    )
+
+
+def _with_outcome(one: Standing, outcome: Outcome) -> Standing:
+    return Standing(
+        one.action, one.kind, one.at, one.operator, one.target_id, one.target, one.command, one.before,
+        outcome.value,
+    )  # fmt: skip
+
+
+# --- opening ----------------------------------------------------------------------------------------------
+
+
+def local_path(environment: str) -> Path:
+    """Where this machine's own journal of an environment is."""
+    return user_data_path("abreast") / f"{environment}-containment.sqlite"
+
+
+def open_journal(
+    url: str,
+    *,
+    environment: str,
+    operator: str,
+    clock: Callable[[], datetime] = utc_now,
+    local: Path | None = None,
+    patience: float = PATIENCE,
+) -> ContainmentJournal:
+    """The environment's ledger, or this machine's own file when it does not open in time.
+
+    Raises LedgerError only when neither can be written: then nothing may be done.
+    """
+    ledger, why = _in_time(
+        lambda: Ledger(url, environment=environment, operator=operator, clock=clock).open(), patience
+    )
+    if ledger is not None:
+        return ContainmentJournal(ledger, is_local=False)
+    path = local or local_path(environment)
+    own = Ledger(f"sqlite:///{path}", environment=environment, operator=operator, clock=clock).open()
+    note = f"The environment's ledger cannot be used: {why} This is recorded in {path} alone."
+    return ContainmentJournal(own, is_local=True, note=note)
+
+
+def earlier_local(
+    environment: str, *, operator: str, clock: Callable[[], datetime] = utc_now, local: Path | None = None
+) -> ContainmentJournal | None:
+    """This machine's own journal, if there is one: what stands in it must be undone from it."""
+    path = local or local_path(environment)
+    if not path.exists():
+        return None
+    ledger = Ledger(f"sqlite:///{path}", environment=environment, operator=operator, clock=clock).open()
+    return ContainmentJournal(ledger, is_local=True, note=f"Recorded in {path}.")
+
+
+def _in_time(open_: Callable[[], Ledger], patience: float) -> tuple[Ledger | None, str]:
+    """The ledger, or why not. The thread that waits for a dead database ends with the process."""
+    answers: queue.SimpleQueue[Ledger | AbreastError] = queue.SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            answers.put(open_())
+        except AbreastError as error:
+            answers.put(error)
+
+    threading.Thread(target=attempt, name="open ledger", daemon=True).start()
+    with suppress(queue.Empty):
+        answer = answers.get(timeout=patience)
+        if isinstance(answer, Ledger):
+            return answer, ""
+        return None, str(answer)
+    return None, f"it did not answer within {patience:.0f} s."
