@@ -17,6 +17,7 @@ from aiohttp import web
 
 from sync.sandbox import access_log, persistence, worlds
 from sync.sandbox.clock import Clock, ManualClock, WallClock
+from sync.sandbox.database_locks import DatabaseLocks, LockDatabaseError
 from sync.sandbox.engine import Engine
 from sync.sandbox.gateway import API_PATH
 from sync.sandbox.process import Ready
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         world = _world(chosen)
         asyncio.run(_serve(chosen, world))
-    except (persistence.StateFileError, worlds.WorldFileError) as problem:
+    except (persistence.StateFileError, worlds.WorldFileError, LockDatabaseError) as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command's own error
         return USAGE
     except OSError as problem:
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
         help="calls take as long as on a real server (the default for the drill)",
     )
     parser.add_argument(
+        "--lock-database",
+        metavar="URL",
+        help="take the locks of deletions in this MySQL or MariaDB too, as CloudStack does "
+        "(mysql://USER:PASSWORD@HOST/NAME, or `env:VARIABLE` that has it)",
+    )
+    parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end with the process that started it"
     )
     return parser
@@ -92,8 +99,18 @@ def _world(chosen: argparse.Namespace) -> World:
     return world
 
 
+def _locks(url: str | None) -> DatabaseLocks | None:
+    """The lock table in a database. Raises LockDatabaseError."""
+    if not url:
+        return None
+    if url.startswith("env:"):
+        url = os.environ.get(url.removeprefix("env:"), "")
+    return DatabaseLocks(url)
+
+
 async def _serve(chosen: argparse.Namespace, world: World) -> None:
-    engine = Engine(world)
+    locks = _locks(chosen.lock_database)
+    engine = Engine(world, locks=locks)
     log = access_log.wanted_file(chosen.access_log)
     if log is not None:
         engine.on_access = access_log.AccessLog(log)
@@ -128,6 +145,8 @@ async def _serve(chosen: argparse.Namespace, world: World) -> None:
         await sandbox.stopping.wait()
     finally:
         await runner.cleanup()
+        if locks is not None:
+            locks.close()
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:

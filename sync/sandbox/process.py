@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -16,6 +17,7 @@ from typing import Any
 
 TOKEN_HEADER = "X-Sandbox-Token"
 STOP_SECONDS = 10.0
+LOCK_VARIABLE = "ABREAST_SANDBOX_LOCK_DATABASE"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -134,8 +136,12 @@ class SandboxProcess:
         token: str | None = None,
         manual_clock: bool = False,
         service_times: bool | None = None,
+        lock_database: str | None = None,
     ) -> SandboxProcess:
-        """Start one and wait until it listens. Raises SandboxError with what it said if it does not."""
+        """Start one and wait until it listens. Raises SandboxError with what it said if it does not.
+
+        `lock_database` is the URL of a MySQL or MariaDB that has the locks; it may hold a password.
+        """
         command = [sys.executable, "-m", "sync.sandbox", "--until-stdin-closes", "--world", world]
         command += ["--release", release, "--speed", str(speed), "--port", str(port)]
         if state is not None:
@@ -146,8 +152,18 @@ class SandboxProcess:
             command.append("--manual-clock")
         if service_times is not None:
             command.append("--service-times" if service_times else "--no-service-times")
+        variables = None
+        if lock_database is not None:
+            # Not on the command line, where every user of the machine could read it.
+            command += ["--lock-database", f"env:{LOCK_VARIABLE}"]
+            variables = os.environ | {LOCK_VARIABLE: lock_database}
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=variables,
         )
         assert process.stdout is not None and process.stderr is not None
         line = process.stdout.readline()
