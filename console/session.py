@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from console.agreeing import Agreement
 from console.recognition import Recogniser
 from sync.errors import GuardError, UsageError
 
@@ -71,6 +72,9 @@ class Session:
             ledger=lambda: self.ledger,
             capabilities=self.capabilities,
             clock=clock,
+        )
+        self.agreement = Agreement(
+            environment.name, environment.parent, ledger=lambda: self.ledger, clock=clock
         )
 
     # --- arming -------------------------------------------------------------------------------------------
@@ -162,8 +166,12 @@ class Session:
         return self.reader.capabilities()
 
     def read_desired(self, progress: Progress | None = None) -> DesiredInventory:
-        """The whole CI database; a reading that failed comes back as coverage, not as an exception."""
-        return self.ci_database.read(self.scope(), progress=progress)
+        """The whole CI database; a reading that failed comes back as coverage, not as an exception, and so
+        does that it has shrunk."""
+        from sync.model import Side
+
+        found = self.ci_database.read(self.scope(), progress=progress)
+        return self.agreement.marked(Side.DESIRED, found)
 
     def read_actual(
         self,
@@ -173,12 +181,14 @@ class Session:
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
     ) -> ActualInventory:
-        """The whole of CloudStack below the parent; failures come back as coverage, and so does that it is
-        another server than the environment is pinned to."""
+        """The whole of CloudStack below the parent; failures come back as coverage, and so do that it is
+        another server than the environment is pinned to, and that it has shrunk."""
+        from sync.model import Side
+
         found = self.reader.inventory(
             self.scope(), limits=limits, users=users, previous=previous, progress=progress
         )
-        return self.recogniser.marked(found)
+        return self.agreement.marked(Side.ACTUAL, self.recogniser.marked(found))
 
     # --- deciding -----------------------------------------------------------------------------------------
 
@@ -195,6 +205,7 @@ class Session:
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
         from sync.drift import compare
 
+        desired, actual = self.agreement.first(desired, actual)
         return compare(desired, actual, network_rule=self.environment.network)
 
     def headline(self, drift: Drift) -> Headline:

@@ -52,7 +52,10 @@ def headline(drift: Drift, *, now: datetime | None = None, stale_after: timedelt
     is_complete = all(coverage.is_complete for _, coverage in sides)
     sentences = [*_stale(drift, now, stale_after)]
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
-    findings = [*_critical(drift), *_lesser(drift)] if is_complete else [*_deleting(drift), *_unknown(drift)]
+    if is_complete:
+        findings = [*_shrunk(drift), *_critical(drift), *_lesser(drift)]
+    else:
+        findings = [*_deleting(drift), *_unknown(drift)]
     sentences += findings or ([_in_sync(drift)] if is_complete else [])
     sentences += _losses(drift)
     return Headline(" ".join(sentences), tuple(_keys(drift, is_complete=is_complete)))
@@ -101,6 +104,12 @@ def _number(number: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shrunk(drift: Drift) -> Iterator[str]:
+    """CloudStack has lost what it had: the incident, whether or not the CI database knows what went."""
+    if drift.actual.shrunk:
+        yield f"CloudStack has shrunk: {drift.actual.shrunk[0].words}."
 
 
 def _critical(drift: Drift) -> Iterator[str]:

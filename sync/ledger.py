@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sync import lease as leases
 from sync.errors import LedgerError, UsageError
+from sync.extents import Extents
 from sync.lease import Holder, Lease, current_operator
 from sync.ledger_check import Chain, check_head, check_pin, check_runs
 from sync.ledger_database import (
@@ -210,6 +211,12 @@ class Ledger:
         """Which server this environment is."""
         return Pins(
             self.environment, self.operator, reading=self._reading, alone=self._alone, append=self._append
+        )
+
+    def extents(self, parent: str) -> Extents:
+        """What the sides below `parent` held when they were last read."""
+        return Extents(
+            self.environment, parent, reading=self._reading, alone=self._alone, append=self._append
         )
 
     # --- reading ----------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class EntryKind(Enum):
     """By a person with a reason, from a machine whose heartbeats have ceased."""
     PINNED = "environment pinned"
     """To a server: at first use without a reason, later only with one."""
+    SHRINKAGE_ACCEPTED = "shrinkage accepted"
+    """By a person with a reason: that a side has less in it than before is right."""
 
 
 class RunState(Enum):
@@ -81,6 +83,9 @@ def _said(kind: EntryKind, payload: JsonObject) -> str:
         return f"from {payload['owner']}, process {payload['process']} on {payload['host']}, which is gone"
     if kind is EntryKind.LEASE_BROKEN:
         return f"of {payload['owner']}, last heard of {payload['heartbeat']}: {payload['reason']}"
+    if kind is EntryKind.SHRINKAGE_ACCEPTED:
+        counts = ", ".join(f"{count} {name}" for name, count in payload["counts"].items())
+        return f"the {payload['side']} has {counts}: {payload['reason']}"
     said = f"{payload['endpoint']} with ROOT domain {payload['root_id']}"
     return f"{said}: {payload['reason']}" if payload["reason"] else f"{said}, at first use"
 

@@ -58,6 +58,16 @@ lease = Table(
     Column("machine", String(100), nullable=False, server_default=""),
 )
 
+extents = Table(
+    "extents",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("side", String(20), primary_key=True),
+    Column("parent", Text, nullable=False),
+    Column("seen_at", String(40), nullable=False),
+    Column("content", Text, nullable=False),
+)
+
 pins = Table(
     "pins",
     metadata,

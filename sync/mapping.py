@@ -91,10 +91,16 @@ _NOISE = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.I)
+_CUT = re.compile(
+    r"\b(limit\b[^()]*|fetch\s+(?:first|next)\b[^()]*)$|^[\s(]*select\s+(?:distinct\s+|all\s+)?(top\b\s*\(?\d*)",
+    re.I,
+)
+"""What ends a result after so many rows. Within parentheses it is about something else."""
 
 
 def check_select(query: str, sql: str) -> None:
-    """Refuse what is not one SELECT (or WITH … SELECT). Raises MappingError.
+    """Refuse what is not one SELECT (or WITH … SELECT), or is cut off after so many rows: what is behind the
+    cut would look as if it were not there. Raises MappingError.
 
     This catches mistakes early and in words. What keeps the CI database unchanged is its own read-only
     transaction, not this.
@@ -113,6 +119,12 @@ def check_select(query: str, sql: str) -> None:
     if "/*!" in bare:
         raise MappingError(
             f"The mapping's query `{query}` has an executable comment (/*! … */).", next_step=hint
+        )
+    cut = _CUT.search(bare)
+    if cut is not None:
+        raise MappingError(
+            f"The mapping's query `{query}` is cut off: {(cut.group(1) or cut.group(2)).strip()}.",
+            next_step="It must give all rows: what it leaves out would look as if it were not there.",
         )
     writes = _WRITES.search(bare)
     if writes is not None:

@@ -56,6 +56,24 @@ class ListProof:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """A list that has clearly less in it than it had."""
+
+    what: str
+    """In the plural: `domains`, `projects`, …"""
+    lost: int
+    of: int
+    since: datetime
+    """When all of it was seen last."""
+    names: tuple[str, ...] = ()
+    """Some of what went."""
+
+    @property
+    def words(self) -> str:
+        return f"{self.lost} {self.what} fewer than at {self.since:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     state: CoverageState
     why: str = ""
@@ -66,6 +84,12 @@ class Coverage:
     root_id: str = ""
     is_foreign: bool = False
     """Whether it is of another server than the environment is pinned to; never complete then."""
+    shrunk: tuple[Shrinkage, ...] = ()
+    """What it has clearly less of than the readings before, and nobody accepted. Of the CI database never
+    complete then; of CloudStack it is the incident, and deletions must not be based on it."""
+    agreed: bool = False
+    """Whether it was compared with the readings before and has not shrunk: what a deletion must ask for,
+    beside completeness."""
 
     @property
     def is_complete(self) -> bool:

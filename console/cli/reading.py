@@ -41,7 +41,7 @@ def verdict(drift: Drift) -> tuple[int, str]:
     kinds = {row.kind for row in drift.rows}
     if not is_read(drift) or DriftKind.UNKNOWN in kinds:
         return EXIT_UNKNOWN, "unknown"
-    if any(kind.is_critical for kind in kinds):
+    if drift.actual.shrunk or any(kind.is_critical for kind in kinds):
         return EXIT_CRITICAL, "critical"
     if kinds - {DriftKind.IN_SYNC}:
         return EXIT_DRIFT, "drift"
