@@ -38,7 +38,11 @@ class Direct:
 
 DIRECT = (
     Direct(r"tests\.test_sandbox_\w+", "tests?|a-test/1|sandbox-test", "how the sandbox itself deletes"),
-    Direct(r"tests\.test_peers", r"python-requests/.*", "`cs` and Ansible work unchanged, also to delete"),
+    Direct(
+        r"tests\.test_peers",
+        r"python-(requests|urllib3)/.*",
+        "`cs` and Ansible work unchanged, also to delete",
+    ),
     Direct(r"tests\.test_cloudstack_(reader|proof)", re.escape(USER_AGENT), "the hand that lets things go"),
 )
 

@@ -492,16 +492,11 @@ def large(count: int) -> reference_schema.Rows:
     }
 
 
-def test_five_thousand_projects_are_read_in_a_second(tmp_path: Path) -> None:
-    url = reference_schema.create_sqlite(tmp_path / "ci.sqlite", large(5_000))
-    spent: list[float] = []
-    for _ in range(3):
-        started = time.perf_counter()
-        inventory = read(url)
-        spent.append(time.perf_counter() - started)
+def test_five_thousand_projects_are_read_whole(tmp_path: Path) -> None:
+    """How long that takes is for `python -m tests.benchmarks` to say."""
+    inventory = read(reference_schema.create_sqlite(tmp_path / "ci.sqlite", large(5_000)))
     assert len(inventory.projects) == 5_000
     assert sum(len(project.members) for project in inventory.projects.values()) == 20_000
-    assert min(spent) < 1.0, spent
 
 
 def test_settings_load_nothing_heavy() -> None:

@@ -103,6 +103,20 @@ def comparing() -> str:
     return f"{PROJECTS} projects: {own * 1000:.0f} ms, a bare loop {least * 1000:.0f} ms"
 
 
+def ci_database() -> str:
+    """5,000 projects with their members, agents and quotas from a CI database in SQLite."""
+    from sync.ci_db import CiDatabase
+    from sync.settings import CiDatabaseSettings
+    from tests.reference_schema import create_sqlite
+    from tests.test_ci_db import large
+
+    with tempfile.TemporaryDirectory() as name:
+        url = create_sqlite(Path(name) / "ci.sqlite", large(PROJECTS))
+        database = CiDatabase(CiDatabaseSettings(Secret(url)))
+        spent = median(lambda: database.read(Scope("ROOT/ci")))
+    return f"{PROJECTS} projects: {spent * 1000:.0f} ms"
+
+
 def reading() -> str:
     """The Reader's inventory of the sandbox's large world, limits included and left out."""
     scope = Scope("ROOT/ci")
@@ -130,6 +144,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "first-frame": first_frame,
     "table": first_paint,
     "compare": comparing,
+    "ci-database": ci_database,
     "inventory": reading,
 }
 
