@@ -231,8 +231,9 @@ def test_expired(signers: Signers) -> None:
     assert "expired at 2017-07-28 13:00 UTC" in reason
     with pytest.raises(GuardError, match="expired"):
         require(late)
-    with pytest.raises(GuardError, match="expired"):
-        approve(plan, signers.plan_file, signers.key("bob"), rules=signers.rules(), now=plan.expires_at)
+    for rules in (signers.rules(), None):
+        with pytest.raises(GuardError, match="expired"):
+            approve(plan, signers.plan_file, signers.key("bob"), rules=rules, now=plan.expires_at)
 
 
 @pytest.mark.parametrize("author", ["jmartin@console-1", "JMartin@elsewhere", "jmartin"])
@@ -348,6 +349,9 @@ def test_what_is_no_file_or_far_too_long_is_damaged(signers: Signers) -> None:
     (signers.folder / "plan.json.folder.sig").mkdir()
     (signers.folder / "plan.json.long.sig").write_bytes(b"x" * 1_000_000)
     (signers.folder / "plan.json.none.sig").touch()
+    sound = signers.sign(plan, "alice")
+    assert [one.verdict for one in stands(signers, plan).signatures].count(Verdict.VALID) == 1
+    sound.write_bytes(sound.read_bytes() + b"\n" * 100_000)
     assert {one.verdict for one in stands(signers, plan).signatures} == {Verdict.DAMAGED}
 
 

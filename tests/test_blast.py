@@ -105,6 +105,14 @@ def test_deeper_sub_domains_and_other_case_are_found() -> None:
     assert named(inside, ObjectKind.VM)[:1] == ["dune-1"]
 
 
+def test_a_sub_domain_is_one_by_its_path_or_by_its_parent() -> None:
+    by_path, by_parent = replace(EAST, parent_id=None), replace(EAST, path="ROOT/ci/renamed-meanwhile")
+    for east in (by_path, by_parent):
+        inside = blast.of_domain(world(domains=(DUNE, east, OTHER)), "ROOT/ci/dune")
+        assert named(inside, ObjectKind.SUBDOMAIN) == ["east"]
+        assert "east-1" in named(inside, ObjectKind.VM)
+
+
 def test_an_object_in_two_places_is_one_with_the_larger_size() -> None:
     found = blast.of_domain(world(), "ROOT/ci/dune")
     (jenkins, old) = [row for row in found.objects if row.kind is ObjectKind.TEMPLATE]
