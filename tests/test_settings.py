@@ -528,3 +528,32 @@ def test_an_environment_that_says_nothing_of_approvals_asks_for_some(write: Writ
 def test_approvals_that_are_written_wrong_are_refused(write: Write, text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(words)):
         approvals(write, text)
+
+
+# --- CloudStack's database ----------------------------------------------------------------------------------
+
+WITH_DATABASE = SMALLEST.replace(
+    "[environments.lab]\n",
+    '[environments.lab]\ncloudstack_database = "mysql://brake:db-password@cs-db/cloud"\n',
+    1,
+)
+
+
+def test_cloudstacks_database_is_a_secret_that_the_summary_shows_without_its_user(write: Write) -> None:
+    environment = load(write(WITH_DATABASE, mode=0o600)).environment("lab")
+    assert environment.cloudstack_database == Secret("mysql://brake:db-password@cs-db/cloud")
+    assert environment.summary()["CloudStack's database"] == "mysql://cs-db/cloud"
+    assert "db-password" not in repr(environment)
+    assert load(write(SMALLEST)).environment("lab").cloudstack_database is None
+
+
+def test_a_configuration_with_a_database_user_in_it_is_for_its_owner_alone(write: Write) -> None:
+    with pytest.raises(ConfigurationError, match="database user"):
+        load(write(WITH_DATABASE, mode=0o644))
+
+
+@pytest.mark.parametrize("url", ["postgresql://cs-db/cloud", "cs-db/cloud", "mysql:cloud"])
+def test_cloudstacks_database_can_only_be_mysql(write: Write, url: str) -> None:
+    text = SMALLEST.replace("[environments.lab]\n", f'[environments.lab]\ncloudstack_database = "{url}"\n', 1)
+    with pytest.raises(ConfigurationError, match="no URL of a MySQL database"):
+        load(write(text, mode=0o600))

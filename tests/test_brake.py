@@ -1,0 +1,202 @@
+"""The brake against a real MariaDB: who holds the lock, what its loss looks like, how it is given back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pytest
+
+from sync.brake import Brake, BrakeState, lock_names
+from sync.errors import ConfigurationError
+from sync.sandbox.database_locks import DatabaseLocks, LockDatabaseError
+from sync.secret import Secret
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from tests.databases import Server
+
+pytest_plugins = ["tests.databases"]
+
+LOCK = "DomainCleanup"
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def url(mariadb: Server) -> URL:
+    """Of somebody who may connect, and nothing else: no right on any table or database."""
+    with connect(mariadb.admin) as admin, admin.cursor() as cursor:
+        cursor.execute("CREATE USER IF NOT EXISTS brake@'%' IDENTIFIED BY 'only to/connect'")
+    return mariadb.admin.set(username="brake", password="only to/connect", database="")
+
+
+def connect(url: URL) -> Any:
+    return pymysql.connect(host=url.host, port=url.port or 0, user=url.username, password=str(url.password))
+
+
+@pytest.fixture
+def cloudstack(mariadb: Server) -> Iterator[Any]:
+    """The management server's own session."""
+    connection = connect(mariadb.admin)
+    yield connection
+    connection.close()
+
+
+def ask(connection: Any, statement: str, *values: object) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        (value,) = cursor.fetchone()
+    return value
+
+
+class Told:
+    """The states that a brake went through."""
+
+    def __init__(self) -> None:
+        self.states: list[BrakeState] = []
+        self.texts: list[str] = []
+        self._news = threading.Condition()
+
+    def __call__(self, state: BrakeState, text: str) -> None:
+        with self._news:
+            self.states.append(state)
+            self.texts.append(text)
+            self._news.notify_all()
+
+    def wait_for(self, state: BrakeState, times: int = 1) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: self.states.count(state) >= times, PATIENCE), self.states
+
+
+def brake(url: URL, told: Told) -> Brake:
+    return Brake(Secret(url.render_as_string(hide_password=False)), LOCK, on_change=told, check_seconds=0.05)
+
+
+def test_a_held_brake_keeps_everybody_else_from_the_lock_and_release_gives_it_back(
+    url: URL, cloudstack: Any
+) -> None:
+    with brake(url, Told()) as held:
+        assert held.wait_until_held(PATIENCE)
+        assert held.held_since is not None
+        assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0
+    assert held.state is BrakeState.RELEASED
+    assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 1
+    ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
+
+
+def test_who_waits_gets_the_lock_before_anybody_who_asks_later(url: URL, cloudstack: Any) -> None:
+    told = Told()
+    ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK)
+    with brake(url, told) as held:
+        told.wait_for(BrakeState.WAITING)
+        wait_until_asked(cloudstack)
+        ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
+        assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0, "the next deletion comes too late"
+        assert held.wait_until_held(PATIENCE)
+    assert told.states == [BrakeState.WAITING, BrakeState.HELD, BrakeState.RELEASED]
+
+
+def wait_until_asked(connection: Any) -> None:
+    query = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE %s AND id <> CONNECTION_ID()"
+    pause = threading.Event()
+    for _ in range(int(PATIENCE / 0.02)):
+        if ask(connection, query, "%GET_LOCK(%, 600)%"):
+            return
+        pause.wait(0.02)
+    pytest.fail("nobody waits for the lock")
+
+
+def test_its_loss_is_an_alarm_and_it_is_taken_again(url: URL, cloudstack: Any) -> None:
+    told = Told()
+    with brake(url, told) as held:
+        assert held.wait_until_held(PATIENCE)
+        with cloudstack.cursor() as cursor:
+            cursor.execute("KILL %s", (ask(cloudstack, "SELECT IS_USED_LOCK(%s)", LOCK),))
+        told.wait_for(BrakeState.LOST)
+        told.wait_for(BrakeState.HELD, times=2)
+        assert held.losses == 1
+    assert "THE BRAKE IS LOST" in told.texts[told.states.index(BrakeState.LOST)]
+
+
+def test_a_brake_that_still_waits_is_given_up_at_once(url: URL, cloudstack: Any) -> None:
+    told = Told()
+    ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK)
+    held = brake(url, told).start()
+    told.wait_for(BrakeState.WAITING)
+    wait_until_asked(cloudstack)
+    held.release()
+    assert not held._thread.is_alive()
+    ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
+    assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 1
+    ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
+
+
+def test_a_database_that_does_not_let_us_in_is_said_without_the_password(url: URL) -> None:
+    told = Told()
+    with brake(url.set(password="wrong-pass/word"), told) as held:
+        told.wait_for(BrakeState.WAITING)
+        assert not held.wait_until_held(0)
+    assert "does not answer" in told.texts[0]
+    assert "wrong-pass" not in "".join(told.texts)
+
+
+def test_a_url_that_is_none() -> None:
+    with pytest.raises(ConfigurationError, match="cloudstack_database"):
+        Brake(Secret("mysql://host:port-is-no-number/x"), LOCK)
+
+
+@pytest.mark.parametrize(
+    ("release", "names"),
+    [
+        ("4.23.0.0-SNAPSHOT", ("DomainCleanup",)),
+        ("4.18.0.0", ("AccountCleanup",)),
+        ("4.11.3.0", ("AccountCleanup",)),
+        ("4.20.1.0", ("DomainCleanup", "AccountCleanup")),
+        ("", ("DomainCleanup", "AccountCleanup")),
+    ],
+)
+def test_the_locks_of_a_release(release: str, names: tuple[str, ...]) -> None:
+    assert lock_names(release) == names
+
+
+# --- the sandbox's side -------------------------------------------------------------------------------------
+
+
+def test_the_sandbox_takes_its_locks_there_too(mariadb: Server, cloudstack: Any) -> None:
+    locks = DatabaseLocks(mariadb.create_database().render_as_string(hide_password=False))
+    assert locks.acquire(LOCK, 1)
+    assert locks.acquire(LOCK, 1)
+    assert not locks.acquire(LOCK, 2)
+    assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0
+    locks.release(LOCK, 2)
+    assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0
+    locks.release_all(1)
+    assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 1
+    assert not locks.acquire(LOCK, 2)
+    ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
+    assert locks.acquire(LOCK, 2)
+    locks.close()
+
+
+def test_a_database_that_is_away_gives_the_sandbox_no_lock(mariadb: Server, cloudstack: Any) -> None:
+    locks = DatabaseLocks(mariadb.create_database().render_as_string(hide_password=False))
+    locks.acquire(LOCK, 1)
+    with cloudstack.cursor() as cursor:
+        cursor.execute("KILL %s", (ask(cloudstack, "SELECT IS_USED_LOCK(%s)", LOCK),))
+    locks.release(LOCK, 1)
+    assert locks.acquire("Other", 2), "the next session is a new one"
+    locks.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///x", "mysql:///x", "mysql://u:p-4711@127.0.0.1:{port}/x", "mysql://h:x"]
+)
+def test_a_lock_database_that_cannot_be_used(url: str) -> None:
+    from tests.databases import free_port
+
+    with pytest.raises(LockDatabaseError) as refused:
+        DatabaseLocks(url.format(port=free_port()))
+    assert "p-4711" not in str(refused.value)
