@@ -19,6 +19,7 @@ import pytest
 
 from console.__main__ import main
 from sync.sandbox.process import SandboxProcess
+from sync.sandbox.worlds import blueprint_for, write_database
 from tests import reference_schema
 from tests.cli import Access, Configured, configure
 from tests.cloudstack_cloud import Cloud, cloud_of
@@ -520,11 +521,12 @@ def test_an_environment_that_is_not_there(make_desk: MakeDesk, command: tuple[st
     assert "abreast.toml has no environment lap. Did you mean `lab`?" in ran.error
 
 
-def test_a_project_that_is_not_there(make_desk: MakeDesk, access: Access) -> None:
-    desk = make_desk(access)
+def test_a_project_that_is_not_there(make_desk: MakeDesk, access: Access, tmp_path: Path) -> None:
+    write_database(blueprint_for("drill"), tmp_path / "lab.sqlite")
+    desk = make_desk(access, database=f"sqlite:///{tmp_path / 'lab.sqlite'}")
     for command in ("plan", "rebuild"):
         ran = desk.run(command, "dunes", typed="lab\n")
-        assert (ran.code, ran.out) == (USAGE, "")
+        assert (ran.code, ran.out) == (USAGE, ""), ran.error
         assert "There is no project or domain named dunes. Did you mean dune?" in ran.error
 
 
