@@ -74,6 +74,8 @@ def _finish_interrupted(work: Rebuild) -> None:
         f"Run {run.run_id} by {run.operator}, started {plain(run.started_at)}, was interrupted. "
         "What is unknown of it is resolved by reading; then the rest of it runs."
     )
+    if run.operator != work.session.operator:
+        say(f"You take it over from {run.operator}: the passwords of users made until now are in their file.")
     _show_samples(plan)
     confirmation = confirm(work.session, plan, digest=None)
     report = work.session.executor(rebuild=True).resume(
