@@ -18,12 +18,9 @@ import pymysql
 import pytest
 
 from sync.sandbox.incident import SYNC_USER
-from sync.sandbox.lifecycle import SECONDS
-from sync.sandbox.naive_sync import CallRefused, Client, synchronize
+from sync.sandbox.naive_sync import CallRefused, synchronize
 from sync.sandbox.process import SandboxProcess
-from sync.sandbox.worlds import write_database
-from sync.sandbox.worlds.blueprint import Blueprint, Image, Machine, Person, Tenant, save
-from tests.cli import Access, Configured, configure
+from tests.containment import KEPT, Incident, of_stage, start_sandbox
 
 if TYPE_CHECKING:
     from tests.databases import Server
@@ -31,102 +28,12 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.databases"]
 
 DOMAINS = 40
-KEPT = "kept"
-"""The project that the synchronization is limited to: it is bound, so it stays."""
 AS_RECORDED = 1.0
 IN_TIME = 1 / 20
 """With the recorded times most of 40 deletions would give up by themselves, waiting 30 s for the lock."""
 PATIENCE = 60.0
-ADMIN_ACCOUNT = {"firstname": "CI", "lastname": "Synchronization", "email": "ci-sync@example.org"}
 
 releases = pytest.mark.parametrize("release", ["4.23", "4.18"])
-
-
-def blueprint(scale: float) -> Blueprint:
-    """40 projects of two VMs and a template, one snapshot each; and the one that the sync is limited to."""
-    image = Image("debian", os="Other Linux (64-bit)")
-
-    def tenant(number: int, name: str) -> Tenant:
-        machines = tuple(
-            Machine(f"{name}-{vm}", "debian", f"10.1.1.{10 + vm}", snapshot_ages=(3,) if vm == 0 else ())
-            for vm in range(2)
-        )
-        owner = Person(f"owner-{name}", "O", "W", role="owner")
-        own_image = Image(f"{name}-build")
-        return Tenant(name, (owner,), machines, (own_image,), age_days=1000 - number)
-
-    names = [KEPT, *(f"p{number:02d}" for number in range(1, DOMAINS + 1))]
-    return Blueprint(
-        tenants=tuple(tenant(number, name) for number, name in enumerate(names)),
-        images=(image,),
-        service_seconds={step: seconds * scale for step, seconds in SECONDS.items()},
-    )
-
-
-class Incident:
-    """A sandbox with 41 domains, the keys of a sync that deletes 40 of them, and abreast configured on it."""
-
-    def __init__(self, sandbox: SandboxProcess, folder: Path, *, lock_database: str = "") -> None:
-        ready = sandbox.ready
-        self.sandbox = sandbox
-        self.control = sandbox.control
-        self.folder = folder
-        more = '[environments.lab.runbook]\nstop = "systemctl stop ci-sync on ci1.example.org"\n'
-        self.abreast: Configured = configure(
-            folder, Access(ready.url, ready.key, ready.secret), f"sqlite:///{folder / 'ci.sqlite'}", more=more
-        )
-        if lock_database:
-            text = self.abreast.config.read_text()
-            line = f'[environments.lab]\ncloudstack_database = "{lock_database}"\n'
-            self.abreast.config.write_text(text.replace("[environments.lab]\n", line, 1))
-        self.admin = Client(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
-        self.sync = self._sync_client()
-        self.destroyed_before = len(self.control.destroyed())
-
-    def _sync_client(self) -> Client:
-        role = next(one["id"] for one in self.admin.call("listRoles")["role"] if one["name"] == "Root Admin")
-        account = self.admin.call(
-            "createAccount", account=SYNC_USER, username=SYNC_USER, password="x", roleid=role, **ADMIN_ACCOUNT
-        )["account"]
-        answer = self.admin.call("registerUserKeys", id=account["user"][0]["id"])
-        while "jobid" in answer and "userkeys" not in answer:
-            self.control.advance(1.0)
-            state = self.admin.call("queryAsyncJobResult", jobid=answer["jobid"])
-            answer = state["jobresult"] if state["jobstatus"] == 1 else answer
-        keys, ready = answer["userkeys"], self.sandbox.ready
-        return Client(endpoint=ready.url, key=keys["apikey"], secret=keys["secretkey"], token=ready.token)
-
-    def domains(self) -> dict[str, str]:
-        """Name → id of the listed domains below the parent, the kept one aside."""
-        rows = self.admin.call("listDomains", listall="true").get("domain", [])
-        return {
-            row["name"]: row["id"]
-            for row in sorted(rows, key=lambda row: row["name"])
-            if row["path"].startswith("ROOT/ci/") and row["name"] != KEPT
-        }
-
-    def lost(self) -> list[str]:
-        """Names of the domains in the sandbox's own log of what was destroyed."""
-        return sorted(one["name"] for one in self.control.destroyed() if one["kind"] == "domain")
-
-    def pass_time(self, seconds: float, step: float = 0.25) -> None:
-        for _ in range(int(seconds / step)):
-            self.control.advance(step)
-
-    def submit_all(self) -> dict[str, str]:
-        """Delete everything without waiting for anything: name → job."""
-        return {
-            name: self.sync.call("deleteDomain", id=id, cleanup="true")["jobid"]
-            for name, id in self.domains().items()
-        }
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        return self.admin.call("queryAsyncJobResult", jobid=job_id)
-
-    def contain(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        ran = self.abreast.run("contain", "--format", "json", *arguments)
-        assert ran.stdout, ran.stderr
-        return ran.returncode, json.loads(ran.stdout)
 
 
 Start = Callable[..., Incident]
@@ -137,14 +44,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running: list[SandboxProcess] = []
 
     def make(release: str, scale: float, *, lock_database: str = "") -> Incident:
-        world = blueprint(scale)
-        save(world, tmp_path / "world.json")
-        write_database(world, tmp_path / "ci.sqlite")
-        sandbox = SandboxProcess.start(
-            world=str(tmp_path / "world.json"),
-            release=release,
-            manual_clock=True,
-            lock_database=lock_database or None,
+        sandbox = start_sandbox(
+            tmp_path, release=release, scale=scale, domains=DOMAINS, lock_database=lock_database
         )
         running.append(sandbox)
         return Incident(sandbox, tmp_path, lock_database=lock_database)
@@ -161,10 +62,6 @@ def count(capsys: pytest.CaptureFixture[str]) -> Callable[[str, str, list[str]],
             print(f"\n{release}  {what}: {len(lost)} of {DOMAINS} domains lost")
 
     return show
-
-
-def of_stage(document: dict[str, Any], stage: str) -> list[str]:
-    return sorted(one["name"] for one in document["deletions"] if one["stage"] == stage)
 
 
 @releases

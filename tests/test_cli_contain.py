@@ -1,0 +1,232 @@
+"""`abreast contain` and `abreast shield` in an incident: what is said, asked, refused and recorded."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.__main__ import main
+from sync.cloudstack import Reader
+from sync.cloudstack_ini import Credentials
+from sync.sandbox.incident import SYNC_USER
+from sync.sandbox.process import SandboxProcess
+from sync.secret import Secret
+from tests.cli import Configured
+from tests.containment import Incident, start_sandbox
+from tests.databases import free_port
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    error: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def incident(tmp_path: Path) -> Iterator[Incident]:
+    """One domain is gone, one is being deleted, one submitted, three are left."""
+    with start_sandbox(tmp_path, release="4.23", scale=1.0, domains=5) as sandbox:
+        incident = Incident(sandbox, tmp_path)
+        ids = incident.domains()
+        incident.sync.call("deleteDomain", id=ids["p01"], cleanup="true")
+        incident.pass_time(30, step=1.0)
+        for name in ("p02", "p03"):
+            incident.sync.call("deleteDomain", id=ids[name], cleanup="true")
+        incident.control.advance(2.0)
+        yield incident
+
+
+@pytest.fixture
+def sandbox(incident: Incident) -> SandboxProcess:
+    return incident.sandbox
+
+
+@pytest.fixture
+def configured(incident: Incident) -> Configured:
+    return incident.abreast
+
+
+@pytest.fixture
+def run(configured: Configured, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("XDG_DATA_HOME", str(configured.folder / "data"))
+
+    def call(*arguments: str, typed: str = "") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        capsys.readouterr()
+        code = main(["--config", str(configured.config), *arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return call
+
+
+def changing(sandbox: SandboxProcess) -> list[str]:
+    """The changing calls of the product, in the sandbox's own log."""
+    reading = ("list", "get", "query")
+    return [
+        one["command"]
+        for one in sandbox.control.log()
+        if one["client"].startswith("abreast/") and not one["command"].startswith(reading)
+    ]
+
+
+def test_looking_names_everything_and_changes_nothing(run: Run, sandbox: SandboxProcess) -> None:
+    ran = run("contain")
+    assert ran.code == 2
+    assert (
+        "Being deleted now: ROOT/ci/p02 (2 VMs still alive). 1 more deletion submitted. 1 deleted." in ran.out
+    )
+    assert "who: ci-sync/ci-sync in ROOT, a root admin [enabled]" in ran.out
+    assert "submitted      ROOT/ci/p03" in ran.out
+    assert "deleted: p01\n" in ran.out
+    assert "     stop: systemctl stop ci-sync on ci1.example.org\n" in ran.out
+    assert ran.out.count("   does not stop: ") == ran.out.count("   undo: ") == 5
+    assert "NOT POSSIBLE: No connection to CloudStack's database" in ran.out
+    assert changing(sandbox) == []
+
+
+def test_the_word_is_the_environments_name(run: Run, sandbox: SandboxProcess) -> None:
+    ran = run("contain", "--fence", "--shield", typed="yes\n")
+    assert (ran.code, changing(sandbox)) == (1, [])
+    assert "Not confirmed: nothing was done." in ran.error
+    ran = run("contain", "--fence", "--shield", typed="lab\n")
+    assert ran.code == 0
+    assert changing(sandbox)[0] == "updateUser"
+    assert set(changing(sandbox)[1:]) == {"updateVirtualMachine"}
+
+
+def test_everything_is_recorded_before_it_is_sent(run: Run) -> None:
+    run("contain", "--fence", "--confirm", "lab")
+    ran = run("ledger", "show", "--format", "json")
+    entries = [one for one in map(json.loads, ran.out.splitlines()) if one["kind"] in ("intent", "outcome")]
+    assert [one["kind"] for one in entries] == ["intent", "outcome"]
+    assert entries[0]["payload"]["before"]["apikeyaccess"] == "INHERIT"
+    assert entries[1]["payload"]["outcome"] == "succeeded"
+
+
+def test_a_caller_can_be_named_and_nobody_else(run: Run, sandbox: SandboxProcess) -> None:
+    ran = run("contain", "--fence", "--caller", "nobody", "--confirm", "lab")
+    assert ran.code == 64
+    assert "ci-sync/ci-sync in ROOT" in ran.error
+    assert changing(sandbox) == []
+    assert run("contain", "--fence", "--caller", "ci-sync/ci-sync", "--confirm", "lab").code == 0
+
+
+def test_the_user_that_abreast_itself_calls_as_is_never_fenced(
+    run: Run, configured: Configured, sandbox: SandboxProcess
+) -> None:
+    ini = configured.folder / "cloudstack.ini"
+    state = json.loads(sandbox_keys(sandbox))
+    ini.write_text(
+        ini.read_text() + f"[sync]\nendpoint = {sandbox.ready.url}\n"
+        f"key = {state['apikey']}\nsecret = {state['secretkey']}\n"
+    )
+    configured.config.write_text(configured.config.read_text().replace('write = "lab"', 'write = "sync"'))
+    ran = run("contain", "--fence", "--confirm", "lab")
+    assert ran.code == 1
+    assert "nothing was done" in ran.error
+    assert "must not be fenced: abreast itself calls with this user's key" in ran.out
+    assert run("contain", "--fence", "--caller", "ci-sync", "--confirm", "lab").code == 1
+    assert changing(sandbox) == []
+
+
+def sandbox_keys(sandbox: SandboxProcess) -> str:
+    """The sync's keys, asked for as an admin may."""
+    from cs import CloudStack
+
+    ready = sandbox.ready
+    admin = CloudStack(endpoint=ready.url, key=ready.key, secret=ready.secret)
+    user = next(one for one in admin.listUsers(listall=True)["user"] if one["username"] == SYNC_USER)
+    return json.dumps(admin.getUserKeys(id=user["id"])["userkeys"])
+
+
+def test_a_read_only_environment_looks_and_says_what_it_lacks(
+    run: Run, configured: Configured, sandbox: SandboxProcess
+) -> None:
+    configured.config.write_text(configured.config.read_text().replace('write = "lab"\n', ""))
+    assert run("contain").code == 2
+    ran = run("contain", "--all", "--confirm", "lab")
+    assert ran.code == 1
+    assert "read-only" in ran.error
+    assert changing(sandbox) == []
+
+
+def test_evidence_is_for_its_owner_alone_and_has_no_keys(
+    run: Run, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    file = tmp_path / "evidence.json"
+    assert run("contain", "--evidence", str(file)).code == 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    text = file.read_text()
+    lists = json.loads(text)["lists"]
+    assert len(lists["listAsyncJobs"]["rows"]) == 2
+    assert lists["listEvents"]["rows"] and lists["listManagementServers"]["rows"]
+    assert any("vmlimit" in row for row in lists["listDomains"]["rows"])
+    assert sandbox.ready.key not in text
+    assert sandbox.ready.secret not in text
+    assert run("contain", "--evidence", str(tmp_path / "no" / "where")).code == 64
+
+
+def test_without_the_teams_ledger_it_goes_on_with_its_own(
+    run: Run, configured: Configured, sandbox: SandboxProcess
+) -> None:
+    dead = f"postgresql+psycopg://ledger@127.0.0.1:{free_port()}/ledger"
+    text = configured.config.read_text().replace(
+        "[environments.lab]\n", f'[environments.lab]\nledger = "{dead}"\n', 1
+    )
+    configured.config.write_text(text)
+    ran = run("contain", "--fence", "--shield", "--confirm", "lab")
+    assert ran.code == 0, ran.error
+    own = configured.data / "lab-containment.sqlite"
+    assert f"recorded in {own} alone" in ran.out
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    ran = run("shield", "--lift", "--confirm", "lab", "--format", "json")
+    assert ran.code == 0
+    assert len(json.loads(ran.out)["lifted"]) == changing(sandbox).count("updateVirtualMachine") / 2
+
+
+def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sandbox: SandboxProcess) -> None:
+    run("contain", "--fence", "--confirm", "lab")
+    lift = ("contain", "--lift-fence", SYNC_USER, "--confirm", "lab")
+    assert run(*lift).code == 64, "without a reason"
+    ran = run(*lift, "--reason", "over")
+    assert (ran.code, len(changing(sandbox))) == (1, 1)
+    assert "stores domain ids that CloudStack does not have any more" in ran.error
+    assert run(*lift, "--reason", "over", "--second", "bob").code == 0
+    ready = sandbox.ready
+    with Reader(Credentials(ready.url, Secret(ready.key), Secret(ready.secret))) as reader:
+        root = reader.capabilities().root_id
+        user = reader.user(root, SYNC_USER)
+    assert user is not None
+    assert user.state == "enabled"
+    assert run(*lift, "--reason", "over", "--second", "bob").code == 64, "nothing stands any more"
+
+
+def test_a_server_that_does_not_answer_is_unknown(run: Run, sandbox: SandboxProcess) -> None:
+    sandbox.stop()
+    ran = run("contain", "--format", "json")
+    assert ran.code == 3
+    document = json.loads(ran.out)
+    assert document["problems"]
+    assert document["deletions"] == []
+
+
+def test_a_shield_for_a_project_that_is_not_there(run: Run, sandbox: SandboxProcess) -> None:
+    ran = run("shield", "p04", "nowhere", "--confirm", "lab")
+    assert ran.code == 64
+    assert "nowhere" in ran.error
+    assert changing(sandbox) == []
+    ran = run("shield", "p04", "--confirm", "lab")
+    assert (ran.code, changing(sandbox)) == (0, ["updateVirtualMachine"])
+    assert "shield ROOT/ci/p04 by" in ran.error
