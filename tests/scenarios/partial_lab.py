@@ -221,9 +221,9 @@ class Lab:
             for extra in ({}, {"projectid": "-1"}):
                 page = 1
                 while True:
-                    answer = self.hand.call(command, listall="true", page=str(page), pagesize="100", **extra)
+                    answer = self.hand.call(command, listall="true", page=str(page), pagesize="20", **extra)
                     found |= {f"{key} {row['id']}" for row in answer.get(key, [])}
-                    if len(answer.get(key, [])) < 100:
+                    if len(answer.get(key, [])) < 20:
                         break
                     page += 1
         return frozenset(found)
