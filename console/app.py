@@ -170,6 +170,10 @@ class ConsoleApp(RunningApp):
     def action_help(self) -> None:
         self.open("help", getattr(self.screen, "SCOPE", "app"))
 
+    def action_help_quit(self) -> None:
+        """ctrl+c: Textual's own answer is markup and names a key that is not in the table of commands."""
+        self.notify("q quits; it asks while a run is going on.")
+
     def action_leave(self) -> None:
         """Quit; ask first while an execution is going on."""
         if not self.operations.is_going_on:

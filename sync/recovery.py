@@ -119,7 +119,7 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
 def _unproven(drift: Drift) -> str:
     sides = (("CI database", drift.desired), ("CloudStack", drift.actual))
     return " ".join(
-        f"{name} was read {coverage.state.value}: {coverage.why}".strip()
+        f"{name}: {coverage.state.value}. {coverage.why}".strip()
         for name, coverage in sides
         if not coverage.is_complete
     )

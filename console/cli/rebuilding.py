@@ -208,7 +208,9 @@ def _hand_over(
     if not rows:
         return rows, ()
     if wanted is None:
-        return rows, write(rows, work.session.environment.credential_file.parent)
+        # A file a run, as the console has it: a later, poorer map never takes the place of a richer one.
+        name = f"identity-map-{work.done[-1][1].run_id}" if work.done else "identity-map-relink"
+        return rows, write(rows, work.session.environment.credential_file.parent, name=name)
     return rows, write(rows, wanted.parent, name=wanted.stem)
 
 
