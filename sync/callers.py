@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sync.deletions import Attempt, Reading, attempts, match_jobs
+from sync.deletion_attempts import Attempt, attempts, match_jobs
+from sync.deletions import Reading
 from sync.model import ActualInventory, User
 
 RECENT = timedelta(hours=1)

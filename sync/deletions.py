@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 
+from sync.deletion_attempts import Attempt, Event, Job, Kind, attempts, match_jobs, seconds_of
 from sync.model import (
     ActualInventory,
     Coverage,
@@ -22,15 +23,9 @@ from sync.model import (
     VirtualMachine,
 )
 
-SAME_REQUEST = timedelta(seconds=5)
-"""A job and its first event are written by one request; more apart, they do not belong together."""
+__all__ = ["Attempt", "Deletion", "Event", "Job", "Kind", "Reading", "Situation", "Stage", "assess"]
 
 _GONE = frozenset({"destroyed", "expunging", "expunged"})
-
-
-class Kind(Enum):
-    DOMAIN = "domain"
-    ACCOUNT = "account"
 
 
 class Stage(Enum):
@@ -42,41 +37,6 @@ class Stage(Enum):
     ORPHANED = "left over"
     ENDED = "deleted"
     REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A row of listEvents, of the types DOMAIN.DELETE and ACCOUNT.DELETE."""
-
-    id: str
-    type: str
-    state: str
-    """`Scheduled`, `Started` or `Completed`."""
-    level: str
-    """`ERROR` where it failed."""
-    username: str
-    account: str
-    """The caller's account; in a Scheduled event the account that owns the target (measured)."""
-    domain_id: str
-    """The domain of `account`."""
-    target_id: str
-    target: str
-    created: datetime | None
-    parent_id: str
-    """Id of the Scheduled event; empty in that one itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A row of listAsyncJobs that deletes a domain or an account."""
-
-    id: str
-    kind: Kind
-    created: datetime | None
-    user_id: str
-    account: str
-    server: str = ""
-    """Name or id of the management server that runs it, where the release says so (4.19 and later)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,33 +64,6 @@ class Reading:
     @property
     def coverage(self) -> Coverage:
         return self.world.coverage
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call of deleteDomain or deleteAccount, as its events tell."""
-
-    kind: Kind
-    target_id: str
-    target: str
-    scheduled_at: datetime | None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    succeeded: bool | None = None
-    """None while it has no Completed event."""
-    username: str = ""
-    account: str = ""
-    """The caller's, from the Started event; empty before there is one."""
-    account_domain_id: str = ""
-    job: Job | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self.succeeded is None
-
-    @property
-    def at(self) -> datetime | None:
-        return self.scheduled_at or self.started_at or self.ended_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,93 +171,6 @@ class Situation:
         return " ".join(said)
 
 
-# --- attempts ---------------------------------------------------------------------------------------------
-
-_KINDS = {"DOMAIN.DELETE": Kind.DOMAIN, "ACCOUNT.DELETE": Kind.ACCOUNT}
-
-
-def attempts(events: Iterable[Event]) -> tuple[Attempt, ...]:
-    """The calls that the events tell of, oldest first. Their order in the list means nothing."""
-    grouped: dict[str, list[Event]] = {}
-    for event in events:
-        if event.type in _KINDS:
-            grouped.setdefault(event.parent_id or event.id, []).append(event)
-    found = [_attempt(group) for group in grouped.values()]
-    return tuple(sorted(found, key=lambda one: (_order(one.at), one.target)))
-
-
-def _attempt(events: Sequence[Event]) -> Attempt:
-    by_state = {event.state.casefold(): event for event in events}
-    scheduled, started = by_state.get("scheduled"), by_state.get("started")
-    completed = by_state.get("completed")
-    any_event = started or scheduled or completed or events[0]
-    # A Completed event has the caller's account too; a Scheduled one has the target's owner.
-    caller = started or completed
-    return Attempt(
-        kind=_KINDS[any_event.type],
-        target_id=any_event.target_id,
-        target=any_event.target or any_event.target_id,
-        scheduled_at=scheduled.created if scheduled else None,
-        started_at=started.created if started else None,
-        ended_at=completed.created if completed else None,
-        succeeded=None if completed is None else completed.level.upper() != "ERROR",
-        username=any_event.username,
-        account=caller.account if caller else "",
-        account_domain_id=caller.domain_id if caller else "",
-    )
-
-
-def match_jobs(found: Iterable[Attempt], jobs: Sequence[Job]) -> tuple[tuple[Attempt, ...], tuple[Job, ...]]:
-    """The attempts with the job of each open one, and the jobs that belong to none of them.
-
-    Deletions submitted within one second cannot be told apart: then any job of that second stands for any of
-    those attempts, which says the same of all.
-    """
-    left = sorted(jobs, key=lambda job: (_order(job.created), job.id))
-    matched = []
-    known = list(found)
-    for attempt in known:
-        job = _closest(attempt, left) if attempt.is_open else None
-        if job is not None:
-            left.remove(job)
-        matched.append(_with_job(attempt, job))
-    # Of a job that has ended between two readings the events already tell the end.
-    ended = [attempt for attempt in known if not attempt.is_open]
-    unnamed = [job for job in left if not any(_near(attempt, job) for attempt in ended)]
-    return tuple(matched), tuple(unnamed)
-
-
-def _closest(attempt: Attempt, jobs: Sequence[Job]) -> Job | None:
-    near = [job for job in jobs if _near(attempt, job)]
-    return min(near, key=lambda job: abs(_order(job.created) - _order(attempt.at)), default=None)
-
-
-def _near(attempt: Attempt, job: Job) -> bool:
-    if attempt.kind is not job.kind:
-        return False
-    return abs(_order(job.created) - _order(attempt.at)) <= SAME_REQUEST.total_seconds()
-
-
-def _with_job(attempt: Attempt, job: Job | None) -> Attempt:
-    if job is None:
-        return attempt
-    return Attempt(
-        kind=attempt.kind,
-        target_id=attempt.target_id,
-        target=attempt.target,
-        scheduled_at=attempt.scheduled_at,
-        started_at=attempt.started_at,
-        username=attempt.username,
-        account=attempt.account,
-        account_domain_id=attempt.account_domain_id,
-        job=job,
-    )
-
-
-def _order(at: datetime | None) -> float:
-    return at.timestamp() if at is not None else 0.0
-
-
 # --- the situation ----------------------------------------------------------------------------------------
 
 
@@ -341,7 +187,7 @@ def assess(reading: Reading) -> Situation:
     found += judge.without_events(told, is_deleting=bool(unnamed) or reading.jobs is None)
     inside = [one for one in found if judge.is_in_scope(one)]
     order = list(Stage)
-    inside.sort(key=lambda one: (order.index(one.stage), _order(one.since), one.label))
+    inside.sort(key=lambda one: (order.index(one.stage), seconds_of(one.since), one.label))
     return Situation(
         taken_at=reading.taken_at,
         deletions=tuple(inside),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from sync.brake import Brake, BrakeState, lock_names
 from sync.errors import ConfigurationError
 from sync.sandbox.database_locks import DatabaseLocks, LockDatabaseError
 from sync.secret import Secret
+from tests.cli import ROOT
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -119,6 +122,31 @@ def test_its_loss_is_an_alarm_and_it_is_taken_again(url: URL, cloudstack: Any) -
         told.wait_for(BrakeState.HELD, times=2)
         assert held.losses == 1
     assert "THE BRAKE IS LOST" in told.texts[told.states.index(BrakeState.LOST)]
+
+
+HOLDER = """
+import sys
+from sync.brake import Brake
+from sync.secret import Secret
+brake = Brake(Secret(sys.stdin.readline().strip()), "DomainCleanup").start()
+print(brake.wait_until_held(30), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_it_ends_with_its_process_even_when_that_is_killed(url: URL, cloudstack: Any) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(url.render_as_string(hide_password=False) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "True\n"
+        assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0
+        process.kill()
+    assert ask(cloudstack, "SELECT GET_LOCK(%s, 10)", LOCK) == 1
+    ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
 
 
 def test_a_brake_that_still_waits_is_given_up_at_once(url: URL, cloudstack: Any) -> None:

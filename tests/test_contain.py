@@ -200,6 +200,26 @@ def test_enable_user_is_not_sent_while_the_account_is_disabled(journal: Containm
     assert [command for command, _ in cloud.sent] == ["lockUser"]
 
 
+def test_what_a_killed_process_left_without_an_outcome_still_stands_and_is_undone(
+    journal: ContainmentJournal,
+) -> None:
+    cloud = Cloud()
+
+    def kill(_command: str) -> None:
+        cloud.state["state"] = "locked"
+        raise KeyboardInterrupt
+
+    cloud.before = kill
+    fencing = Fencing(cloud, journal)
+    with pytest.raises(KeyboardInterrupt):
+        fencing.put_up(CALLER, [Method.LOCK])
+    cloud.before = lambda _command: None
+    (standing,) = journal.standing("fence")
+    assert standing.outcome == Outcome.UNKNOWN.value
+    assert fencing.take_down(standing, reason="over").outcome is Outcome.SUCCEEDED
+    assert (cloud.state["state"], journal.standing("fence")) == ("enabled", [])
+
+
 def test_somebody_who_is_fenced_already_is_left_as_it_is(journal: ContainmentJournal) -> None:
     cloud = Cloud()
     cloud.state["state"] = "disabled"
