@@ -281,6 +281,20 @@ def test_what_is_kept_beside_the_chain_is_compared_with_it(
         assert [problem in found for found in ledger.verify().problems] == [True]
 
 
+def test_verifying_sees_one_moment_while_others_write(store: Store) -> None:
+    """What is appended between two of its queries is no sign of tampering."""
+    with store.open() as writer, store.open() as reader:
+        thread = threading.Thread(target=fill, args=(writer, 150))
+        thread.start()
+        verified = []
+        while thread.is_alive():
+            verified.append(reader.verify())
+        thread.join()
+        assert reader.verify().entries == 150
+    assert [problem for one in verified for problem in one.problems] == []
+    assert len({one.entries for one in verified}) > 3, "it verified while entries were written"
+
+
 def test_an_export_can_be_verified_without_this_code(ledger: Ledger) -> None:
     fill(ledger, 2)
     ledger.append(EntryKind.INTENT, {"action": "été “[/x]”", "n": [1, None, 0.5]}, run_id=None)
