@@ -16,6 +16,8 @@ import pytest
 from console.__main__ import main
 from sync.cloudstack import Reader
 from sync.cloudstack_ini import Credentials
+from sync.ledger import Ledger
+from sync.pins import Server
 from sync.sandbox.incident import SYNC_USER
 from sync.sandbox.process import SandboxProcess
 from sync.secret import Secret
@@ -220,6 +222,17 @@ def test_a_server_that_does_not_answer_is_unknown(run: Run, sandbox: SandboxProc
     document = json.loads(ran.out)
     assert document["problems"]
     assert document["deletions"] == []
+
+
+@pytest.mark.parametrize("rung", [("contain", "--fence"), ("shield",)])
+def test_nothing_is_sent_to_another_server_than_the_pinned_one(
+    rung: tuple[str, ...], run: Run, configured: Configured, sandbox: SandboxProcess
+) -> None:
+    with Ledger(configured.ledger, environment="lab") as ledger:
+        ledger.pins.recognise(Server("https://elsewhere.example.org/client/api", "another-root"), ())
+    ran = run(*rung, "--confirm", "lab")
+    assert (ran.code, changing(sandbox)) == (1, [])
+    assert "elsewhere.example.org" in ran.error
 
 
 def test_a_shield_for_a_project_that_is_not_there(run: Run, sandbox: SandboxProcess) -> None:

@@ -49,6 +49,15 @@ def containment_of(session: Session) -> Iterator[Containment]:
         found.close()
 
 
+def refuse_another_server(session: Session, containment: Containment) -> None:
+    """Raises GuardError when this is not the server that the environment is pinned to.
+
+    With this machine's own journal alone nothing tells it, and that must not keep anybody from containing.
+    """
+    if not containment.journal.is_local:
+        session.recogniser.refuse_strangers()
+
+
 def contain(arguments: argparse.Namespace) -> int:
     """`abreast contain`: looks; with rungs named, confirms and takes them, in the order of the ladder."""
     as_json = arguments.format == "json"
@@ -103,6 +112,7 @@ def _take(
         say(f"abreast: {why}")
     if not possible:
         raise GuardError("None of the rungs that were asked for can be taken here: nothing was done.")
+    refuse_another_server(session, containment)
     confirm_word(session, _announced(look, possible, chosen), arguments.confirm)
     steps: list[Step] = []
     with until_told() as stop:
@@ -285,6 +295,7 @@ def _lift_fence(session: Session, containment: Containment, arguments: argparse.
         raise UsageError(f"The journal has no fence on {name!r}; it has: {known}.")
     if not arguments.reason:
         raise UsageError("Lifting a fence needs a reason.", next_step="Say it with --reason TEXT.")
+    refuse_another_server(session, containment)
     why_keep = _why_keep_fence(session)
     if why_keep and not arguments.second:
         raise GuardError(
@@ -347,6 +358,7 @@ def shield(arguments: argparse.Namespace) -> int:
         if look.shields.candidates:
             count = len(look.shields.candidates)
             said = [f"put delete protection on one VM in each of {count} domains"]
+            refuse_another_server(session, containment)
             confirm_word(session, said, arguments.confirm)
             steps = containment.shield(look.shields.candidates)
         _report_shield(session, look, steps, arguments)
@@ -375,6 +387,7 @@ def _lift_shields(
     }
     steps: tuple[Step, ...] = ()
     if meant:
+        refuse_another_server(session, containment)
         confirm_word(session, [f"lift {len(meant)} shields that abreast has set"], arguments.confirm)
         steps = containment.lift_shields(lambda one: one.action in meant)
     if arguments.format == "json":
