@@ -65,7 +65,14 @@ def find_callers(reading: Reading) -> tuple[Caller, ...]:
         mine = by_event.get(user_id, [])
         ask = _why_ask(user_id in by_event, user_id in by_job, reading=reading)
         # Deletions whose Started event is missing are told by their job alone.
-        mine += [one for one in recent if one.job and one.job.user_id == user_id and one not in mine]
+        told_already = {(one.kind, one.target_id, one.at) for one in mine}
+        mine += [
+            one
+            for one in recent
+            if one.job
+            and one.job.user_id == user_id
+            and (one.kind, one.target_id, one.at) not in told_already
+        ]
         found.append(people.caller(user_id, mine, ask=ask))
     told = {attempt.target_id for group in by_event.values() for attempt in group}
     for (username, account), group in unresolved.items():
@@ -109,19 +116,16 @@ class _People:
         self._reading = reading
         self._accounts = {account.id: account for account in world.accounts}
         self._users = {user.id: user for account in world.accounts for user in account.users}
+        self._by_name: dict[tuple[str, str, str], list[User]] = {}
+        for user in self._users.values():
+            self._by_name.setdefault((user.domain_id, user.account, user.username), []).append(user)
         self._paths = {domain.id: domain.path for domain in world.domains}
 
     def of_attempt(self, attempt: Attempt) -> User | None:
         """The user of the Started event; None when it has none yet, or names nobody."""
         if not attempt.account:
             return None
-        matching = [
-            user
-            for user in self._users.values()
-            if user.domain_id == attempt.account_domain_id
-            and user.account == attempt.account
-            and user.username == attempt.username
-        ]
+        matching = self._by_name.get((attempt.account_domain_id, attempt.account, attempt.username), [])
         return matching[0] if len(matching) == 1 else None
 
     def caller(self, user_id: str, mine: list[Attempt], *, ask: str) -> Caller:

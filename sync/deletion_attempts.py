@@ -6,7 +6,7 @@ Events come in no order; a Scheduled one shows the target's owner as its account
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -121,45 +121,35 @@ def match_jobs(found: Iterable[Attempt], jobs: Sequence[Job]) -> tuple[tuple[Att
     Deletions submitted within one second cannot be told apart: then any job of that second stands for any of
     those attempts, which says the same of all.
     """
-    left = sorted(jobs, key=lambda job: (seconds_of(job.created), job.id))
-    matched = []
+    left: dict[tuple[Kind, int], list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: job.id, reverse=True):
+        left.setdefault((job.kind, int(seconds_of(job.created))), []).append(job)
     known = list(found)
+    matched = []
     for attempt in known:
-        job = _closest(attempt, left) if attempt.is_open else None
-        if job is not None:
-            left.remove(job)
-        matched.append(_with_job(attempt, job))
+        closest = _take_closest(attempt, left) if attempt.is_open else None
+        matched.append(attempt if closest is None else replace(attempt, job=closest))
     # Of a job that has ended between two readings the events already tell the end.
     ended = [attempt for attempt in known if not attempt.is_open]
-    unnamed = [job for job in left if not any(_near(attempt, job) for attempt in ended)]
+    unclaimed = [job for bucket in left.values() for job in bucket]
+    unnamed = [job for job in unclaimed if not any(_near(attempt, job) for attempt in ended)]
     return tuple(matched), tuple(unnamed)
 
 
-def _closest(attempt: Attempt, jobs: Sequence[Job]) -> Job | None:
-    near = [job for job in jobs if _near(attempt, job)]
-    return min(near, key=lambda job: abs(seconds_of(job.created) - seconds_of(attempt.at)), default=None)
+def _take_closest(attempt: Attempt, left: dict[tuple[Kind, int], list[Job]]) -> Job | None:
+    at = int(seconds_of(attempt.at))
+    reach = int(SAME_REQUEST.total_seconds())
+    for second in sorted(range(at - reach, at + reach + 1), key=lambda one: abs(one - at)):
+        bucket = left.get((attempt.kind, second))
+        if bucket:
+            return bucket.pop()
+    return None
 
 
 def _near(attempt: Attempt, job: Job) -> bool:
     if attempt.kind is not job.kind:
         return False
     return abs(seconds_of(job.created) - seconds_of(attempt.at)) <= SAME_REQUEST.total_seconds()
-
-
-def _with_job(attempt: Attempt, job: Job | None) -> Attempt:
-    if job is None:
-        return attempt
-    return Attempt(
-        kind=attempt.kind,
-        target_id=attempt.target_id,
-        target=attempt.target,
-        scheduled_at=attempt.scheduled_at,
-        started_at=attempt.started_at,
-        username=attempt.username,
-        account=attempt.account,
-        account_domain_id=attempt.account_domain_id,
-        job=job,
-    )
 
 
 def seconds_of(at: datetime | None) -> float:

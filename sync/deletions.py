@@ -7,10 +7,12 @@ says which domain, and writes the same events for an attempt that was refused.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from itertools import islice, takewhile
 from types import MappingProxyType
 
 from sync.deletion_attempts import Attempt, Event, Job, Kind, attempts, match_jobs, seconds_of
@@ -216,6 +218,15 @@ class _Judge:
         self.children: dict[str, list[Domain]] = {}
         for domain in world.domains:
             self.children.setdefault(domain.parent_id or "", []).append(domain)
+        self.vms: dict[str, list[VirtualMachine]] = {}
+        for vm in world.vms:
+            self.vms.setdefault(vm.domain_id, []).append(vm)
+        self.snapshots = _by_domain(reading.snapshots)
+        self.templates = _by_domain(reading.templates)
+        named = [(domain.path, domain.id) for domain in world.domains]
+        named += [(vms[0].domain_path, id) for id, vms in self.vms.items() if id not in self.domains]
+        self.paths = sorted((f"{path.casefold()}/", id) for path, id in named)
+        """Of all domains, listed or only named by a VM; what lies below one stands right behind it."""
 
     def is_in_scope(self, deletion: Deletion) -> bool:
         """Below the parent, the parent itself or above it; what nothing tells the path of is not left out."""
@@ -289,11 +300,7 @@ class _Judge:
         path = ""
         if account is not None:
             path = self._path_of(account.domain_id)
-            vms = tuple(
-                vm
-                for vm in self.reading.world.vms
-                if vm.domain_id == account.domain_id and vm.account == account.name
-            )
+            vms = tuple(vm for vm in self.vms.get(account.domain_id, ()) if vm.account == account.name)
         if attempt.is_open:
             stage, why = self._open(attempt, is_listed=account is not None)
         elif attempt.succeeded:
@@ -326,8 +333,8 @@ class _Judge:
             attempt=attempt,
             attempts=count,
             vms=vms,
-            snapshots=tuple(one for one in self.reading.snapshots if one.domain_id in ids),
-            templates=tuple(one for one in self.reading.templates if one.domain_id in ids),
+            snapshots=tuple(one for id in ids for one in self.snapshots.get(id, ())),
+            templates=tuple(one for id in ids for one in self.templates.get(id, ())),
             below=tuple(
                 sorted(self.domains[id].path for id in ids if id in self.domains and id != attempt.target_id)
             ),
@@ -341,10 +348,7 @@ class _Judge:
         if not self.reading.coverage.is_complete:
             return []
         covered = {id for target in told for id in self._ids_below(target, self._path_of(target))}
-        orphans: dict[str, list[VirtualMachine]] = {}
-        for vm in self.reading.world.vms:
-            if vm.domain_id not in self.domains and vm.domain_id not in covered:
-                orphans.setdefault(vm.domain_id, []).append(vm)
+        orphans = {id: vms for id, vms in self.vms.items() if id not in self.domains and id not in covered}
         stage = Stage.RUNNING if is_deleting else Stage.ORPHANED
         found = []
         for domain_id, vms in orphans.items():
@@ -363,8 +367,8 @@ class _Judge:
                     path=path,
                     why=why,
                     vms=_ordered(vms),
-                    snapshots=tuple(one for one in self.reading.snapshots if one.domain_id == domain_id),
-                    templates=tuple(one for one in self.reading.templates if one.domain_id == domain_id),
+                    snapshots=tuple(self.snapshots.get(domain_id, ())),
+                    templates=tuple(self.templates.get(domain_id, ())),
                 )
             )
         return found
@@ -380,24 +384,29 @@ class _Judge:
             return self.reading.paths[domain_id]
         for child in self.children.get(domain_id, ()):
             return child.path.rpartition("/")[0]
-        return next((vm.domain_path for vm in self.reading.world.vms if vm.domain_id == domain_id), "")
+        return self.vms[domain_id][0].domain_path if domain_id in self.vms else ""
 
     def _ids_below(self, domain_id: str, path: str) -> frozenset[str]:
         """The domain's own id and those of what lies below it, listed or only named by a VM."""
+        if not path:
+            return frozenset({domain_id})
         prefix = f"{path.casefold()}/"
-        found = {domain_id}
-        if path:
-            found |= {one.id for one in self.domains.values() if one.path.casefold().startswith(prefix)}
-            found |= {
-                vm.domain_id
-                for vm in self.reading.world.vms
-                if vm.domain_id not in self.domains and vm.domain_path.casefold().startswith(prefix)
-            }
-        return frozenset(found)
+        first = bisect_left(self.paths, (prefix, ""))
+        found = list(takewhile(lambda one: one[0].startswith(prefix), islice(self.paths, first, None)))
+        # Another domain of this very path was made anew under the name: what is listed below is its own.
+        is_renewed = any(folded == prefix and id != domain_id and id in self.domains for folded, id in found)
+        below = (id for folded, id in found if folded != prefix and not (is_renewed and id in self.domains))
+        return frozenset({domain_id, *below})
 
     def _vms_of(self, domain_id: str, path: str) -> tuple[VirtualMachine, ...]:
-        ids = self._ids_below(domain_id, path)
-        return _ordered(vm for vm in self.reading.world.vms if vm.domain_id in ids)
+        return _ordered(vm for id in self._ids_below(domain_id, path) for vm in self.vms.get(id, ()))
+
+
+def _by_domain(rows: Iterable[OwnedResource]) -> dict[str, list[OwnedResource]]:
+    found: dict[str, list[OwnedResource]] = {}
+    for row in rows:
+        found.setdefault(row.domain_id, []).append(row)
+    return found
 
 
 def _ordered(vms: Iterable[VirtualMachine]) -> tuple[VirtualMachine, ...]:

@@ -97,7 +97,9 @@ def choose(
     submitted = {
         one.target_id for one in situation.of(Stage.RUNNING, Stage.QUEUED) if one.kind is Kind.DOMAIN
     }
-    dying = [one.path for one in situation.of(Stage.RUNNING, Stage.QUEUED) if one.kind is Kind.DOMAIN]
+    dying = {
+        one.path.casefold() for one in situation.of(Stage.RUNNING, Stage.QUEUED) if one.kind is Kind.DOMAIN
+    }
     by_domain: dict[str, list[VirtualMachine]] = {}
     for vm in world.vms:
         by_domain.setdefault(vm.domain_id, []).append(vm)
@@ -106,7 +108,7 @@ def choose(
     unshielded: list[Unshielded] = []
     for domain in _inside(world.domains, parent, projects):
         vms = by_domain.get(domain.id, [])
-        if domain.id in submitted or any(_is_below(domain.path, path) for path in dying if path):
+        if domain.id in submitted or any(above in dying for above in _ancestors(domain.path)):
             why = "its deletion is submitted already: a shield comes too late, only the brake may save it"
             unshielded.append(Unshielded(domain.path, why))
         elif any(vm.delete_protected for vm in vms):
@@ -133,8 +135,10 @@ def _inside(domains: Iterable[Domain], parent: str, projects: Collection[str]) -
     return sorted(found, key=lambda one: one.path)
 
 
-def _is_below(path: str, ancestor: str) -> bool:
-    return path.casefold().startswith(f"{ancestor.casefold()}/")
+def _ancestors(path: str) -> list[str]:
+    """Folded paths of the domains above one."""
+    parts = path.casefold().split("/")
+    return ["/".join(parts[:length]) for length in range(1, len(parts))]
 
 
 def _best(vms: Sequence[VirtualMachine]) -> VirtualMachine | None:

@@ -185,6 +185,22 @@ def test_deleting_the_parent_takes_everything_below() -> None:
     assert len(one.alive) == 1
 
 
+def test_a_domain_made_anew_under_the_name_of_a_dying_one_is_not_taken_with_it() -> None:
+    corpse = domain("aurora", id="id:old")
+    fresh, below = domain("aurora", id="id:new"), domain("sub", parent="ROOT/ci/aurora")
+    one = only(
+        reading(
+            fresh,
+            below,
+            events=events(corpse, "Scheduled", "Started"),
+            jobs=[job()],
+            vms=[vm("old", corpse), vm("new", fresh), vm("newer", below)],
+        )
+    )
+    assert (one.stage, one.below) == (Stage.RUNNING, ())
+    assert len(one.vms) == 1, "only the dying domain's own"
+
+
 def test_what_happens_elsewhere_is_counted_and_not_listed() -> None:
     away = domain("web", parent="ROOT/other")
     found = assess(reading(away, events=events(away, "Scheduled", "Started"), jobs=[job()]))
