@@ -134,7 +134,7 @@ async def test_nothing_is_offered_from_readings_that_are_not_complete(tmp_path: 
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await open_recovery(pilot)
         text = words_of(app)
-        assert "not known. CloudStack was read partial: listDomains gave 3 of 4." in text
+        assert "not known. CloudStack: partial. listDomains gave 3 of 4." in text
         assert "r reads both sides again." in text
         await pilot.press("x")
         await rest(pilot)
