@@ -203,10 +203,13 @@ class Session:
         )
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
+        """The comparison, without what the environment's rules hide, which it counts."""
         from sync.drift import compare
+        from sync.ignore import hide, parse
 
         desired, actual = self.agreement.first(desired, actual)
-        return compare(desired, actual, network_rule=self.environment.network)
+        drift = compare(desired, actual, network_rule=self.environment.network)
+        return hide(drift, parse(self.environment.ignore), now=self.clock())
 
     def headline(self, drift: Drift) -> Headline:
         from sync.headline import headline

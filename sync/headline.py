@@ -58,6 +58,7 @@ def headline(drift: Drift, *, now: datetime | None = None, stale_after: timedelt
         findings = [*_deleting(drift), *_unknown(drift)]
     sentences += findings or ([_in_sync(drift)] if is_complete else [])
     sentences += _losses(drift)
+    sentences += _hidden(drift)
     return Headline(" ".join(sentences), tuple(_keys(drift, is_complete=is_complete)))
 
 
@@ -183,6 +184,18 @@ def _losses(drift: Drift) -> list[str]:
     if not lost:
         return []
     return [f"{_count(lost, 'machine')} of the CI database {'has' if lost == 1 else 'have'} no VM any more."]
+
+
+def _hidden(drift: Drift) -> Iterator[str]:
+    """How much is not shown, always; and the rules that hide nothing."""
+    if drift.hidden:
+        rules = len({one.rule for one in drift.hidden})
+        verb = "is" if len(drift.hidden) == 1 else "are"
+        yield f"{_count(len(drift.hidden), 'difference')} {verb} hidden by {_count(rules, 'rule')}."
+    if drift.rule_problems:
+        number = len(drift.rule_problems)
+        verb = "hides" if number == 1 else "hide"
+        yield f"{_count(number, 'ignore rule')} {verb} nothing: `abreast check` says why."
 
 
 def _in_sync(drift: Drift) -> str:

@@ -446,6 +446,18 @@ class DriftRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Drift that a rule hides: it is in no row any more, and always counted."""
+
+    project: str
+    what: str
+    """`the domain`, `limit vm`, `user jmartin email`, …"""
+    kind: DriftKind
+    rule: str
+    """The rule in words: what it hides, whose it is, until when, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     rows: tuple[DriftRow, ...]
     """Worst first, then by key."""
@@ -455,6 +467,10 @@ class Drift:
     actual_taken_at: datetime
     limits_taken_at: datetime | None = None
     scope: Scope = Scope()
+    hidden: tuple[Hidden, ...] = ()
+    """What rules hide."""
+    rule_problems: tuple[str, ...] = ()
+    """Rules that hide nothing, and why; whole sentences."""
 
     def counts(self) -> dict[DriftKind, int]:
         totals = dict.fromkeys(DriftKind, 0)

@@ -233,7 +233,7 @@ class _Repair:
                 return (), ""
             return self._create_account(members, domain), self.project.name.strip()
         ready: tuple[str, ...] = ()
-        if not is_enabled(account.state) and self.project.enabled:
+        if self.project.enabled and self._differs(Subject.ACCOUNT, account.name, "state"):
             ready = self._enable_account(account)
         self._users(members, account)
         is_usable = is_enabled(account.state) or bool(ready)

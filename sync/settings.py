@@ -138,6 +138,9 @@ class Environment:
     cloudstack_database: Secret | None = None
     """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
     read from or written to a table. None makes the brake impossible."""
+    ignore: tuple[object, ...] = ()
+    """The tables of the rules that hide drift, as they stand (`sync.ignore` reads them): a malformed one
+    hides nothing and says so, and keeps nobody from the rest."""
     runbook: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What only people know, title → text."""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -275,6 +278,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "refresh",
         "execution",
         "approvals",
+        "ignore",
         "runbook",
         "keys",
     )
@@ -292,6 +296,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     refresh = _refresh(table.table("refresh"))
     execution = _execution(table.table("execution"))
     approvals = _approvals(table.table("approvals"))
+    ignore = table.tables("ignore")
     runbook = table.table("runbook").texts()
     keys = table.table("keys").texts()
     theme = table.text("theme") or None
@@ -311,6 +316,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             execution=execution,
             approvals=approvals,
             cloudstack_database=cloudstack_database,
+            ignore=ignore,
             runbook=MappingProxyType(runbook),
             keys=MappingProxyType(keys),
             theme=theme,

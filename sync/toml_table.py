@@ -71,6 +71,14 @@ class Table:
             self.fail(key, "must be a table", next_step=f"Write [{dotted}] and its keys on the lines below.")
         return Table(self.file, dotted, value)
 
+    def tables(self, key: str) -> tuple[object, ...]:
+        """An array of tables, as it stands; empty when it is not there."""
+        value = self.values.get(key, [])
+        dotted = f"{self.path}.{key}" if self.path else key
+        if not isinstance(value, list):
+            self.fail(key, "must be a list", next_step=f"Write [[{dotted}]] and its keys on the lines below.")
+        return tuple(value)
+
     def texts(self) -> dict[str, str]:
         """The whole table as key → text."""
         return {key: self.text(key) for key in self.values}

@@ -31,6 +31,7 @@ def plan(arguments: argparse.Namespace) -> int:
         refuse_unread(drift, "Nothing is proposed, and no plan is written.")
         actions = [action for row in rows for action in session.repairs(row)]
         notes = [f"{row.name}: {part.note}" for row in rows for part in row.parts if part.note]
+        notes += [f"{one.project}: {one.what} is hidden by a rule ({one.rule})" for one in drift.hidden]
         made = session.plan(actions, notes=notes)
         text = json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n"
         if arguments.output is None:

@@ -61,6 +61,8 @@ def summary(session: Session, drift: Drift) -> JsonObject:
         "counts": {kind.value: count for kind, count in drift.counts().items()},
         "repairable": len(repairable(drift, session.rules)),
         "losses": sum(len(row.losses) for row in drift.rows),
+        "hidden": plain(drift.hidden),
+        "rule_problems": list(drift.rule_problems),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
         "server": plain(session.recogniser.last),
         "taken_at": {
@@ -93,6 +95,10 @@ def check(arguments: argparse.Namespace) -> int:
         ]
         if rows:
             result(table(rows, header=("drift", "project", "why")))
+        for one in drift.hidden:
+            result(f"hidden: {one.project}, {one.what} ({one.rule})")
+        for problem in drift.rule_problems:
+            result(problem)
         return code
 
 

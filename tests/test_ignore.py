@@ -1,0 +1,180 @@
+"""Rules hide what is known, count it, and stop by themselves; what is critical no rule hides."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from sync.drift import compare, headline
+from sync.ignore import IgnoreRules, hide, parse
+from sync.model import Drift, DriftKind
+from sync.repairs import PlanRules, repairs
+from tests import examples as ex
+from tests import strategies as worlds
+
+NOW = datetime(2026, 7, 28, 3, 12, tzinfo=UTC)
+RULE = {
+    "project": "dune",
+    "kind": "differs",
+    "field": "limit vm",
+    "owner": "anna",
+    "reason": "a trial until autumn",
+    "expires": date(2026, 9, 30),
+}
+
+
+def rules(*changed: dict[str, Any]) -> IgnoreRules:
+    return parse(
+        {name: value for name, value in (RULE | one).items() if value is not None} for one in changed
+    )
+
+
+def drift() -> Drift:
+    dune = ex.domain("Dune", limits={"vm": 5, "cpu": 5}, network_domain="old.example.org")
+    owner = ex.user("anna", "Dune", dune, state="disabled")
+    return compare(
+        ex.desired(
+            ex.project("Dune", "anna", quotas={"vm": 10, "cpu": 10}, network_domain="ci.example.org"),
+            ex.project("cirrus", "anna"),
+        ),
+        ex.actual(
+            dune, ex.domain("zephyr"), accounts=[ex.account(dune, owner, name="Dune", state="disabled")]
+        ),
+    )
+
+
+def kinds(found: Drift) -> dict[str, DriftKind]:
+    return {row.key: row.kind for row in found.rows}
+
+
+def test_one_difference_is_hidden_and_nothing_proposed_for_it() -> None:
+    found = hide(drift(), rules({}), now=NOW)
+    assert [(one.project, one.what) for one in found.hidden] == [("Dune", "limit vm")]
+    assert "by anna until 2026-09-30: a trial until autumn" in found.hidden[0].rule
+    row = found.row("dune")
+    assert row is not None and row.kind is DriftKind.DIFFERS
+    assert "limit vm" not in row.reason
+    proposed = [action.id for action in repairs(row, rules=PlanRules(), now=NOW)]
+    assert "update-limit ROOT/ci/Dune#vm" not in proposed
+    assert "update-limit ROOT/ci/Dune#cpu" in proposed
+    assert "1 difference is hidden by 1 rule." in headline(found).text
+
+
+@pytest.mark.parametrize(
+    ("field", "hidden"),
+    [
+        ("limit *", 2),
+        ("LIMIT vm", 1),
+        ("network domain", 1),
+        ("account dune state", 1),
+        ("user * state", 1),
+        ("*", 5),
+        (None, 5),
+        ("limit", 0),
+        ("machine *", 0),
+    ],
+)
+def test_patterns(field: str | None, hidden: int) -> None:
+    assert len(hide(drift(), rules({"field": field}), now=NOW).hidden) == hidden
+
+
+def test_a_row_of_which_all_is_hidden_is_in_sync_says_so_and_has_no_repair() -> None:
+    found = hide(drift(), rules({"field": None, "project": "D?NE"}), now=NOW)
+    row = found.row("dune")
+    assert row is not None and row.kind is DriftKind.IN_SYNC
+    assert row.reason.startswith("In sync but for what rules hide: ")
+    assert repairs(row, rules=PlanRules(), now=NOW) == ()
+    assert [one.kind for one in found.rows] == sorted((one.kind for one in found.rows), key=lambda k: k.rank)
+
+
+def test_an_unexpected_domain_is_hidden_and_counted() -> None:
+    found = hide(drift(), rules({"project": "zeph*", "kind": "unexpected", "field": None}), now=NOW)
+    assert "zephyr" not in kinds(found)
+    assert [(one.project, one.what, one.kind) for one in found.hidden] == [
+        ("zephyr", "the domain", DriftKind.UNEXPECTED)
+    ]
+    for other in ({"kind": "differs"}, {"kind": "unexpected", "field": "user *"}):
+        assert "zephyr" in kinds(hide(drift(), rules({"project": "*", **other}), now=NOW))
+
+
+def test_what_is_missing_is_never_hidden() -> None:
+    everything = rules(
+        {"project": "*", "kind": "differs", "field": None},
+        {"project": "*", "kind": "unexpected", "field": None},
+    )
+    assert kinds(hide(drift(), everything, now=NOW)) == {
+        "cirrus": DriftKind.MISSING,
+        "dune": DriftKind.IN_SYNC,
+    }
+
+
+def test_a_rule_holds_to_the_end_of_its_last_day() -> None:
+    last, after = datetime(2026, 9, 30, 23, 59, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
+    assert len(hide(drift(), rules({}), now=last).hidden) == 1
+    expired = hide(drift(), rules({}), now=after)
+    assert kinds(expired) == kinds(drift())
+    assert expired.hidden == ()
+    (problem,) = expired.rule_problems
+    assert problem.startswith(
+        "An ignore rule has expired and hides nothing any more: differs dune (limit vm)"
+    )
+    assert "1 ignore rule hides nothing" in headline(expired).text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"owner": None}, "it has no owner"),
+        ({"reason": "  "}, "it has no reason"),
+        ({"expires": None}, "it has no expires"),
+        ({"project": "", "owner": ""}, "it has no project and no owner"),
+        ({"kind": "missing"}, "its kind is 'missing', and only unexpected and differs can be hidden"),
+        ({"kind": "deleting"}, "only unexpected and differs can be hidden"),
+        ({"expires": "soon"}, "its `expires` is 'soon' and no date such as 2027-01-31"),
+        ({"expires": 20270131}, "no date"),
+        ({"owner": 7}, "its `owner` is no text"),
+        ({"projects": "x"}, "it has `projects`, which no rule has"),
+    ],
+)
+def test_a_malformed_rule_hides_nothing_and_says_so(wrong: dict[str, Any], words: str) -> None:
+    found = hide(drift(), rules({}, wrong), now=NOW)
+    assert len(found.hidden) == 1
+    (problem,) = found.rule_problems
+    assert problem.startswith("The ignore rule 2 hides nothing: ")
+    assert words in problem
+
+
+@pytest.mark.parametrize("value", ["2026-09-30", datetime(2026, 9, 30, 12, 0), date(2026, 9, 30)])
+def test_dates_as_toml_has_them(value: object) -> None:
+    (rule,) = rules({"expires": value}).rules
+    assert rule.expires == date(2026, 9, 30)
+
+
+def test_no_table_at_all() -> None:
+    assert parse(["dune"]).problems == ("The ignore rule 1 hides nothing: it is no table.",)
+
+
+@given(world=worlds.worlds())
+def test_no_rule_hides_what_is_critical_or_unknown_and_all_is_counted(world: Any) -> None:
+    wanted, found = world
+    whole = compare(wanted, found)
+    everything = rules(
+        {"project": "*", "kind": "differs", "field": None},
+        {"project": "*", "kind": "unexpected", "field": None},
+        {"project": "*", "kind": "unexpected", "field": "*"},
+    )
+    left = hide(whole, everything, now=NOW)
+    for row in whole.rows:
+        if row.kind.is_critical or row.kind is DriftKind.UNKNOWN:
+            assert row in left.rows
+    gone = [row for row in whole.rows if left.row(row.key) is None]
+    parts = sum(len(row.parts) for row in whole.rows if row not in gone) - sum(
+        len(row.parts) for row in left.rows
+    )
+    assert len(left.hidden) == len(gone) + parts
+    before = {action.id for row in whole.rows for action in repairs(row, rules=PlanRules(), now=NOW)}
+    after = {action.id for row in left.rows for action in repairs(row, rules=PlanRules(), now=NOW)}
+    assert after <= before
