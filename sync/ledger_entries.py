@@ -84,7 +84,7 @@ def _said(kind: EntryKind, payload: JsonObject) -> str:
     if kind is EntryKind.LEASE_BROKEN:
         return f"of {payload['owner']}, last heard of {payload['heartbeat']}: {payload['reason']}"
     if kind is EntryKind.SHRINKAGE_ACCEPTED:
-        counts = ", ".join(f"{count} {name}" for name, count in payload["counts"].items())
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(payload["counts"].items()))
         return f"{payload['side']} with {counts}: {payload['reason']}"
     said = f"{payload['endpoint']} with ROOT domain {payload['root_id']}"
     return f"{said}: {payload['reason']}" if payload["reason"] else f"{said}, at first use"

@@ -177,14 +177,19 @@ def mariadb() -> Iterator[Server]:
             f"CREATE USER admin@'%' IDENTIFIED BY '{password}';\n"
             "GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;\n"
         )
-        account.own(start)
+        temporary = folder / "tmp"
+        temporary.mkdir()
+        for mine in (start, temporary):
+            account.own(mine)
+        # In the shared /tmp two servers that are installed at once delete each other's temporary tables.
         account.run(
-            install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
-            "--skip-test-db", log=log,
+            install, "--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}",
+            "--auth-root-authentication-method=normal", "--skip-test-db", log=log,
         )  # fmt: skip
         process = account.start(
             mariadbd, "--no-defaults", f"--datadir={data}", f"--port={port}", "--bind-address=127.0.0.1",
             f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--init-file={start}",
+            f"--tmpdir={temporary}",
             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-log-bin", log=log,
         )  # fmt: skip
         admin = URL.create("mysql+pymysql", "admin", password, host="127.0.0.1", port=port, database="mysql")

@@ -130,7 +130,7 @@ def test_every_kind_has_a_summary(ledger: Ledger) -> None:
         EntryKind.LEASE_TAKEN: "from ben@desk, process 12 on desk, which is gone",
         EntryKind.LEASE_BROKEN: "of ben@desk, last heard of 2026-07-28T03:12:00.000000Z: the desk burns",
         EntryKind.PINNED: "https://cloud.example.org with ROOT domain r: the desk burns",
-        EntryKind.SHRINKAGE_ACCEPTED: "CI database with 2 succeeded, 0 failed: the desk burns",
+        EntryKind.SHRINKAGE_ACCEPTED: "CI database with 0 failed, 2 succeeded: the desk burns",
     }
 
 
