@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -278,19 +279,23 @@ class Containment:
 
         return tell
 
-    def shield(self, candidates: Sequence[Candidate]) -> tuple[Step, ...]:
+    def shield(
+        self, candidates: Sequence[Candidate], *, stop: threading.Event | None = None
+    ) -> tuple[Step, ...]:
         """Put up shields, the first candidates first. Raises LedgerError; GuardError where none counts."""
         why_not = why_no_shield(self.fence.capabilities())
         if why_not:
             raise GuardError(why_not)
-        return Shielding(self.fence, self.journal).put_up(candidates)
+        return Shielding(self.fence, self.journal).put_up(candidates, stop=stop)
 
-    def lift_shields(self, is_meant: Callable[[Standing], bool] = lambda _: True) -> tuple[Step, ...]:
+    def lift_shields(
+        self, is_meant: Callable[[Standing], bool], *, stop: threading.Event | None = None
+    ) -> tuple[Step, ...]:
         """Take down what the journals say was set, each recorded where it was. Raises LedgerError."""
         steps: list[Step] = []
         for journal in self._journals():
             meant = [one for one in journal.standing("shield") if is_meant(one)]
-            steps += Shielding(self.fence, journal).take_down(meant)
+            steps += Shielding(self.fence, journal).take_down(meant, stop=stop)
         return tuple(steps)
 
     def lift_fences(self, is_meant: Callable[[Standing], bool], *, reason: str) -> tuple[Step, ...]:

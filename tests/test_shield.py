@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,23 @@ def test_each_is_read_back_and_only_what_shows_is_claimed(journal: ContainmentJo
     assert [step.outcome for step in lifted] == [Outcome.SUCCEEDED]
     assert cloud.sent == [(vms[0].id, "false")], "the one that somebody else protected stays protected"
     assert journal.standing("shield") == []
+
+
+def test_after_a_stop_nothing_more_is_sent(journal: ContainmentJournal) -> None:
+    domains = [domain(f"p{number}") for number in range(20)]
+    vms = tuple(vm(f"{one.name}-vm", one) for one in domains)
+    stop = threading.Event()
+
+    class Stopping(Cloud):
+        def submit(self, command: str, parameters: Mapping[str, str], /) -> Submission:
+            stop.set()
+            return super().submit(command, parameters)
+
+    cloud = Stopping(*vms)
+    candidates = choose(world(*domains, vms=vms), QUIET, parent="ROOT/ci").candidates
+    steps = Shielding(cloud, journal, at_once=1).put_up(candidates, stop=stop)
+    assert [step.outcome for step in steps] == [Outcome.SUCCEEDED]
+    assert len(cloud.sent) == 1
 
 
 def test_lifting_copes_with_a_vm_that_is_gone_or_was_lifted_by_somebody(journal: ContainmentJournal) -> None:

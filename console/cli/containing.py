@@ -120,7 +120,7 @@ def _take(
             steps += containment.fence_callers(chosen)
         brakes = _start_brakes(containment, look) if "brake" in possible else ()
         if "shield" in possible:
-            steps += containment.shield(look.shields.candidates)
+            steps += containment.shield(look.shields.candidates, stop=stop)
         show_steps(steps)
         after = _hold(containment, brakes, stop, seconds=arguments.hold) if brakes else containment.look()
     if arguments.format == "json":
@@ -360,7 +360,8 @@ def shield(arguments: argparse.Namespace) -> int:
             said = [f"put delete protection on one VM in each of {count} domains"]
             refuse_another_server(session, containment)
             confirm_word(session, said, arguments.confirm)
-            steps = containment.shield(look.shields.candidates)
+            with until_told() as stop:
+                steps = containment.shield(look.shields.candidates, stop=stop)
         _report_shield(session, look, steps, arguments)
         return max(exit_code(steps), EXIT_DRIFT if look.shields.unshielded else EXIT_DONE)
 
@@ -389,7 +390,8 @@ def _lift_shields(
     if meant:
         refuse_another_server(session, containment)
         confirm_word(session, [f"lift {len(meant)} shields that abreast has set"], arguments.confirm)
-        steps = containment.lift_shields(lambda one: one.action in meant)
+        with until_told() as stop:
+            steps = containment.lift_shields(lambda one: one.action in meant, stop=stop)
     if arguments.format == "json":
         result_json({"environment": session.environment.name, "lifted": plain(steps)})
     else:
