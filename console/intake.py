@@ -17,7 +17,7 @@ from console.messages import (
     ReadingBroke,
     SourceProgressed,
 )
-from console.state import actual_status, after_reading, desired_status, first_status, row_views
+from console.state import actual_status, after_reading, desired_status, first_status, judged, row_views
 from sync.model import Action, Coverage, CoverageState, Side
 
 if TYPE_CHECKING:
@@ -86,6 +86,15 @@ def take_drift(app: ReadingApp, message: DriftCompared) -> None:
     drift = message.drift
     if drift.desired.is_complete and drift.actual.is_complete:
         app.last_known = drift
+    for status, coverage, taken_at in zip(
+        app.sources,
+        (drift.desired, drift.actual),
+        (drift.desired_taken_at, drift.actual_taken_at),
+        strict=True,
+    ):
+        # Beside the other side, a first reading may be hard to believe.
+        if status.is_sound and not coverage.is_complete and status.taken_at == taken_at:
+            _set_status(app, judged(status, coverage))
     app.views = row_views(drift, app.last_known)
     _keep_staged(app, message.kept, message.dropped)
     app.drift = drift

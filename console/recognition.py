@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sync.errors import GuardError, LedgerError, SourceError
+from sync.errors import ConfigurationError, GuardError, LedgerError, SourceError
 
 if TYPE_CHECKING:
     from sync.cloudstack import Capabilities
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sync.model import ActualInventory
     from sync.pins import Neighbour, Server
     from sync.settings import Environment
+
+Other = tuple[str, "Environment | ConfigurationError"]
+"""Name of another environment, and what it is or why that cannot be read here."""
 
 MEMORY = timedelta(seconds=60)
 """How long the pins of other environments are believed, and a ledger that cannot be read is left alone."""
@@ -54,12 +57,12 @@ class Recogniser:
         self,
         environment: Environment,
         *,
-        others: Callable[[], Iterable[Environment]],
+        others: Callable[[], Iterable[Other]],
         ledger: Callable[[], Ledger],
         capabilities: Callable[[], Capabilities],
         clock: Callable[[], datetime],
     ) -> None:
-        """`others` are the environments of the same configuration, as far as they can be read."""
+        """`others` are the other environments of the same configuration."""
         self._environment = environment
         self._others = others
         self._ledger = ledger
@@ -78,7 +81,8 @@ class Recogniser:
         self._ledger().pins.recognise(server, self.neighbours(afresh=True))
 
     def refuse_strangers(self) -> None:
-        """As `require`, but a ledger that cannot be read is no obstacle: what needs it fails there."""
+        """As `require`, but what cannot be read is no obstacle. For containing, which has to work while the
+        team's database dies, and changes nothing that it does not take back."""
         try:
             self.require()
         except LedgerError:
@@ -87,13 +91,16 @@ class Recogniser:
             refuse(self._environment.name, self.server(), pin=None, neighbours=self.neighbours())
 
     def marked(self, found: ActualInventory) -> ActualInventory:
-        """A reading, with its coverage no longer complete where it is another server's."""
+        """A reading, with its coverage no longer complete where it is another server's; where that cannot be
+        told, it says so."""
         try:
             server = self.server()
         except SourceError:
             # The reading says so itself.
             return found
         self.last = known = self._recognise(server)
+        if known.unproven:
+            return replace(found, coverage=replace(found.coverage, unrecognised=known.unproven))
         if not known.refused:
             return found
         from sync.model import CoverageState
@@ -112,16 +119,10 @@ class Recogniser:
 
     def neighbours(self, *, afresh: bool = False) -> tuple[Neighbour, ...]:
         """The other environments with what they are pinned to."""
-        from sync.pins import Neighbour, peek
-
         with self._lock:
             now = self._clock()
             if afresh or self._neighbours is None or now - self._neighbours[0] > MEMORY:
-                made = tuple(
-                    Neighbour(one.name, one.cloudstack.read.endpoint, peek(one.ledger, one.name))
-                    for one in self._others()
-                )
-                self._neighbours = (now, made)
+                self._neighbours = (now, tuple(_neighbour(name, other) for name, other in self._others()))
             return self._neighbours[1]
 
     def _recognise(self, server: Server) -> Recognition:
@@ -139,3 +140,16 @@ class Recogniser:
             return Recognition(server.endpoint, server.root_id, unproven=str(error))
         self._failed = None
         return Recognition(server.endpoint, server.root_id, pin)
+
+
+def _neighbour(name: str, other: Environment | ConfigurationError) -> Neighbour:
+    """Another environment with what it is pinned to, or why that cannot be told."""
+    from sync.pins import Neighbour, peek
+
+    if isinstance(other, ConfigurationError):
+        return Neighbour(name, "", None, unread=other.what)
+    endpoint = other.cloudstack.read.endpoint
+    try:
+        return Neighbour(name, endpoint, peek(other.ledger, name))
+    except (LedgerError, ConfigurationError) as error:
+        return Neighbour(name, endpoint, None, unread=error.what)

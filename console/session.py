@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from console.agreeing import Agreement
-from console.recognition import Recogniser
+from console.recognition import Other, Recogniser
 from sync.errors import GuardError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Session:
         *,
         operator: str | None = None,
         clock: Callable[[], datetime] = utc_now,
-        others: Callable[[], Iterable[Environment]] = tuple,
+        others: Callable[[], Iterable[Other]] = tuple,
     ) -> None:
         """`others` are the environments of the same configuration, which must be other servers."""
         self.environment = environment
@@ -92,7 +92,8 @@ class Session:
         """Construct the write client.
 
         Raises GuardError when the environment has no credentials for it, or this is not the server that the
-        environment is pinned to; SourceError when the server does not answer.
+        environment is pinned to; LedgerError where that cannot be told; SourceError when the server does not
+        answer.
         """
         credentials = self.environment.cloudstack.write
         if credentials is None:
@@ -100,7 +101,7 @@ class Session:
                 f"The environment {self.environment.name} is read-only: it has no credentials for writing.",
                 next_step=f"Name them as `write` under [environments.{self.environment.name}.cloudstack].",
             )
-        self.recogniser.refuse_strangers()
+        self.recogniser.require()
         from sync.cloudstack import Writer
 
         with self._lock:

@@ -39,24 +39,21 @@ def after_reading(
 ) -> SourceStatus:
     """The source after an attempt: a failed one keeps count and age of the last usable reading."""
     label = f"{status.side.value} {release}".strip() if release else status.label
+    found = judged(replace(status, label=label, reading=""), coverage)
     if coverage.state is CoverageState.FAILED:
-        return replace(
-            status,
-            label=label,
-            coverage=coverage.state,
-            why=coverage.why,
-            reading="",
-            failed_at=status.failed_at or taken_at,
-        )
+        return replace(found, failed_at=status.failed_at or taken_at)
+    return replace(found, failed_at=None, count=count, taken_at=taken_at)
+
+
+def judged(status: SourceStatus, coverage: Coverage) -> SourceStatus:
+    """The source with what is said of how completely it was read."""
     return replace(
         status,
-        label=label,
         coverage=coverage.state,
         why=coverage.why,
-        reading="",
-        failed_at=None,
-        count=count,
-        taken_at=taken_at,
+        is_foreign=coverage.is_foreign,
+        unrecognised=coverage.unrecognised,
+        shrunk=" and ".join(one.words for one in coverage.shrunk),
     )
 
 

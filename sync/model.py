@@ -84,6 +84,8 @@ class Coverage:
     root_id: str = ""
     is_foreign: bool = False
     """Whether it is of another server than the environment is pinned to; never complete then."""
+    unrecognised: str = ""
+    """Why it cannot be told whether it is of the pinned server: it is read, and nothing can be armed."""
     shrunk: tuple[Shrinkage, ...] = ()
     """What it has clearly less of than the readings before, and nobody accepted. Of the CI database never
     complete then; of CloudStack it is the incident, and deletions must not be based on it."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.errors import ConfigurationError, GuardError, IncompleteError, UsageError
-from sync.ledger_database import connect, is_local, reading_options
+from sync.errors import GuardError, IncompleteError, LedgerError, UsageError
+from sync.ledger_database import cause_of, connect, is_local, reading_options
 from sync.ledger_entries import Entry, EntryKind, Pin, canonical, pin_of, stamp
+from sync.ledger_schema import entries
 from sync.ledger_schema import pins as table
 from sync.model import JsonObject
 
@@ -56,7 +57,9 @@ class Neighbour:
     name: str
     endpoint: str
     pin: Pin | None
-    """None where it was never used from here, or its ledger cannot be read."""
+    """None where it was never used from here."""
+    unread: str = ""
+    """Why it cannot be told what it is pinned to; empty where it can."""
 
 
 def same_endpoint(one: str, other: str) -> bool:
@@ -126,24 +129,37 @@ def sharing(environment: str, server: Server, neighbours: Sequence[Neighbour]) -
     )
 
 
+def refuse_unread(environment: str, neighbours: Sequence[Neighbour]) -> None:
+    """Raises LedgerError where an environment is to be pinned at first use, and it cannot be told of another
+    one whether it is pinned to the same server: this may be that one's, or a copy of it."""
+    for other in neighbours:
+        if other.unread:
+            raise LedgerError(
+                f"{environment} is not pinned yet, and what {other.name} is pinned to cannot be read "
+                f"({other.unread.rstrip('.')}): this server may be that one's, or a copy of it.",
+                next_step=f"Mend it, or remove {other.name} from the configuration. If you know that it is "
+                f"another server: {pin_command(environment)}.",
+            )
+
+
 def pin_command(environment: str) -> str:
     return f"`abreast ledger pin --environment {environment} --reason …`"
 
 
 def peek(url: str, environment: str) -> Pin | None:
-    """The pin in another environment's ledger, which is neither made nor migrated; None where there is none,
-    or it cannot be read: what is broken of one environment keeps nobody from another."""
-    try:
-        engine = connect(url)
-    except ConfigurationError:
-        return None
+    """The pin in another environment's ledger, which is neither made nor migrated; None where that has never
+    been used. Raises LedgerError, ConfigurationError where it cannot be told."""
+    engine = connect(url)
     try:
         if is_local(engine) and not Path(engine.url.database or "").is_file():
             return None
         with engine.connect().execution_options(**reading_options(engine)) as connection:
+            tables = inspect(connection)
+            if not tables.has_table(table.name) and not tables.has_table(entries.name):
+                return None
             return read_pin(connection, environment)
-    except SQLAlchemyError:
-        return None
+    except SQLAlchemyError as error:
+        raise LedgerError(f"Its ledger cannot be read: {cause_of(error)}.") from None
     finally:
         engine.dispose()
 
@@ -181,6 +197,7 @@ class Pins:
         refuse(self._environment, server, pin=pin, neighbours=neighbours)
         if pin is not None:
             return pin
+        refuse_unread(self._environment, neighbours)
         with self._alone() as connection:
             # Another operator may have been first meanwhile.
             pin = read_pin(connection, self._environment)

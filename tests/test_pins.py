@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sync.errors import EXIT_DRIFT, AbreastError, GuardError, IncompleteError, UsageError
+from sync.errors import (
+    EXIT_DRIFT,
+    AbreastError,
+    ConfigurationError,
+    GuardError,
+    IncompleteError,
+    LedgerError,
+    UsageError,
+)
 from sync.ledger import EntryKind, Ledger
 from sync.ledger_entries import Pin
 from sync.pins import Neighbour, Server, peek, refuse, same_endpoint
@@ -211,11 +219,34 @@ def test_another_environments_pin_can_be_read_without_making_anything(store: Sto
     assert peek(store.url, "production") == pin
     assert peek(store.url, "qualification") is None
     store.tamper("DROP TABLE pins")
-    assert peek(store.url, "production") is None
+    with pytest.raises(LedgerError, match="Its ledger cannot be read"):
+        peek(store.url, "production")
 
 
-def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_ledger_that_is_not_there_was_never_used_and_is_not_made(tmp_path: Path) -> None:
     assert peek(f"sqlite:///{tmp_path / 'none.sqlite'}", "production") is None
-    assert peek("postgresql://nobody@127.0.0.1:9/none", "production") is None
-    assert peek("nonsense", "production") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_that_cannot_be_read_is_not_taken_for_one_that_was_never_used(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be read"):
+        peek("postgresql://nobody@127.0.0.1:9/none", "production")
+    with pytest.raises(ConfigurationError):
+        peek("nonsense", "production")
+    broken = tmp_path / "broken.sqlite"
+    broken.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        peek(f"sqlite:///{broken}", "production")
+
+
+def test_beside_one_that_cannot_be_read_nothing_is_pinned_at_first_use(ledger: Ledger) -> None:
+    """It may be that one's server, or a copy of it."""
+    unread = Neighbour("qualification", THERE.endpoint, None, unread="The disk is gone.")
+    with pytest.raises(LedgerError) as caught:
+        ledger.pins.recognise(HERE, [unread])
+    assert "what qualification is pinned to cannot be read (The disk is gone)" in str(caught.value)
+    assert "`abreast ledger pin --environment production --reason …`" in caught.value.next_step
+    assert ledger.pins.current() is None
+
+    pin = ledger.pins.move(HERE, reason="I know it", neighbours=[unread])
+    assert ledger.pins.recognise(HERE, [unread]) == pin, "what is pinned is known without the others"

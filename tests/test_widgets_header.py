@@ -9,7 +9,7 @@ import pytest
 
 from sync.model import CoverageState, Side
 from tests.screens.world import NOW
-from widgets.header import ConsoleHeader, clock_time, problem_line, source_line
+from widgets.header import ConsoleHeader, clock_time, problem_line, source_line, warnings
 from widgets.identity import Identity
 from widgets.values import SourceStatus
 
@@ -73,3 +73,44 @@ def test_environment_and_mode_are_there_in_words_at_every_width(width: int, mode
     assert "env--production" in paints(lines[0])
     for line in lines:
         assert len(text(line)) <= width
+
+
+PINNED = (
+    "production was pinned to https://cloudstack.example.org/client/api with ROOT domain "
+    "c12f8f1e-8f5e-11ee-a506-1e00d90000aa (2026-03-01, anna@console); this is "
+    "https://cloudstack-qa.example.org/client/api with ROOT domain c12f8f1e-8f5e-11ee-a506-1e00d90000bb. "
+    "Correct the configuration."
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_another_server_than_the_pinned_one_is_said_in_red_with_both(width: int) -> None:
+    foreign = replace(SOUND, coverage=CoverageState.PARTIAL, why=PINNED, is_foreign=True)
+    header = ConsoleHeader(Identity("production", "PRODUCTION", "production"), now=NOW)
+    header._sources = (replace(SOUND, side=Side.DESIRED, label="CI database"), foreign)
+    lines = header.lines(width)
+    red = [line for line in lines if paints(line) == {"banner--text"}]
+    said = " ".join(text(line).strip() for line in red)
+    assert said.startswith("WRONG SERVER, nothing can be armed or run: production was pinned to https://")
+    assert len(red) <= 5
+    assert "read in part" not in " ".join(map(text, lines)), "once is enough"
+    if width >= 80:
+        for words in ("api with ROOT domain c12f8f1e-8f5e-11ee-a506-1e00d90000aa", "this is", "90000bb"):
+            assert words in said
+    assert all(len(text(line)) <= width for line in lines)
+
+
+def test_a_server_that_could_not_be_compared_is_said() -> None:
+    unknown = replace(SOUND, unrecognised="The ledger cannot be read.")
+    (line,) = warnings(unknown, 100)
+    assert text(line).strip().startswith("Nothing can be armed: not compared with the pinned server. The led")
+    assert paints(line) == {"tone--bad"}
+
+
+def test_a_side_that_has_shrunk_is_said_once_whatever_its_coverage() -> None:
+    words = "37 domains fewer than at 2026-07-28 03:10 UTC"
+    for coverage in (CoverageState.COMPLETE, CoverageState.PARTIAL):
+        shrunk = replace(SOUND, coverage=coverage, why="It has shrunk: …", shrunk=words)
+        (line,) = warnings(shrunk, 100)
+        assert text(line).strip() == f"CloudStack 4.23 has SHRUNK: {words}"
+        assert problem_line(shrunk, 100) is None

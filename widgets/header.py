@@ -1,6 +1,7 @@
 """The header of every screen: the environment in its colour and in words, the mode, both sources, the clock.
 
-It grows by one line for each source that could not be read, and says since when and why.
+It grows by a line for each source that could not be read or has shrunk, and by more where a source is another
+server than the pinned one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime
 from sync.model import CoverageState
 from widgets.cells import age, clean, fit
 from widgets.identity import Identity
-from widgets.lines import Line, Lines, spread
+from widgets.lines import Line, Lines, spread, wrap
 from widgets.values import SourceStatus
 
 _COVERAGE_TONES = {
@@ -43,9 +44,34 @@ def source_line(status: SourceStatus, now: datetime, *, width: int) -> Line:
     return pieces
 
 
+_FOREIGN_LINES = 5
+"""Lines that say what is pinned and what is seen; where that is not room enough, Sources has the rest."""
+
+
+def warnings(status: SourceStatus, width: int) -> list[Line]:
+    """What is to be known of a source besides its coverage: that it is the wrong server, or may be, or that
+    it has shrunk."""
+    if status.is_foreign:
+        text = f"WRONG SERVER, nothing can be armed or run: {status.why}"
+        wrapped = wrap(text, width - 2, at_hyphens=False)
+        if len(wrapped) > _FOREIGN_LINES:
+            rest = " ".join(wrapped[_FOREIGN_LINES - 1 :])
+            wrapped = [*wrapped[: _FOREIGN_LINES - 1], fit(rest, width - 2)]
+        return [[(fit(f" {line}", width), "banner--text")] for line in wrapped]
+    found: list[Line] = []
+    if status.unrecognised:
+        text = f" Nothing can be armed: not compared with the pinned server. {status.unrecognised}"
+        found.append([(fit(text, width), "tone--bad")])
+    if status.shrunk:
+        text = f" {status.label} has SHRUNK: {status.shrunk}"
+        found.append([(fit(text, width), "tone--bad")])
+    return found
+
+
 def problem_line(status: SourceStatus, width: int) -> Line | None:
-    """Since when a source is silent or incomplete, and why; None while it is sound."""
-    if status.coverage is None or status.is_sound:
+    """Since when a source is silent or incomplete, and why; None while it is sound, and where a line of its
+    own says why."""
+    if status.coverage is None or status.is_sound or status.is_foreign or status.shrunk:
         return None
     if status.coverage is CoverageState.PARTIAL:
         text = f" {status.label} read in part: {status.why}"
@@ -102,8 +128,11 @@ class ConsoleHeader(Lines):
             result += [source_line(status, self._now, width=width) for status in self._sources]
         else:
             result.append(self._source_pieces(width))
-        problems = [problem_line(status, width) for status in self._sources]
-        return result + [line for line in problems if line is not None]
+        for status in self._sources:
+            result += warnings(status, width)
+            line = problem_line(status, width)
+            result += [line] if line is not None else []
+        return result
 
     def _source_pieces(self, width: int) -> Line:
         half = width // 2

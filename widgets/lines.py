@@ -17,11 +17,12 @@ from widgets.virtual_list import Piece
 Line = list[Piece]
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken at spaces where there are any."""
+def wrap(text: str, width: int, *, at_hyphens: bool = True) -> list[str]:
+    """`text` in lines of at most `width` cells, broken at spaces where there are any; not `at_hyphens` where
+    it has addresses and ids to compare."""
     if width <= 0:
         return []
-    lines = textwrap.wrap(clean(text), width, break_long_words=True) or [""]
+    lines = textwrap.wrap(clean(text), width, break_on_hyphens=at_hyphens) or [""]
     return lines if all(cell_len(line) <= width for line in lines) else _wrap_wide(text, width)
 
 

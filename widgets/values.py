@@ -30,6 +30,12 @@ class SourceStatus:
     """When the first of the failed attempts in a row ended; None while readings succeed."""
     reading: str = ""
     """Progress of the reading under way: `listDomains 500`; empty while none runs."""
+    is_foreign: bool = False
+    """Whether it is of another server than the pinned one; `why` has both."""
+    unrecognised: str = ""
+    """Why it cannot be told whether it is the pinned server; empty where it can."""
+    shrunk: str = ""
+    """What it has clearly less of than before; empty when it has not shrunk."""
     period_seconds: float = 10.0
     """How often it is read: an age of more than three periods is stale."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
+from console.recognition import Other
 from console.session import Session
 from sync.errors import ConfigurationError
-from sync.settings import Configuration, Environment, load
+from sync.settings import Configuration, load
 
 
 def open_session(arguments: argparse.Namespace) -> Session:
@@ -18,12 +19,14 @@ def open_session(arguments: argparse.Namespace) -> Session:
     return Session(environment, others=lambda: _others(configuration, environment.name))
 
 
-def _others(configuration: Configuration, name: str) -> Iterator[Environment]:
-    """The other environments, as far as their credentials can be read."""
+def _others(configuration: Configuration, name: str) -> Iterator[Other]:
+    """The other environments, or why one cannot be read."""
     for other in configuration.environments:
         if other != name:
-            with suppress(ConfigurationError):
-                yield configuration.environments[other]
+            try:
+                yield other, configuration.environments[other]
+            except ConfigurationError as error:
+                yield other, error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ names, a restored dump of production. Reading says so, nothing is armed, nothing
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import shutil
@@ -16,7 +17,10 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
+from console.cli.sessions import open_session
+from console.session import Session
 from sync.cloudstack import Writer
+from sync.errors import LedgerError
 from sync.ledger import EntryKind, Ledger
 from sync.sandbox.process import Ready, SandboxProcess
 from tests import reference_schema
@@ -68,6 +72,9 @@ class Desk:
         out, error = self._capture.readouterr()
         assert "Traceback" not in out + error
         return Ran(code, out, error)
+
+    def session(self, environment: str = "production") -> Session:
+        return open_session(argparse.Namespace(config=self.folder / "abreast.toml", environment=environment))
 
     def check(self, environment: str = "production") -> dict[str, Any]:
         ran = self.run("check", "--format", "json", environment=environment)
@@ -295,4 +302,46 @@ def test_without_its_ledger_reading_goes_on_and_nothing_can_run(desk: Desk, star
     assert "not compared with what it was pinned to" in desk.run("check").out
     rebuild = desk.run("rebuild", typed="production\n")
     assert rebuild.code == UNKNOWN
+    session = desk.session()
+    with pytest.raises(LedgerError, match="cannot be written"):
+        session.arm()
+    assert not session.is_armed, "a guard that is absent refuses"
     assert changes(server) == []
+
+
+def _break(file: Path) -> None:
+    file.write_bytes(b"not a database, and long enough to be looked at" * 200)
+
+
+def _mislay(file: Path) -> None:
+    """The section with its key is gone, and with it the environment's address."""
+    ini = file.parents[2] / "cloudstack.ini"
+    text = ini.read_text(encoding="utf-8")
+    ini.write_text(text.replace("[production]", "[elsewhere]"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", [_break, _mislay])
+def test_beside_an_environment_that_cannot_be_read_a_new_one_is_read_but_not_changed(
+    desk: Desk, start: Start, spoil: Callable[[Path], None]
+) -> None:
+    """Production's ledger, or its key, is broken here: qualification may be its server, or a copy of it."""
+    production, qualification = start(), start()
+    desk.configure(production=production.ready, qualification=qualification.ready)
+    assert desk.check()["server"]["unproven"] == ""
+    spoil(desk.folder / "data" / "abreast" / "production.sqlite")
+
+    found = desk.check("qualification")
+    assert found["coverage"]["actual"]["state"] == "complete", "reading goes on"
+    assert "what production is pinned to cannot be read" in found["server"]["unproven"]
+    assert found["coverage"]["actual"]["unrecognised"] == found["server"]["unproven"]
+    refused = desk.run("rebuild", typed="qualification\n", environment="qualification")
+    assert refused.code == UNKNOWN
+    assert "what production is pinned to cannot be read" in refused.error
+    assert changes(production, qualification) == []
+
+    pin = ("ledger", "pin", "--reason", "a machine of its own")
+    assert desk.run(*pin, typed="qualification\n", environment="qualification").code == OK
+    assert desk.check("qualification")["server"]["unproven"] == ""
+    assert desk.run("rebuild", typed="qualification\n", environment="qualification").code == OK
+    assert changes(production) == []
+    assert changes(qualification)
