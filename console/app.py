@@ -44,6 +44,7 @@ _SCREENS = {
     "help": "console.screens.help:HelpScreen",
     "confirm": "console.screens.confirm:ConfirmScreen",
     "sources": "console.screens.error:SourcesScreen",
+    "hidden": "console.screens.hidden:HiddenScreen",
     "review": "console.screens.review:ReviewScreen",
     "execution": "console.screens.execution:ExecutionScreen",
     "recovery": "console.screens.recovery:RecoveryScreen",

@@ -147,6 +147,16 @@ COMMANDS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "hidden",
+        "i",
+        "hidden",
+        "What the ignore rules hide: whose rule, why, until when; and the rules that hide nothing.",
+        "hidden",
+        ("overview", "watch"),
+        watch=True,
+        footer=False,
+    ),
+    Command(
         "history",
         "H",
         "history",

@@ -195,7 +195,7 @@ def _hidden(drift: Drift) -> Iterator[str]:
     if drift.rule_problems:
         number = len(drift.rule_problems)
         verb = "hides" if number == 1 else "hide"
-        yield f"{_count(number, 'ignore rule')} {verb} nothing: `abreast check` says why."
+        yield f"{_count(number, 'ignore rule')} {verb} nothing."
 
 
 def _in_sync(drift: Drift) -> str:

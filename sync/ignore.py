@@ -37,6 +37,9 @@ class IgnoreRule:
     """Pattern of what differs, as the drift names it: `limit vm`, `user jmartin email`, `network domain`.
     Empty: the domain itself, where it is unexpected, else everything that differs."""
 
+    def hides(self, project: str, what: str, kind: DriftKind) -> Hidden:
+        return Hidden(project, what, kind, self.words, self.owner, self.reason, self.expires)
+
     @property
     def words(self) -> str:
         about = f"{self.kind.value} {self.project}" + (f" ({self.field})" if self.field else "")
@@ -134,7 +137,7 @@ def _row(row: DriftRow, rules: tuple[IgnoreRule, ...]) -> tuple[DriftRow | None,
     if row.kind is DriftKind.UNEXPECTED:
         for rule in mine:
             if rule.kind is DriftKind.UNEXPECTED and not rule.field:
-                return None, [Hidden(row.name, "the domain", row.kind, rule.words)]
+                return None, [rule.hides(row.name, "the domain", row.kind)]
         return row, []
     hidden, parts = [], []
     for part in row.parts:
@@ -142,7 +145,7 @@ def _row(row: DriftRow, rules: tuple[IgnoreRule, ...]) -> tuple[DriftRow | None,
         if by is None:
             parts.append(part)
         else:
-            hidden.append(Hidden(row.name, words_of(part), part.kind, by.words))
+            hidden.append(by.hides(row.name, words_of(part), part.kind))
     if not hidden:
         return row, []
     kind = kind_of(parts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -457,6 +457,11 @@ class Hidden:
     kind: DriftKind
     rule: str
     """The rule in words: what it hides, whose it is, until when, and why."""
+    owner: str
+    """Who answers for the rule."""
+    reason: str
+    expires: date
+    """The last day on which it hides, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tomllib
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +16,11 @@ from sync.drift import compare, headline
 from sync.ignore import IgnoreRules, hide, parse
 from sync.model import Drift, DriftKind
 from sync.repairs import PlanRules, repairs
+from sync.sandbox.process import SandboxProcess
+from sync.sandbox.worlds import blueprint_for, write_database
 from tests import examples as ex
 from tests import strategies as worlds
+from tests.cli import NETWORK, ROOT, Access, configure
 
 NOW = datetime(2026, 7, 28, 3, 12, tzinfo=UTC)
 RULE = {
@@ -178,3 +185,71 @@ def test_no_rule_hides_what_is_critical_or_unknown_and_all_is_counted(world: Any
     before = {action.id for row in whole.rows for action in repairs(row, rules=PlanRules(), now=NOW)}
     after = {action.id for row in left.rows for action in repairs(row, rules=PlanRules(), now=NOW)}
     assert after <= before
+
+
+def test_the_rules_that_the_readme_shows_hold() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- ignore-example -->\n```toml\n(.*?)```", readme, re.DOTALL)
+    assert found
+    shown = parse(tomllib.loads(found[1])["environments"]["production"]["ignore"])
+    assert len(shown.rules) == 2
+    assert shown.problems == ()
+
+
+CONFIGURED = """
+[[environments.lab.ignore]]
+project = "zephyr"
+kind = "unexpected"
+owner = "anna"
+reason = "until it has a parent of its own"
+expires = 2099-12-31
+
+[[environments.lab.ignore]]
+project = "dune"
+kind = "differs"
+field = "limit *"
+owner = "bob"
+reason = "a trial"
+expires = 2020-01-01
+
+[[environments.lab.ignore]]
+project = "dune"
+kind = "missing"
+owner = "bob"
+reason = "noise"
+expires = 2099-12-31
+"""
+
+
+def test_from_the_configuration_to_what_is_printed_and_proposed(tmp_path: Path) -> None:
+    """`check` as text and JSON, `watch --headless`, `plan`: counted, named, nothing proposed for it."""
+    write_database(blueprint_for("drill"), tmp_path / "ci.sqlite")
+    with SandboxProcess.start(world="drill", speed=50, service_times=False) as sandbox:
+        access = Access(sandbox.ready.url, sandbox.ready.key, sandbox.ready.secret)
+        lab = configure(tmp_path, access, f"sqlite:///{tmp_path / 'ci.sqlite'}", more=NETWORK + CONFIGURED)
+        text = lab.run("check").stdout
+        assert text.startswith("DRIFT lab: 1 differs, 39 in sync, 1 hidden\n")
+        assert (
+            "hidden: zephyr, the domain (unexpected zephyr, by anna until 2099-12-31: until it has a parent "
+            "of its own)" in text
+        )
+        found = json.loads(lab.run("check", "--format", "json").stdout)
+        assert found["counts"]["unexpected"] == 0
+        (one,) = found["hidden"]
+        assert (one["project"], one["owner"], one["expires"]) == ("zephyr", "anna", "2099-12-31")
+        malformed, expired = found["rule_problems"]
+        assert malformed.startswith("The ignore rule 3 hides nothing: its kind is 'missing'")
+        assert expired.startswith("An ignore rule has expired and hides nothing any more: differs dune")
+        for problem in (malformed, expired):
+            assert problem in text
+
+        watching = lab.start("watch", "--headless")
+        assert watching.stdout is not None
+        line = json.loads(watching.stdout.readline())
+        watching.terminate()
+        watching.communicate(timeout=60)
+        assert (line["hidden"], line["rule_problems"]) == (found["hidden"], found["rule_problems"])
+
+        plan = json.loads(lab.run("plan").stdout)
+        assert "zephyr: the domain is hidden by a rule" in " ".join(plan["notes"])
+        assert plan["actions"], "the expired rule hides nothing: dune is repaired"

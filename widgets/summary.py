@@ -20,27 +20,38 @@ class CountsBar(Lines):
         self._counts: Mapping[DriftKind, int] = {}
         self._filter = ""
         self._is_stale = False
+        self._notes: Line = []
 
-    def show(self, counts: Mapping[DriftKind, int], *, filter: str, is_stale: bool) -> None:
-        """Show these counts; `filter` in words; `is_stale` dims them."""
-        self._counts, self._filter, self._is_stale = counts, filter, is_stale
+    def show(
+        self, counts: Mapping[DriftKind, int], *, filter: str, is_stale: bool, notes: Line | None = None
+    ) -> None:
+        """Show these counts; `filter` in words; `is_stale` dims them. `notes` follow the counts and are
+        never cut off: how much is hidden."""
+        self._counts, self._filter, self._is_stale, self._notes = counts, filter, is_stale, notes or []
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        pieces: Line = [("── " if any(self._counts.values()) else "───", "tone--muted")]
+        has_words = any(self._counts.values()) or bool(self._notes)
+        pieces: Line = [("── " if has_words else "───", "tone--muted")]
         lines: list[Line] = []
         used = 3
         order = [DriftKind.IN_SYNC, *(kind for kind in DriftKind if kind is not DriftKind.IN_SYNC)]
-        for kind in order:
-            count = self._counts.get(kind, 0)
-            if count:
-                tone = "tone--stale" if self._is_stale else KIND_CLASSES[kind]
-                text = f"{kind.glyph} {count:,} {_SHORT.get(kind, kind.value)}  "
-                if used + len(text) > width:
-                    lines.append(pieces)
-                    pieces, used = [("   ", "")], 3
-                pieces.append((text, tone))
-                used += len(text)
+        found: Line = [
+            (
+                f"{kind.glyph} {count:,} {_SHORT.get(kind, kind.value)}  ",
+                "tone--stale" if self._is_stale else KIND_CLASSES[kind],
+            )
+            for kind in order
+            if (count := self._counts.get(kind, 0))
+        ]
+        notes: Line = [(f"{text}  ", tone) for text, tone in self._notes]
+        for group in [*([one] for one in found), notes]:
+            room = sum(len(text) for text, _ in group)
+            if used + room > width:
+                lines.append(pieces)
+                pieces, used = [("   ", "")], 3
+            pieces += group
+            used += room
         right = f" {clean(self._filter)} ──"
         if used + len(right) > width:
             lines.append(pieces)

@@ -82,6 +82,7 @@ def check(arguments: argparse.Namespace) -> int:
             result_json(summary(session, drift))
             return code
         counts = [f"{count} {kind.value}" for kind, count in drift.counts().items() if count]
+        counts += [f"{len(drift.hidden)} hidden"] if drift.hidden else []
         result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
         result(session.headline(drift).text)
         for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):

@@ -13,6 +13,7 @@ from console.state import Filter, SortOrder, counts_of, visible
 from sync.model import DriftKind, Side
 from widgets.cells import counted
 from widgets.drift_table import DriftTable
+from widgets.lines import Line
 from widgets.summary import CountsBar, HeadlineBar
 from widgets.virtual_list import VirtualList
 
@@ -39,6 +40,7 @@ class TableScreen(ConsoleScreen):
         self.follow("fault", lambda _: self.show_headline())
         self.follow("sources", lambda _: self.show_soundness())
         self.follow("now", lambda _: self.show_soundness())
+        self.follow("drift", lambda _: self.show_hidden())
 
     # --- showing ------------------------------------------------------------------------------------------
 
@@ -64,8 +66,29 @@ class TableScreen(ConsoleScreen):
     def show_counts(self) -> None:
         """Say how many rows there are of each kind, and what the table is limited to."""
         self.query_one(CountsBar).show(
-            counts_of(self.console.views), filter=self.filter_words(), is_stale=self.table.is_dimmed
+            counts_of(self.console.views),
+            filter=self.filter_words(),
+            is_stale=self.table.is_dimmed,
+            notes=self.hidden_notes(),
         )
+
+    def show_hidden(self) -> None:
+        """Say how much is hidden now; the key that lists it exists while something is."""
+        self.show_counts()
+        self.refresh_bindings()
+
+    def hidden_notes(self) -> Line:
+        """How much rules hide, and how many hide nothing: always on screen, with the key of the list."""
+        drift = self.console.drift
+        if drift is None:
+            return []
+        notes: Line = []
+        if drift.hidden:
+            notes.append((f"{len(drift.hidden):,} hidden", "tone--warning"))
+        if drift.rule_problems:
+            number = len(drift.rule_problems)
+            notes.append((f"{counted(number, 'rule')} hide{'s' if number == 1 else ''} nothing", "tone--bad"))
+        return [*notes, (f"{self.key_of('hidden')} lists them", "tone--key")] if notes else []
 
     def filter_words(self) -> str:
         """What the table is limited to and how it is ordered."""
@@ -132,6 +155,9 @@ class TableScreen(ConsoleScreen):
     def action_sources(self) -> None:
         self.console.open("sources")
 
+    def action_hidden(self) -> None:
+        self.console.open("hidden")
+
     def action_show_all(self) -> None:
         self.set_filter(replace(self.filter, everything=not self.filter.everything, kind=None))
 
@@ -185,6 +211,8 @@ class TableScreen(ConsoleScreen):
         return True
 
     def offers(self, command: commands.Command) -> bool:
+        if command.id == "hidden":
+            return bool(self.hidden_notes())
         is_typing = command.id == "filter" and any(box.has_focus for box in self.query("#filter-box"))
         return not is_typing and super().offers(command)
 

@@ -105,7 +105,9 @@ class WatchScreen(TableScreen):
     # --- showing ------------------------------------------------------------------------------------------
 
     def show_counts(self) -> None:
-        self.query_one(CountsBar).show({}, filter=self.filter_words(), is_stale=False)
+        self.query_one(CountsBar).show(
+            {}, filter=self.filter_words(), is_stale=False, notes=self.hidden_notes()
+        )
         self.query_one(BigCounts).show(counts_of(self.console.views), is_stale=self.table.is_dimmed)
 
     def show_soundness(self) -> None:

@@ -28,6 +28,7 @@ from sync.model import (
     Drift,
     DriftKind,
     DriftRow,
+    Hidden,
     ListProof,
     Member,
     OwnedResource,
@@ -284,6 +285,8 @@ class FakeSession:
         self.gate.set()
         self.actual_readings = 0
         self.fault: Exception | None = None
+        self.hidden: tuple[Hidden, ...] = ()
+        self.rule_problems: tuple[str, ...] = ()
         self.ledger: Any = NoRuns()
         """A real `Ledger` in the tests that are about it."""
         self.rules = PlanRules(parent=self.environment.parent)
@@ -354,6 +357,8 @@ class FakeSession:
             desired.taken_at,
             actual.taken_at,
             actual.limits_taken_at,
+            hidden=self.hidden,
+            rule_problems=self.rule_problems,
         )
 
     def headline(self, drift: Drift) -> Headline:
