@@ -109,7 +109,7 @@ class ConsoleApp(RunningApp):
         await self.switch_mode(name)
         self.start_reading()
         if self.session.can_arm and not self.console_mode.watching and self._start_screen != "recovery":
-            self.operations.look_for_interrupted()
+            self.operations.ask_ledger()
         if self._start_screen not in ("overview", "watch"):
             self.open(self._start_screen)
         if not gc.isenabled():

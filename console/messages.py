@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
+    from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
     from sync.model import (
         Action,
-        ActionResult,
         ActualInventory,
         DesiredInventory,
         Drift,
@@ -149,34 +146,21 @@ class RunNotPlanned(Message):
         self.error = error
 
 
-class InterruptedRunFound(Message):
-    """The ledger has a run that was stopped or killed before its end."""
+class LedgerAsked(Message):
+    """The ledger said how its newest run stands; None where it has none."""
 
-    def __init__(
-        self,
-        run_id: str,
-        operator: str,
-        started_at: datetime,
-        plan: Plan,
-        results: Mapping[str, ActionResult],
-    ) -> None:
-        """`results` are those that stand, by action id: what failed or is unknown is tried or read again."""
+    def __init__(self, generation: int, found: LedgerRun | None) -> None:
         super().__init__()
-        from sync.model import Outcome
-
-        standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
-        self.results = {id: result for id, result in results.items() if result.outcome in standing}
-        self.run_id = run_id
-        self.operator = operator
-        self.started_at = started_at
-        self.plan = plan
+        self.generation = generation
+        self.found = found
 
 
 class LedgerUnread(Message):
-    """The ledger could not be asked for interrupted runs."""
+    """The ledger could not be asked how its newest run stands."""
 
-    def __init__(self, error: AbreastError) -> None:
+    def __init__(self, generation: int, error: AbreastError) -> None:
         super().__init__()
+        self.generation = generation
         self.error = error
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from console.confirmations import Confirmations, first_word, without
 from console.faults import as_error
 from console.messages import (
-    InterruptedRunFound,
+    LedgerAsked,
     LedgerUnread,
     PlanBroke,
     PlanMade,
@@ -50,6 +50,9 @@ class Operations:
         """What is to run, while its plan is being made."""
         self._proven: object | None = None
         """The report of the rebuild that is being proven or has been."""
+        self._asking = 0
+        """Generation of the question to the ledger asked last; an older answer is dropped."""
+        self._after_answer: list[Callable[[], None]] = []
 
     @property
     def is_going_on(self) -> bool:
@@ -151,9 +154,11 @@ class Operations:
 
         return self._start(plan, run, rebuild=rebuild)
 
-    def resume(self, found: InterruptedRunFound) -> bool:
-        """Go on with an interrupted run that the operator has just confirmed; False when one is going on."""
-        run_id, plan = found.run_id, found.plan
+    def resume(self, run_id: str, plan: Plan, results: Mapping[str, ActionResult]) -> bool:
+        """Go on with an interrupted run that the operator has just confirmed; False when one is going on.
+
+        `results` are those of its actions that stand.
+        """
         confirmation = self._confirmation(plan)
 
         def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
@@ -161,7 +166,7 @@ class Operations:
             report: RunReport = executor.resume(run_id, confirmed=confirmation, on_event=on_event, stop=stop)
             return report
 
-        return self._start(plan, run, rebuild=True, results=found.results)
+        return self._start(plan, run, rebuild=True, results=results)
 
     def _confirmation(self, plan: Plan, at: datetime | None = None) -> Confirmation:
         from sync.executor import Confirmation
@@ -180,7 +185,7 @@ class Operations:
             return False
         stop = self._stop = threading.Event()
         self._app.aftermath = None
-        self._app.interrupted = None
+        self._app.ledger_run = None
         self._app.run_state = RunState(
             plan,
             RunPhase.RUNNING,
@@ -268,26 +273,37 @@ class Operations:
         app.staged = tuple(action for action in app.staged if action.id not in done)
         app.refresher.supersede()
 
-    # --- an interrupted run -------------------------------------------------------------------------------
+    # --- the newest run in the ledger ---------------------------------------------------------------------
 
-    def look_for_interrupted(self) -> None:
-        """Ask the ledger, in a thread, for a run that was stopped or killed; a message tells of it."""
+    def ask_ledger(self, then: Callable[[], None] | None = None) -> None:
+        """Ask the ledger, in a thread, how its newest run stands; LedgerAsked or LedgerUnread tells of it.
+
+        `then` is called when the answer, or a later one, was taken; not when the ledger could not be asked.
+        """
+        self._asking += 1
+        generation, known = self._asking, self._app.ledger_run
+        if then is not None:
+            self._after_answer.append(then)
 
         def work() -> None:
-            from sync.journal import plan_of, results_of
+            from console.ledger_run import ask
 
             try:
-                ledger = self._app.session.ledger
-                run = ledger.interrupted_run()
-                if run is not None:
-                    plan, results = plan_of(ledger, run.run_id), results_of(ledger, run.run_id)
-                    self._app.post_message(
-                        InterruptedRunFound(run.run_id, run.operator, run.started_at, plan, results)
-                    )
+                self._app.post_message(LedgerAsked(generation, ask(self._app.session.ledger, known)))
             except Exception as error:  # noqa: BLE001 - the thread's edge
-                self._app.post_message(LedgerUnread(as_error(error, doing="reading the ledger")))
+                problem = as_error(error, doing="reading the ledger")
+                self._app.post_message(LedgerUnread(generation, problem))
 
         self._thread(work, "ledger")
+
+    def is_latest_answer(self, generation: int) -> bool:
+        """Whether the ledger was not asked again since."""
+        return generation == self._asking
+
+    def taken_waiting(self) -> list[Callable[[], None]]:
+        """What waits for an answer; nothing does afterwards."""
+        waiting, self._after_answer = self._after_answer, []
+        return waiting
 
     # --- after a rebuild ----------------------------------------------------------------------------------
 

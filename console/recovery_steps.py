@@ -28,7 +28,7 @@ from widgets.cells import counted
 from widgets.steps import StepState, StepView
 
 if TYPE_CHECKING:
-    from console.messages import InterruptedRunFound
+    from console.ledger_run import LedgerRun
 
 WAVE_TITLES = ("renames", "domains", "accounts", "users", "limits", "networks")
 """In the order in which they run."""
@@ -57,7 +57,8 @@ class Situation:
     choice: Choice = field(default_factory=Choice)
     run: RunState | None = None
     """The execution going on or ended last, whatever it is for."""
-    interrupted: InterruptedRunFound | None = None
+    ledger_run: LedgerRun | None = None
+    """The newest run as the ledger has it; None while one of this console is going on."""
     aftermath: Aftermath | None = None
     problem: str = ""
     """What was refused last; empty when nothing was."""
@@ -67,11 +68,34 @@ class Situation:
         """The run, if it is the recovery's."""
         return self.run if self.run is not None and self.run.is_rebuild else None
 
+    @property
+    def held(self) -> LedgerRun | None:
+        """The newest run, if it goes on elsewhere or may."""
+        return self.ledger_run if self.ledger_run is not None and self.ledger_run.is_held else None
+
+    @property
+    def unfinished(self) -> LedgerRun | None:
+        """The newest run, if it was interrupted."""
+        found = self.ledger_run
+        return found if found is not None and not found.is_held and not found.is_over else None
+
+    @property
+    def is_finished_elsewhere(self) -> bool:
+        """Whether another console has brought to its end what this one left unfinished."""
+        run, found = self.rebuild, self.ledger_run
+        return (
+            run is not None
+            and found is not None
+            and is_unfinished(run)
+            and found.run_id == run.run_id
+            and found.is_over
+        )
+
 
 def current(situation: Situation) -> Step:
     """The step that is going on, or the next one to do."""
     run, after = situation.rebuild, situation.aftermath
-    if run is None:
+    if run is None or situation.is_finished_elsewhere:
         return Step.ASSESS
     if run.is_going_on or is_unfinished(run):
         return Step.REBUILD
@@ -142,8 +166,10 @@ def _assess_do(situation: Situation) -> str:
         return "A run is going on; what is chosen here can run when it has ended."
     if assessment is None:
         return "Wait: the list appears when both sides have been compared."
-    if situation.interrupted is not None:
-        return _resume_words(situation)
+    if situation.held is not None:
+        return _held_words(situation.held, situation.key)
+    if situation.unfinished is not None:
+        return _resume_words(situation.unfinished, situation)
     if assessment.unproven:
         return f"{key('refresh')} reads both sides again. Nothing is rebuilt from what was not fully read."
     picked = chosen(assessment, situation.choice)
@@ -168,21 +194,28 @@ def _arm_words(situation: Situation) -> str:
     return "Read-only: the configuration names no section as `write`."
 
 
-def _resume_words(situation: Situation) -> str:
-    found, key = situation.interrupted, situation.key
-    assert found is not None
-    run = f"Run {found.run_id} by {found.operator} was interrupted."
+def _resume_words(found: LedgerRun, situation: Situation) -> str:
+    key = situation.key
+    if not found.can_be_finished:
+        return found.words
     if not situation.is_armed:
         then = f" Then {key('resume')} finishes it." if situation.can_arm else ""
-        return f"{run} {_arm_words(situation)}{then}"
-    return f"{run} {key('resume')} finishes it, after asking."
+        return f"{found.words} {_arm_words(situation)}{then}"
+    return f"{found.words} {key('resume')} finishes it, after asking."
+
+
+def _held_words(found: LedgerRun, key: Callable[[str], str]) -> str:
+    return f"{found.words} {key('history')} shows its steps; nothing else is sent before it has ended."
 
 
 def _rebuild(situation: Situation) -> StepView:
     run, key = situation.rebuild, situation.key
     why = "One action first, then several; each is in the ledger first."
     if run is None:
-        return StepView(Step.REBUILD.value, StepState.WAITING, _ahead(situation), "Comes after step 1.", why)
+        found, do = _ahead(situation), "Comes after step 1."
+        if situation.held is not None:
+            found, do = "goes on elsewhere", _held_words(situation.held, key)
+        return StepView(Step.REBUILD.value, StepState.WAITING, found, do, why)
     bad = failures(run)
     found = f"{done_count(run)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
     if run.phase is RunPhase.RUNNING:
@@ -192,16 +225,35 @@ def _rebuild(situation: Situation) -> StepView:
         do = "Wait: nothing more is sent, what runs is followed to its end."
         return StepView(Step.REBUILD.value, StepState.CURRENT, f"stopping, {found}", do, why)
     if is_unfinished(run):
-        do = _resume_words(situation) if situation.interrupted else "The ledger has every step."
-        problem = run.problem or "some outcomes are unknown"
-        return StepView(
-            Step.REBUILD.value, StepState.BAD, f"not finished: {problem}", do, why, is_alarming=True
-        )
+        return _unfinished(run, situation, why)
     succeeded = sum(result.outcome is Outcome.SUCCEEDED for result in run.results.values())
     found = f"{succeeded} of {run.total} actions succeeded" + (f", {bad} failed" if bad else "")
     state = StepState.BAD if bad else StepState.DONE
     do = f"Read the reasons below; step 1 and {key('rebuild')} try again." if bad else "Nothing more."
     return StepView(Step.REBUILD.value, state, found, do, why, is_alarming=bool(bad))
+
+
+def _unfinished(run: RunState, situation: Situation, why: str) -> StepView:
+    """Of a run that ended before its end here; another console may have gone on with it since."""
+    title, held, key = Step.REBUILD.value, situation.held, situation.key
+    if situation.is_finished_elsewhere and situation.ledger_run is not None:
+        summary = situation.ledger_run.latest.run
+        named = (f"{count} {outcome.value}" for outcome, count in summary.counts.items() if count)
+        by = situation.ledger_run.latest.last_operator
+        found = f"finished in another console by {by}: {', '.join(named)}"
+        do = f"{key('history')} has its steps; step 1 has what is left."
+        return StepView(title, StepState.WAITING, found, do, why)
+    if held is not None and held.run_id == run.run_id:
+        return StepView(title, StepState.WAITING, "goes on elsewhere", _held_words(held, key), why)
+    problem = run.problem or "some outcomes are unknown"
+    found, do = f"not finished: {problem}", "The ledger has every step."
+    if run.has_not_begun:
+        found, do = f"not begun: {problem}", "Nothing was sent. Step 1 tries again."
+    if held is not None:
+        do = _held_words(held, key)
+    elif situation.unfinished is not None:
+        do = _resume_words(situation.unfinished, situation)
+    return StepView(title, StepState.BAD, found, do, why, is_alarming=True)
 
 
 def _ahead(situation: Situation) -> str:

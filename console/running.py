@@ -12,7 +12,7 @@ from textual.reactive import var
 
 from console.commands import Mode
 from console.messages import (
-    InterruptedRunFound,
+    LedgerAsked,
     LedgerUnread,
     PlanBroke,
     PlanMade,
@@ -28,6 +28,7 @@ from sync.errors import AbreastError
 
 if TYPE_CHECKING:
     from console.confirmations import Confirmations
+    from console.ledger_run import LedgerRun
     from console.operations import Operations
     from console.recovering import Aftermath
     from sync.model import Action, Drift, Plan
@@ -42,8 +43,9 @@ class RunningApp(ReadingApp):
     """Why the plan could not be made or run; empty when it could."""
     confirmed: var[Confirmations] = var(dict, always_update=True)
     """What of the staged actions the operator confirmed; the watchers below keep it true to them."""
-    interrupted: var[InterruptedRunFound | None] = var(None)
-    """A run that was stopped or killed before its end, as the ledger had it when it was asked last."""
+    ledger_run: var[LedgerRun | None] = var(None)
+    """The newest run, whoever executes it, as the ledger had it when it was asked last; None while one of
+    this console is going on."""
     ledger_fault: var[str] = var("")
     """Why the ledger could not be asked; empty when it could."""
     aftermath: var[Aftermath | None] = var(None)
@@ -140,41 +142,60 @@ class RunningApp(ReadingApp):
 
     @on(RunFinished)
     def _take_report(self, message: RunFinished) -> None:
-        self.interrupted = None
         self.operations.take_report(message.report)
-        self.operations.look_for_interrupted()
+        self.operations.ask_ledger()
 
     @on(RunBroke)
     def _take_run_breakage(self, message: RunBroke) -> None:
         self.operations.take_breakage(message.error)
-        self.operations.look_for_interrupted()
+        self.operations.ask_ledger()
 
     def watch_drift(self, drift: Drift | None) -> None:
-        """The first comparison of both sides as they are after a rebuild proves what it did."""
-        if drift is not None:
-            self.operations.prove(drift)
+        """The first comparison of both sides as they are after a rebuild proves what it did.
+
+        With every comparison the ledger is asked again: what runs elsewhere begins and ends meanwhile.
+        """
+        if drift is None:
+            return
+        self.operations.prove(drift)
+        if self.session.can_arm and not self.console_mode.watching and not self.operations.is_going_on:
+            self.operations.ask_ledger()
 
     @on(RebuildProven)
     def _take_proof(self, message: RebuildProven) -> None:
         if not self.operations.is_going_on:
             self.aftermath = message.aftermath
 
+    # --- the newest run in the ledger ---------------------------------------------------------------------
+
     @on(LedgerUnread)
     def _take_unread_ledger(self, message: LedgerUnread) -> None:
-        self.ledger_fault = str(message.error)
-        self.show_error(message.error)
+        """What is not known is not offered."""
+        if not self.operations.is_latest_answer(message.generation):
+            return
+        is_asked_for = bool(self.operations.taken_waiting())
+        if is_asked_for or self.ledger_fault != str(message.error):
+            self.show_error(message.error)
+        self.ledger_fault, self.ledger_run = str(message.error), None
 
-    @on(InterruptedRunFound)
-    def _take_interrupted(self, message: InterruptedRunFound) -> None:
+    @on(LedgerAsked)
+    def _take_ledger_answer(self, message: LedgerAsked) -> None:
+        if not self.operations.is_latest_answer(message.generation):
+            return
         self.ledger_fault = ""
+        waiting = self.operations.taken_waiting()
         if self.operations.is_going_on:
             return
-        is_told = self.interrupted is not None and self.interrupted.run_id == message.run_id
-        self.interrupted = message
-        if not is_told and getattr(self.screen, "SCOPE", "") != "recovery":
-            self.notify(
-                f"Run {message.run_id} by {message.operator} was interrupted. "
-                "R opens the recovery, where it can be finished.",
-                severity="warning",
-                timeout=15,
-            )
+        known, self.ledger_run = self.ledger_run, message.found
+        self._tell_of(message.found, known)
+        for then in waiting:
+            then()
+
+    def _tell_of(self, found: LedgerRun | None, known: LedgerRun | None) -> None:
+        """Announce once that a run goes on elsewhere, or was interrupted; the recovery shows it by itself."""
+        if found is None or found.is_over or getattr(self.screen, "SCOPE", "") == "recovery":
+            return
+        if known is not None and (known.run_id, known.is_held) == (found.run_id, found.is_held):
+            return
+        offer = "R opens the recovery, where it can be finished." if found.can_be_finished else ""
+        self.notify(f"{found.words} {offer}".rstrip(), severity="warning", timeout=15)

@@ -271,5 +271,10 @@ class RunState:
         return self.phase in (RunPhase.RUNNING, RunPhase.STOPPING)
 
     @property
+    def has_not_begun(self) -> bool:
+        """Whether it was refused before anything was written or sent."""
+        return self.phase is RunPhase.FAILED and not self.run_id
+
+    @property
     def total(self) -> int:
         return len(self.plan.actions)

@@ -104,6 +104,8 @@ class Holder:
     since: datetime
     heartbeat: datetime
     token: str = field(default="", repr=False)
+    run_id: str = ""
+    """The run that is executed under it; empty before it has begun, and for what is no run."""
 
     def standing(self, now: datetime, *, is_local: bool) -> Standing:
         """`now` by the clock of the heartbeats. `is_local`: the ledger is a file, and binds one machine."""
@@ -144,6 +146,7 @@ def holder_of(connection: Connection, environment: str) -> Holder | None:
         since=datetime.fromisoformat(row.since),
         heartbeat=datetime.fromisoformat(row.heartbeat),
         token=row.token,
+        run_id=row.run_id,
     )
 
 
@@ -241,6 +244,10 @@ class Lease:
                 f"The lease of {self._environment} was taken over by another process, or was broken.",
                 next_step="This execution ends here. `abreast ledger show` tells who goes on.",
             )
+
+    def carry(self, connection: Connection, run_id: str) -> None:
+        """Say which run is executed under it."""
+        connection.execute(update(table).where(self._is_ours()).values(run_id=run_id))
 
     def _is_ours(self) -> ColumnElement[bool]:
         return (table.c.environment == self._environment) & (table.c.token == self._token)

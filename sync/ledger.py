@@ -20,7 +20,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sync import lease as leases
 from sync.errors import LedgerError, UsageError
 from sync.extents import Extents
-from sync.lease import Holder, Lease, current_operator
+from sync.latest_run import LatestRun
+from sync.lease import Holder, Lease, Standing, current_operator
 from sync.ledger_check import Chain, check_head, check_pin, check_runs
 from sync.ledger_database import (
     cause_of,
@@ -117,6 +118,7 @@ class Ledger:
         """Write the first entry of a run, which carries its plan."""
         with self._writing() as connection:
             entry = self._append(connection, EntryKind.RUN_STARTED, payload, run_id)
+            self._carry(connection, run_id)
             connection.execute(
                 insert(runs_table).values(
                     run_id=run_id,
@@ -139,6 +141,7 @@ class Ledger:
             if earlier not in (None, self.operator):
                 payload = {**payload, "taken_over_from": earlier}
             entry = self._append(connection, EntryKind.RUN_RESUMED, payload, run_id)
+            self._carry(connection, run_id)
             self._set_run(connection, run_id, ended_at=None, state=RunState.RUNNING.value)
             return entry
 
@@ -247,10 +250,32 @@ class Ledger:
         with self._reading() as connection:
             return [run_of(row) for row in connection.execute(self._runs_query())]
 
+    def latest_run(self) -> LatestRun | None:
+        """The newest run and who has hold of it, in one moment of the ledger; None while there is none."""
+        with self._reading() as connection:
+            row = connection.execute(self._runs_query().limit(1)).one_or_none()
+            if row is None:
+                return None
+            run = run_of(row)
+            last = connection.execute(
+                select(entries_table.c.seq, entries_table.c.operator)
+                .where(entries_table.c.environment == self.environment, entries_table.c.run_id == run.run_id)
+                .order_by(entries_table.c.seq.desc())
+                .limit(1)
+            ).one()
+            holder = leases.holder_of(connection, self.environment)
+            standing = None
+            if holder is not None:
+                now = self._database_now(connection)
+                standing = holder.standing(now, is_local=is_local(self._engine))
+        if standing is Standing.GONE:
+            holder = standing = None
+        return LatestRun(run, last.seq, last.operator, holder, standing)
+
     def interrupted_run(self) -> RunSummary | None:
-        """The newest run, if it was stopped or killed with something left to do."""
-        newest = next(iter(self.runs()), None)
-        return newest if newest is not None and newest.is_resumable else None
+        """The newest run, if it was stopped or killed with work left, and nobody goes on with it."""
+        latest = self.latest_run()
+        return latest.run if latest is not None and latest.is_interrupted else None
 
     def verify(self, *, noted: str | None = None) -> Verification:
         """Recompute the chain: finds entries that were changed, removed, inserted or reordered.
@@ -318,6 +343,10 @@ class Ledger:
             previous_hash=head.hash,
             hash=digest,
         )
+
+    def _carry(self, connection: Connection, run_id: str) -> None:
+        if self._lease is not None:
+            self._lease.carry(connection, run_id)
 
     def _head_query(self) -> Select[Any, Any]:
         return select(heads_table.c.seq, heads_table.c.hash).where(

@@ -14,7 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.errors import ConfigurationError, LedgerError
 
-LATEST_REVISION = "0003"
+LATEST_REVISION = "0004"
 """The schema that this release writes; the newest module of `migrations/versions`."""
 
 _BUSY_SECONDS = 15.0

@@ -56,6 +56,7 @@ lease = Table(
     Column("since", String(40), nullable=False),
     Column("heartbeat", String(40), nullable=False),
     Column("machine", String(100), nullable=False, server_default=""),
+    Column("run_id", String(40), nullable=False, server_default=""),
 )
 
 extents = Table(

@@ -24,6 +24,7 @@ from console.cli import output
 from sync.sandbox.process import SandboxProcess
 from sync.sandbox.worlds import blueprint_for, write_database
 from tests.cli import NETWORK, ROOT, Access, Configured, configure
+from tests.executions import execution
 
 COMMANDS = (
     "watch", "recover", "drill", "sandbox", "check", "inventory", "ledger", "plan", "review", "apply",
@@ -291,6 +292,20 @@ def test_rebuild_does_nothing_without_the_word(run: Run, lab: Lab) -> None:
     assert ran.code == 1
     assert "Type lab to run them" in ran.error
     assert "Not confirmed: nothing was done." in ran.error
+    assert len(changing(lab)) == before
+
+
+def test_rebuild_neither_finishes_nor_asks_about_what_another_process_executes(run: Run, lab: Lab) -> None:
+    before = len(changing(lab))
+    with execution(lab.configured.ledger, environment="lab") as other:
+        other.begin()
+        ran = run("rebuild", "dune", typed="lab\n")
+        assert ran.code == 1
+        assert f"Run run-1 is running, it was not interrupted: anna@desk, process {other.pid}" in ran.error
+        assert "Type lab" not in ran.error and "resolved by reading" not in ran.error
+        other.end("FINISHED")
+    ran = run("rebuild", "dune", typed="no\n")
+    assert "run-1" not in ran.error and "Type lab to run them" in ran.error
     assert len(changing(lab)) == before
 
 

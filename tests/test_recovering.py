@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from console.messages import InterruptedRunFound
+from console.ledger_run import LedgerRun, ask
 from console.recovering import (
     SAMPLES,
     Aftermath,
@@ -29,8 +31,13 @@ from console.recovering import (
 from console.recovery_pages import hand_over_page, proof_page
 from console.recovery_steps import Situation, Step, current, steps
 from console.state import RunPhase, RunState
+from sync.journal import Journal
+from sync.latest_run import LatestRun
+from sync.lease import Holder, Standing
+from sync.ledger import Ledger, RunSummary
+from sync.ledger import RunState as LedgerState
 from sync.model import Action, ActionResult, CoverageState, Drift, Outcome, Plan
-from sync.plan import PlanRules, build
+from sync.plan import PlanRules, build, to_json
 from sync.recovery import Assessment, assess, verify
 from tests.screens.world import COMPLETE, NOW, ROWS, drift_of
 from widgets.steps import StepState
@@ -65,6 +72,19 @@ def finished(run: RunState, *, why: str = "") -> RunState:
     return replace(
         run, phase=RunPhase.FINISHED, ended_at=NOW + timedelta(minutes=1), problem=why, report=object()
     )
+
+
+def holder(run_id: str) -> Holder:
+    return Holder("anna@desk", "desk", 4711, "", "", NOW, NOW, run_id=run_id)
+
+
+def in_ledger(
+    run: RunState, *, holder: Holder | None = None, standing: Standing | None = None, **values: Any
+) -> LedgerRun:
+    """The run as the ledger has it: interrupted, unless somebody holds it or it has ended."""
+    summary = RunSummary("run-1", "drill", "night@console", "", run.total, NOW, None, LedgerState.RUNNING)
+    latest = LatestRun(replace(summary, **values), 7, "night@console", holder, standing)
+    return LedgerRun(latest, run.plan if latest.is_interrupted else None)
 
 
 def situation(**values: object) -> Situation:
@@ -257,7 +277,7 @@ SITUATIONS = [
 
 def of_kind(kind: str, found: Assessment, run: RunState) -> Situation:
     over = finished(ended(run))
-    interrupted = InterruptedRunFound("run-1", "night@console", NOW, run.plan, {})
+    interrupted = in_ledger(run)
     return {
         "reading": situation(),
         "unproven": situation(assessment=replace(found, unproven="CloudStack was read partial.")),
@@ -266,7 +286,7 @@ def of_kind(kind: str, found: Assessment, run: RunState) -> Situation:
         "none chosen": situation(assessment=found, choice=Choice().toggled(found.to_rebuild)),
         "running": situation(assessment=found, run=ended(run, of=3)),
         "stopped": situation(
-            assessment=found, run=finished(ended(run, Outcome.NOT_RUN), why="stop"), interrupted=interrupted
+            assessment=found, run=finished(ended(run, Outcome.NOT_RUN), why="stop"), ledger_run=interrupted
         ),
         "over": situation(assessment=found, run=over),
         "done": situation(assessment=found, run=over, aftermath=proven(over, rebuilt()), is_drill=True),
@@ -306,16 +326,74 @@ def test_the_current_step_names_the_next_key(kind: str, found: Assessment, run: 
 
 
 def test_an_interrupted_run_is_offered_before_a_new_one(found: Assessment, run: RunState) -> None:
-    interrupted = InterruptedRunFound("run-1", "night@console", NOW, run.plan, {})
-    view = steps(situation(assessment=found, interrupted=interrupted), viewed=Step.ASSESS)[0]
+    view = steps(situation(assessment=found, ledger_run=in_ledger(run)), viewed=Step.ASSESS)[0]
     assert "Run run-1 by night@console was interrupted. <resume> finishes it" in view.do
 
 
-def test_only_results_that_stand_are_taken_over_from_an_interrupted_run(run: RunState) -> None:
+def test_a_run_that_goes_on_elsewhere_is_told_and_not_offered(found: Assessment, run: RunState) -> None:
+    for standing in (Standing.ALIVE, Standing.BEATING):
+        elsewhere = in_ledger(run, holder=holder("run-1"), standing=standing)
+        assert not elsewhere.can_be_finished
+        assess_view, rebuild_view, *_ = steps(
+            situation(assessment=found, ledger_run=elsewhere), viewed=Step.ASSESS
+        )
+        for view in (assess_view, rebuild_view):
+            assert "Run run-1 is running, by anna@desk since " in view.do
+            assert "on host desk" in view.do and "<history>" in view.do
+            assert "interrupted" not in view.do and "<resume>" not in view.do
+        assert rebuild_view.found == "goes on elsewhere"
+
+
+def test_of_a_run_whose_machine_is_silent_nobody_says_that_it_was_interrupted(run: RunState) -> None:
+    silent = in_ledger(run, holder=holder("run-1"), standing=Standing.SILENT)
+    assert not silent.can_be_finished
+    assert "Whether run run-1 goes on is not known: held by anna@desk" in silent.words
+    assert "`abreast ledger break-lease --environment drill --owner anna@desk" in silent.words
+
+
+def test_an_interrupted_run_is_not_offered_while_something_else_is_executed(
+    found: Assessment, run: RunState
+) -> None:
+    waiting = in_ledger(run, holder=holder(""), standing=Standing.ALIVE)
+    view = steps(situation(assessment=found, ledger_run=waiting), viewed=Step.ASSESS)[0]
+    assert "Run run-1 was interrupted, but something else is executed now, by anna@desk" in view.do
+    assert "<resume>" not in view.do
+
+
+def test_what_another_console_finished_is_not_called_unfinished_here(
+    found: Assessment, run: RunState
+) -> None:
+    stopped = replace(finished(ended(run, Outcome.NOT_RUN), why="stop"), run_id="run-1")
+    over = in_ledger(run, state=LedgerState.FINISHED, counts={Outcome.SUCCEEDED: 5, Outcome.FAILED: 0})
+    now = situation(assessment=found, run=stopped, ledger_run=over)
+    view = steps(now, viewed=Step.REBUILD)[1]
+    assert view.found == "finished in another console by night@console: 5 succeeded"
+    assert view.state is StepState.WAITING
+    assert current(now) is Step.ASSESS
+    assert current(replace(now, ledger_run=in_ledger(run))) is Step.REBUILD
+
+
+def test_only_results_that_stand_are_taken_over_from_an_interrupted_run(
+    tmp_path: Path, run: RunState
+) -> None:
     ids = [action.id for action in run.plan.actions[:4]]
     outcomes = (Outcome.SUCCEEDED, Outcome.SKIPPED, Outcome.FAILED, Outcome.UNKNOWN)
-    results = {id: ActionResult(id, outcome) for id, outcome in zip(ids, outcomes, strict=True)}
-    assert set(InterruptedRunFound("r", "o", NOW, run.plan, results).results) == set(ids[:2])
+    with Ledger(f"sqlite:///{tmp_path / 'ledger'}", environment="drill", operator="o") as ledger:
+        assert ask(ledger, None) is None
+        ledger.begin_run("r", {"plan": to_json(run.plan)}, digest="", total=4)
+        for id, outcome in zip(ids, outcomes, strict=True):
+            Journal(ledger, "r").outcome(ActionResult(id, outcome))
+        asked = ask(ledger, None)
+        assert asked is not None and asked.plan == run.plan
+        assert set(asked.results) == set(ids[:2])
+        again = ask(ledger, asked)
+        assert again is not None and again.plan is asked.plan, "what did not change is read once"
+        Journal(ledger, "r").outcome(ActionResult(ids[2], Outcome.SUCCEEDED))
+        later = ask(ledger, asked)
+        assert later is not None and set(later.results) == set(ids[:3])
+        ledger.end_run("r", {}, state=LedgerState.FINISHED, counts={})
+        over = ask(ledger, later)
+        assert over is not None and over.is_over and over.plan is None
 
 
 def text_of(lines: list[list[tuple[str, str]]]) -> str:

@@ -63,12 +63,17 @@ def _read(work: Rebuild) -> tuple[DesiredInventory, Drift]:
 
 
 def _finish_interrupted(work: Rebuild) -> None:
-    """Go on with a run that was stopped or killed: unknown outcomes are read, not repeated."""
+    """Go on with a run that was stopped or killed: unknown outcomes are read, not repeated.
+
+    Raises LeaseHeldError while it goes on elsewhere: nothing is read, offered or asked then.
+    """
     from sync.journal import plan_of
 
-    run = work.session.ledger.interrupted_run()
-    if run is None:
+    latest = work.session.ledger.latest_run()
+    if latest is None or not latest.run.is_resumable:
         return
+    latest.refuse_held()
+    run = latest.run
     plan = plan_of(work.session.ledger, run.run_id)
     say(
         f"Run {run.run_id} by {run.operator}, started {plain(run.started_at)}, was interrupted. "

@@ -62,7 +62,7 @@ def headline(run: RunState, key_of: Callable[[str], str]) -> str:
         return f"{counted(run.total, 'action')} in order. {key_of('stop')} stops after the calls under way."
     if run.phase is RunPhase.STOPPING:
         return "Stopping: nothing more is sent, what is under way is followed to its end."
-    if has_not_begun(run):
+    if run.has_not_begun:
         return "It did not begin. Nothing was sent; what was confirmed stays confirmed."
     if run.phase is RunPhase.FAILED:
         return (
@@ -76,11 +76,6 @@ def headline(run: RunState, key_of: Callable[[str], str]) -> str:
             f"Finished, {undone} of {run.total} not done. {key_of('next-failure')} finds what stays staged."
         )
     return f"Finished. Both sides are read anew; {key_of('back')} goes back."
-
-
-def has_not_begun(run: RunState) -> bool:
-    """Whether it was refused before anything was written or sent."""
-    return run.phase is RunPhase.FAILED and not run.run_id
 
 
 class ExecutionScreen(ConsoleScreen):
@@ -141,7 +136,7 @@ class ExecutionScreen(ConsoleScreen):
         if command.id == "stop":
             return run.phase is RunPhase.RUNNING
         if command.id == "recover":
-            return is_unfinished(run) and not has_not_begun(run)
+            return is_unfinished(run) and not run.has_not_begun
         if command.id == "next-failure":
             return any(result.outcome is not Outcome.SUCCEEDED for result in run.results.values())
         return True

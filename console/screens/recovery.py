@@ -16,7 +16,6 @@ from textual.message import Message
 
 from console import commands
 from console.faults import as_error
-from console.messages import InterruptedRunFound
 from console.recovering import (
     Choice,
     Pace,
@@ -131,11 +130,11 @@ class RecoveryScreen(ConsoleScreen):
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
         self.follow("run_state", self._take_run)
-        for name in ("interrupted", "aftermath", "console_mode", "ledger_fault"):
+        for name in ("ledger_run", "aftermath", "console_mode", "ledger_fault"):
             self.follow(name, lambda _: self.show())
         self.follow("now", lambda _: self.show_progress())
         if self.console.session.can_arm:
-            self.console.operations.look_for_interrupted()
+            self.console.operations.ask_ledger()
 
     # --- in threads ---------------------------------------------------------------------------------------
 
@@ -237,7 +236,7 @@ class RecoveryScreen(ConsoleScreen):
             assessment=self.assessment,
             choice=self.choice,
             run=app.run_state,
-            interrupted=app.interrupted,
+            ledger_run=app.ledger_run,
             aftermath=app.aftermath,
             problem=self._problem or app.ledger_fault,
         )
@@ -345,9 +344,11 @@ class RecoveryScreen(ConsoleScreen):
             return self._viewed is Step.ASSESS and self.assessment is not None
         if command.id == "rebuild":
             is_proven = self.assessment is not None and not self.assessment.unproven
-            return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and not is_going_on
+            is_free = not is_going_on and self.situation().held is None
+            return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
         if command.id == "resume":
-            return self.console.interrupted is not None and not is_going_on
+            found = self.console.ledger_run
+            return found is not None and found.can_be_finished and not is_going_on
         if command.id == "stop":
             return run is not None and run.is_going_on
         if command.id == "next-failure":
@@ -380,23 +381,31 @@ class RecoveryScreen(ConsoleScreen):
             self._plan(self._drift, keys)
 
     def action_resume(self) -> None:
-        """Ask about the interrupted run; what is unknown of it is read, the rest is sent."""
-        found = self.console.interrupted
-        if found is None:
+        """Ask the ledger once more, then the operator: what is unknown is read, the rest is sent."""
+        self.console.operations.ask_ledger(then=self._ask_to_resume)
+
+    def _ask_to_resume(self) -> None:
+        found = self.console.ledger_run
+        if not self.is_current:
             return
-        left = [action for action in found.plan.actions if action.id not in found.results]
+        if found is None or not found.can_be_finished or found.plan is None:
+            self.notify(found.words if found is not None else "No run was interrupted.", severity="warning")
+            return
+        run, plan, results = found.latest.run, found.plan, found.results
+        left = [action for action in plan.actions if action.id not in results]
         texts = [
-            f"Started by {found.operator} at {found.started_at.astimezone():%Y-%m-%d %H:%M}; "
-            f"{len(found.results)} of {counted(len(found.plan.actions), 'action')} are done.",
+            f"Started by {run.operator} at {run.started_at.astimezone():%Y-%m-%d %H:%M}; "
+            f"{len(results)} of {counted(len(plan.actions), 'action')} are done.",
             *questions(left),
             "What is unknown is read first; what failed is tried again.",
         ]
-        question = ConfirmScreen(f"Finish run {found.run_id}?", texts, str(len(left)), "Finish it")
-        self.app.push_screen(question, lambda yes: self._resume_if(yes, found))
+        question = ConfirmScreen(f"Finish run {run.run_id}?", texts, str(len(left)), "Finish it")
 
-    def _resume_if(self, confirmed: bool | None, found: InterruptedRunFound) -> None:
-        if confirmed and not self.console.operations.resume(found):
-            self.notify("Another run is going on: nothing was sent.", severity="warning")
+        def resume_if(confirmed: bool | None) -> None:
+            if confirmed and not self.console.operations.resume(run.run_id, plan, results):
+                self.notify("Another run is going on: nothing was sent.", severity="warning")
+
+        self.app.push_screen(question, resume_if)
 
     def action_stop(self) -> None:
         self.console.operations.stop()

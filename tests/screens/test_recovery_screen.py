@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import socket
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ from console.recovery_steps import Step
 from console.screens.confirm import ConfirmScreen
 from console.screens.recovery import RecoveryScreen
 from sync.errors import LedgerError, RefusedError
-from sync.ledger import RunState
+from sync.executor import Confirmation
+from sync.ledger import Ledger, RunState
 from sync.model import Coverage, CoverageState, Outcome, Project
-from tests.fake_cloudstack import Fault, Limits
+from sync.plan import to_json
+from tests.executions import execution
+from tests.fake_cloudstack import Fault, Limits, plan, project
 from tests.screens import recoveries
-from tests.screens.driving import said, screen_text
+from tests.screens.driving import read_again, said, screen_text
 from tests.screens.recoveries import (
     DamagedSession,
     answer,
@@ -40,6 +45,16 @@ CREATIONS = {"createDomain", "createAccount", "createUser", "updateResourceLimit
 Compare = Callable[..., bool]
 SMALL, LARGE = (80, 24), (120, 40)
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
+
+
+def started_with(session: DamagedSession) -> dict[str, Any]:
+    """The first entry of a run of something else than this console's."""
+    create = project("cirrus", "anna")[0]
+    return {
+        "plan": to_json(plan(create, now=session.clock())),
+        "policy": "rebuild",
+        "confirmed": {"by": "anna@desk"},
+    }
 
 
 def screen_of(app: ConsoleApp) -> RecoveryScreen:
@@ -296,7 +311,7 @@ async def test_stopping_ends_the_run_after_the_call_and_resuming_asks_anew(tmp_p
         session.door.set()
         await run_ends(pilot)
         assert len(session.cloud.log) == 7, "the call that was under way is ended, no other is sent"
-        await until(pilot, lambda: app.interrupted is not None)
+        await until(pilot, lambda: app.ledger_run is not None and app.ledger_run.can_be_finished)
         await rest(pilot)
         text = screen_text(app)
         assert "not finished: the operator stopped the execution" in text
@@ -309,7 +324,7 @@ async def test_stopping_ends_the_run_after_the_call_and_resuming_asks_anew(tmp_p
         assert app.aftermath.proof.is_rebuilt
         assert len(session.cloud.log) == ALL, "nothing twice"
         assert len(session.ledger.runs()) == 1
-        assert app.interrupted is None
+        assert app.ledger_run is not None and app.ledger_run.is_over
 
 
 async def test_a_run_that_an_earlier_console_left_is_announced_and_finished(tmp_path: Path) -> None:
@@ -329,7 +344,7 @@ async def test_a_run_that_an_earlier_console_left_is_announced_and_finished(tmp_
     second.cloud = first.cloud
     again = console_on(second)
     async with again.run_test(size=SMALL, notifications=True) as pilot:
-        await until(pilot, lambda: again.interrupted is not None)
+        await until(pilot, lambda: again.ledger_run is not None)
         assert f"Run {run.run_id} by {run.operator} was interrupted." in said(again)
         again.clear_notifications()
         await open_recovery(pilot)
@@ -340,6 +355,93 @@ async def test_a_run_that_an_earlier_console_left_is_announced_and_finished(tmp_
         await run_ends(pilot)
         assert again.aftermath is not None and again.aftermath.new_ids["domain"] == 4
         assert len(first.cloud.sent("createDomain")) == 4
+
+
+async def test_what_another_process_executes_is_told_to_run_and_offered_to_nobody(tmp_path: Path) -> None:
+    session = DamagedSession(tmp_path, armed=True)
+    app = console_on(session)
+    with execution(session.url, payload=started_with(session)) as other:
+        other.begin()
+        async with app.run_test(size=LARGE, notifications=True) as pilot:
+            await until(pilot, lambda: app.ledger_run is not None)
+            assert "Run run-1 is running, by anna@desk since " in said(app)
+            assert "interrupted" not in said(app)
+            app.clear_notifications()
+            await open_recovery(pilot)
+            text = words_of(app)
+            assert "Run run-1 is running, by anna@desk since " in text
+            assert f"on host {socket.gethostname()}. H shows its steps" in text
+            assert "2 Rebuild goes on elsewhere" in text
+            assert "interrupted" not in text and "resume" not in text and "x rebuild" not in text
+            await pilot.press("c", "x")
+            await rest(pilot)
+            assert not app.screen.query("#confirm-word")
+
+            other.end("FINISHED")
+            await read_again(pilot)
+            text = words_of(app)
+            assert "run-1" not in text
+            assert "x shows the plan for 5 projects" in text and "x rebuild 5" in text
+    assert not session.cloud.log
+
+
+async def test_what_is_killed_elsewhere_is_offered_and_what_somebody_goes_on_with_no_more(
+    tmp_path: Path,
+) -> None:
+    session = DamagedSession(tmp_path, armed=True)
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        with execution(session.url, payload=started_with(session)) as other:
+            other.begin()
+            await read_again(pilot)
+            assert "Run run-1 is running" in words_of(app)
+            other.kill()
+            await read_again(pilot)
+            assert "Run run-1 by anna@desk was interrupted. c finishes it, after asking." in words_of(app)
+        with execution(session.url) as another:
+            another.resume()
+            assert "c finishes it" in words_of(app), "the screen does not know yet"
+            await pilot.press("c")
+            await rest(pilot)
+            assert not app.screen.query("#confirm-word"), "the ledger is asked before the operator is"
+            assert "Run run-1 is running, by anna@desk" in said(app)
+            app.clear_notifications()
+            await pilot.pause()
+            assert "c finishes it" not in words_of(app)
+            another.end("FINISHED")
+            await read_again(pilot)
+            assert "run-1" not in words_of(app)
+
+
+async def test_what_this_console_stopped_and_another_finished_is_over_here_too(tmp_path: Path) -> None:
+    session = DamagedSession(tmp_path, armed=True)
+    session.hold_after = 3
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await until(pilot, lambda: len(session.cloud.log) == 3)
+        app.operations.stop()
+        session.door.set()
+        await run_ends(pilot)
+        assert " c finishes it, after asking." in words_of(app)
+
+        second = DamagedSession(tmp_path, armed=True)
+        second.operator = "day@console"
+        second.ledger = Ledger(second.url, environment="drill", operator=second.operator).open()
+        second.cloud = session.cloud
+        (run,) = second.ledger.runs()
+        second.executor(rebuild=True).resume(
+            run.run_id,
+            confirmed=Confirmation(run.digest, second.operator, second.clock()),
+            on_event=lambda _: None,
+            stop=threading.Event(),
+        )
+        await read_again(pilot)
+        text = words_of(app)
+        assert f"finished in another console by day@console: {ALL} succeeded" in text
+        assert "was interrupted" not in text and "c finishes it" not in text
 
 
 async def test_what_could_not_go_on_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +457,7 @@ async def test_what_could_not_go_on_says_why(tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr(session.ledger, "begin_run", full)
         await start_rebuild(pilot, ALL)
         await run_ends(pilot)
-        assert "not finished: The ledger cannot be written: no space left. Make room." in screen_text(app)
+        assert "not begun: The ledger cannot be written: no space left. Make room." in screen_text(app)
         assert not session.cloud.log
         assert app.aftermath is None
 
@@ -368,7 +470,7 @@ async def test_a_ledger_that_cannot_be_read_is_said_to_be(
     def broken() -> None:
         raise LedgerError("The ledger cannot be read: disk I/O error.", next_step="Check the disk.")
 
-    monkeypatch.setattr(session.ledger, "interrupted_run", broken)
+    monkeypatch.setattr(session.ledger, "latest_run", broken)
     app = console_on(session)
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await open_recovery(pilot)

@@ -257,7 +257,7 @@ class Clock:
 class NoRuns:
     """A ledger in which nothing was ever written."""
 
-    def interrupted_run(self) -> None:
+    def latest_run(self) -> None:
         return None
 
 
