@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from console.messages import (
     ActualRead,
+    AgentsBroke,
+    AgentsRead,
     ComparisonBroke,
     DesiredRead,
     DriftCompared,
@@ -56,6 +58,7 @@ def take_desired(app: ReadingApp, message: DesiredRead) -> None:
     _set_status(app, desired_status(_status(app, Side.DESIRED), message.inventory))
     app.refresher.keep_desired(message.inventory)
     app.desired = message.inventory
+    app.agent_watch.tick(message.inventory)
     app.refresher.compare(app.staged)
 
 
@@ -67,6 +70,18 @@ def take_actual(app: ReadingApp, message: ActualRead) -> None:
     app.refresher.keep_actual(message.inventory)
     app.actual = message.inventory
     app.refresher.compare(app.staged)
+
+
+def take_agents(app: ReadingApp, message: AgentsRead | AgentsBroke) -> None:
+    """Jenkins was asked: the rows say what it answered. After a breakage nothing is known of any agent."""
+    if not app.agent_watch.ended(message.generation):
+        return
+    if isinstance(message, AgentsBroke):
+        app.agents = {}
+        app.show_error(message.error)
+    else:
+        app.agents = message.readings
+    app.views = row_views(app.drift, app.last_known, app.agents)
 
 
 def take_breakage(app: ReadingApp, message: ReadingBroke) -> None:
@@ -95,7 +110,7 @@ def take_drift(app: ReadingApp, message: DriftCompared) -> None:
         # Beside the other side, a first reading may be hard to believe.
         if status.is_sound and not coverage.is_complete and status.taken_at == taken_at:
             _set_status(app, judged(status, coverage))
-    app.views = row_views(drift, app.last_known)
+    app.views = row_views(drift, app.last_known, app.agents)
     _keep_staged(app, message.kept, message.dropped)
     app.drift = drift
     app.fault = ""

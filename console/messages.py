@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
+    from sync.agents import JenkinsReading
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
     from sync.model import (
@@ -48,6 +49,24 @@ class ActualRead(Message):
         super().__init__()
         self.generation = generation
         self.inventory = inventory
+
+
+class AgentsRead(Message):
+    """Every project's Jenkins was asked for its agents."""
+
+    def __init__(self, generation: int, readings: Mapping[str, JenkinsReading]) -> None:
+        super().__init__()
+        self.generation = generation
+        self.readings = readings
+
+
+class AgentsBroke(Message):
+    """Asking Jenkins failed as a whole: a fault of ours."""
+
+    def __init__(self, generation: int, error: AbreastError) -> None:
+        super().__init__()
+        self.generation = generation
+        self.error = error
 
 
 class ReadingBroke(Message):

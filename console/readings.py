@@ -5,7 +5,7 @@ Nothing of the domain is imported here when the module is: the first frame does 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from textual.reactive import var
 from console.commands import Mode
 from console.messages import (
     ActualRead,
+    AgentsBroke,
+    AgentsRead,
     ComparisonBroke,
     DesiredRead,
     DriftCompared,
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.worker import Worker
 
+    from console.agent_watch import AgentWatch
     from console.refresh import Refresher
     from console.session_protocol import ConsoleSession, HeadlineText
     from console.state import RunState
+    from sync.agents import JenkinsReading
     from sync.errors import AbreastError
     from sync.model import Action, ActualInventory, DesiredInventory, Drift
     from widgets.values import RowView, SourceStatus
@@ -48,6 +52,8 @@ class ReadingApp(App[int]):
     desired: var[DesiredInventory | None] = var(None, always_update=True)
     actual: var[ActualInventory | None] = var(None, always_update=True)
     drift: var[Drift | None] = var(None, always_update=True)
+    agents: var[Mapping[str, JenkinsReading]] = var(dict, always_update=True)
+    """What each project's Jenkins said last, by key; empty where it is not asked, or not yet."""
     last_known: var[Drift | None] = var(None, always_update=True)
     """The last comparison of two complete readings."""
     views: var[tuple[RowView, ...]] = var((), always_update=True)
@@ -85,6 +91,7 @@ class ReadingApp(App[int]):
     def _tick(self) -> None:
         self.now = self.utc_clock()
         self.refresher.tick()
+        self.agent_watch.tick(self.desired)
 
     def notify(self, message: str, **options: Any) -> None:
         """As Textual's, but text is never markup."""
@@ -103,9 +110,18 @@ class ReadingApp(App[int]):
 
         return Refresher(self, self.session, clock=self.utc_clock)
 
+    @cached_property
+    def agent_watch(self) -> AgentWatch:
+        """Asks Jenkins; made after the first frame."""
+        from console.agent_watch import AgentWatch
+
+        return AgentWatch(self, self.session, clock=self.utc_clock)
+
     @on(SourceProgressed)
     @on(DesiredRead)
     @on(ActualRead)
+    @on(AgentsRead)
+    @on(AgentsBroke)
     @on(ReadingBroke)
     @on(DriftCompared)
     @on(ComparisonBroke)
@@ -118,6 +134,8 @@ class ReadingApp(App[int]):
             intake.take_desired(self, message)
         elif isinstance(message, ActualRead):
             intake.take_actual(self, message)
+        elif isinstance(message, AgentsRead | AgentsBroke):
+            intake.take_agents(self, message)
         elif isinstance(message, ReadingBroke):
             intake.take_breakage(self, message)
         elif isinstance(message, DriftCompared):

@@ -42,7 +42,7 @@ class Background(Protocol):
 
 
 @dataclass
-class _Cadence:
+class Cadence:
     """When one side was read and when it is due again."""
 
     period_seconds: float
@@ -80,8 +80,8 @@ class Refresher:
         self._session = session
         self._clock = clock
         self._cadences = {
-            Side.DESIRED: _Cadence(rates.ci_database_seconds),
-            Side.ACTUAL: _Cadence(rates.inventory_seconds),
+            Side.DESIRED: Cadence(rates.ci_database_seconds),
+            Side.ACTUAL: Cadence(rates.inventory_seconds),
         }
         self._users_seconds = rates.users_seconds
         self._limits_every = max(1, rates.limits_every)

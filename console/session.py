@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from console.recognition import Other, Recogniser
 from sync.errors import GuardError, UsageError
 
 if TYPE_CHECKING:
+    from sync.agents import JenkinsReading
     from sync.ci_db import CiDatabase
     from sync.cloudstack import Capabilities, Reader, Writer
     from sync.credentials import CredentialFile
@@ -190,6 +191,19 @@ class Session:
             self.scope(), limits=limits, users=users, previous=previous, progress=progress
         )
         return self.agreement.marked(Side.ACTUAL, self.recogniser.marked(found))
+
+    def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
+        """What every project's Jenkins says of its agents, by key: empty where the environment names none.
+
+        A Jenkins that cannot be read is its own reading's problem.
+        """
+        settings = self.environment.jenkins
+        if settings is None:
+            return {}
+        from sync.jenkins import Jenkins
+
+        with Jenkins(settings, clock=self.clock) as jenkins:
+            return jenkins.read(desired.projects.values())
 
     # --- deciding -----------------------------------------------------------------------------------------
 

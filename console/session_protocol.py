@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from sync.agents import JenkinsReading
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan
 
 Progress = Callable[[str, int], None]
@@ -29,6 +30,13 @@ class RefreshRates(Protocol):
     def limits_every(self) -> int: ...
 
 
+class JenkinsRate(Protocol):
+    """What the console needs of how Jenkins is read (`sync.jenkins_settings.JenkinsSettings`)."""
+
+    @property
+    def refresh_seconds(self) -> float: ...
+
+
 class EnvironmentFacts(Protocol):
     """What the console shows and obeys of the configuration (`sync.settings.Environment`)."""
 
@@ -40,6 +48,11 @@ class EnvironmentFacts(Protocol):
     def parent(self) -> str: ...
     @property
     def refresh(self) -> RefreshRates: ...
+    @property
+    def jenkins(self) -> JenkinsRate | None:
+        """None where Jenkins is not asked."""
+        ...
+
     @property
     def keys(self) -> Mapping[str, str]: ...
     @property
@@ -97,6 +110,10 @@ class ConsoleSession(Protocol):
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
     ) -> ActualInventory: ...
+
+    def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
+        """What every project's Jenkins says of its agents, by key; failures come back in the readings."""
+        ...
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift: ...
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from sync.agents import AgentFinding, JenkinsReading, judge
 from sync.model import (
     Action,
     ActionResult,
@@ -79,16 +80,23 @@ def actual_status(status: SourceStatus, inventory: ActualInventory) -> SourceSta
 # --- rows ---------------------------------------------------------------------------------------------------
 
 
-def row_views(drift: Drift | None, last_known: Drift | None) -> tuple[RowView, ...]:
-    """The rows of the overview, worst first. Where a side was not read, the last known rows fill the columns
-    and stay listed, but as unknown."""
+def row_views(
+    drift: Drift | None, last_known: Drift | None, agents: Mapping[str, JenkinsReading]
+) -> tuple[RowView, ...]:
+    """The rows of the overview, worst first, with what Jenkins says of the agents where it was asked. Where a
+    side was not read, the last known rows fill the columns and stay listed, but as unknown."""
     if drift is None:
         return ()
+
+    def said(row: DriftRow) -> tuple[AgentFinding, ...]:
+        return judge(row, agents[row.key]) if row.key in agents else ()
+
     if (drift.desired.is_complete and drift.actual.is_complete) or last_known is None:
-        return tuple(RowView(row) for row in drift.rows)
+        return tuple(RowView(row, agents=said(row)) for row in drift.rows)
     known = {row.key: row for row in last_known.rows}
     views = [
-        RowView(row, known.get(row.key) if row.kind is DriftKind.UNKNOWN else None) for row in drift.rows
+        RowView(row, known.get(row.key) if row.kind is DriftKind.UNKNOWN else None, said(row))
+        for row in drift.rows
     ]
     present = {row.key for row in drift.rows}
     views += [

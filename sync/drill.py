@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sync.errors import UnreachableError, UsageError
+from sync.jenkins_settings import JenkinsSettings
 from sync.model import NetworkRule
 from sync.sandbox.announce import database_url
 from sync.sandbox.incident import Access, july28
@@ -96,6 +97,7 @@ def environment_for(ready: Ready, folder: Path) -> Environment:
         ledger=f"sqlite:///{(folder / 'ledger.sqlite').as_posix()}",
         credential_file=folder / "new-passwords.jsonl",
         network=NetworkRule(offering=OFFERING, zone=ZONE),
+        jenkins=JenkinsSettings(f"http://127.0.0.1:{ready.port}/jenkins/{{project}}", refresh_seconds=15.0),
         runbook={"Stop the sync": "Nothing to do in a drill: the naive sync was aborted by its operator."},
     )
 

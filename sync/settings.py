@@ -20,6 +20,8 @@ from sync import mapping as mappings
 from sync.approval_rules import DEFAULT_REQUIRED, MOST, ApprovalRules
 from sync.cloudstack_ini import Credentials, read_environment, read_section
 from sync.errors import ConfigurationError, UsageError
+from sync.jenkins_settings import JenkinsSettings
+from sync.jenkins_settings import read_settings as read_jenkins
 from sync.private_file import read_private, read_text, refuse_others
 from sync.reversibility import Reversibility
 from sync.secret import Secret, shown_url
@@ -134,6 +136,8 @@ class Environment:
     network: NetworkRule | None = None
     refresh: Refresh = Refresh()
     execution: ExecutionLimits = ExecutionLimits()
+    jenkins: JenkinsSettings | None = None
+    """Where each project's Jenkins is; None where it is not asked."""
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     cloudstack_database: Secret | None = None
     """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
@@ -169,6 +173,8 @@ class Environment:
         }
         if self.cloudstack_database is not None:
             shown["CloudStack's database"] = shown_url(self.cloudstack_database.reveal())
+        if self.jenkins is not None:
+            shown["Jenkins"] = self.jenkins.url
         if self.network is not None:
             shown["network"] = f"{self.network.name} ({self.network.offering}, {self.network.zone})"
         return shown
@@ -277,6 +283,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "network",
         "refresh",
         "execution",
+        "jenkins",
         "approvals",
         "ignore",
         "runbook",
@@ -296,6 +303,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     refresh = _refresh(table.table("refresh"))
     execution = _execution(table.table("execution"))
     approvals = _approvals(table.table("approvals"))
+    jenkins = read_jenkins(table.table("jenkins"))
     ignore = table.tables("ignore")
     runbook = table.table("runbook").texts()
     keys = table.table("keys").texts()
@@ -314,6 +322,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             network=network,
             refresh=refresh,
             execution=execution,
+            jenkins=jenkins,
             approvals=approvals,
             cloudstack_database=cloudstack_database,
             ignore=ignore,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from console.refresh import Refresher, _Cadence, still_proposed
+from console.refresh import Cadence, Refresher, still_proposed
 from sync.model import CoverageState, Side
 from tests.screens.world import COMPLETE, NOW, ROWS, Clock, FakeSession, drift_of, dune, in_sync
 
@@ -19,7 +19,7 @@ from tests.screens.world import COMPLETE, NOW, ROWS, Clock, FakeSession, drift_o
     ids=["at once", "quick", "almost the period", "the period", "slow"],
 )
 def test_a_slow_side_gets_as_long_a_rest_as_its_reading_took(took: float, pause: float) -> None:
-    cadence = _Cadence(10.0)
+    cadence = Cadence(10.0)
     generation = cadence.begin(NOW)
     ended = NOW + timedelta(seconds=took)
     assert not cadence.is_due(ended), "one reading at a time"
@@ -29,7 +29,7 @@ def test_a_slow_side_gets_as_long_a_rest_as_its_reading_took(took: float, pause:
 
 
 def test_only_the_latest_generation_is_accepted_and_only_once() -> None:
-    cadence = _Cadence(10.0)
+    cadence = Cadence(10.0)
     first, second = cadence.begin(NOW), cadence.begin(NOW)
     assert not cadence.accept(first, NOW)
     assert cadence.accept(second, NOW)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sync.agents import AgentFinding
 from sync.model import (
     Agent,
     DomainView,
@@ -55,12 +56,13 @@ _OWNED: tuple[tuple[str, Callable[[DomainView], tuple[OwnedResource, ...]]], ...
 )
 
 
-def comparison(row: DriftRow) -> tuple[ComparisonLine, ...]:
-    """Every line of a project, section by section; sections with nothing in them are left out."""
+def comparison(row: DriftRow, agents: Iterable[AgentFinding] = ()) -> tuple[ComparisonLine, ...]:
+    """Every line of a project, section by section; sections with nothing in them are left out. `agents` is
+    what Jenkins says of them, where it was asked."""
     lines: list[ComparisonLine] = []
     for title, subjects in _SECTIONS:
         lines += _section(title, [_part_line(part) for part in row.parts if part.subject in subjects])
-    lines += _section("Agents and VMs", list(_machine_lines(row)))
+    lines += _section("Agents and VMs", list(_machine_lines(row, agents)))
     for name, view in (("", row.view), (" of the vanished domain", row.dying)):
         if view is None:
             continue
@@ -92,7 +94,8 @@ def _part_line(part: Part, *, actual: str | None = None) -> ComparisonLine:
     )
 
 
-def _machine_lines(row: DriftRow) -> Iterator[ComparisonLine]:
+def _machine_lines(row: DriftRow, said: Iterable[AgentFinding]) -> Iterator[ComparisonLine]:
+    findings = {finding.agent.name: finding for finding in said}
     machines = [machine for view in (row.view, row.dying) if view is not None for machine in view.vms]
     by_name = {machine.name.casefold(): machine for machine in machines}
     agents = row.project.agents if row.project is not None else ()
@@ -100,7 +103,7 @@ def _machine_lines(row: DriftRow) -> Iterator[ComparisonLine]:
     for agent in agents:
         machine = by_name.pop(agent.vm.casefold(), None) if agent.vm else None
         part = parts.get(agent.vm.casefold()) if agent.vm else None
-        yield _agent_line(agent, machine, part)
+        yield _agent_line(agent, machine, part, findings.get(agent.name))
     known = {agent.vm.casefold() for agent in agents if agent.vm}
     for machine in machines:
         if machine.name.casefold() not in known:
@@ -109,14 +112,19 @@ def _machine_lines(row: DriftRow) -> Iterator[ComparisonLine]:
             )
 
 
-def _agent_line(agent: Agent, machine: VirtualMachine | None, part: Part | None) -> ComparisonLine:
-    words = f"agent {agent.name}" + (f" {agent.address}" if agent.address else "")
+def _agent_line(
+    agent: Agent, machine: VirtualMachine | None, part: Part | None, finding: AgentFinding | None
+) -> ComparisonLine:
+    state = finding.state.value if finding is not None else ""
+    words = " ".join(word for word in (f"agent {agent.name}", state, agent.address or "") if word)
+    said = f"Jenkins: {finding.words}." if finding is not None and finding.why else ""
     actual = machine_text(machine) if machine is not None else _NONE
     label = f"VM {agent.vm}" if agent.vm else f"agent {agent.name}"
     if part is None:
         note = "" if agent.vm else "The CI database does not say which VM this agent runs on."
+        note = f"{said} {note}".strip()
         return ComparisonLine(f"agent {agent.name}", label, words, actual, note=note)
-    note = part.note or (_owner(machine) if machine is not None else "")
+    note = f"{said} {part.note or (_owner(machine) if machine is not None else '')}".strip()
     return ComparisonLine(f"agent {agent.name}", label, words, actual, part.kind, note, is_loss=part.is_loss)
 
 

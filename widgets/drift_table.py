@@ -9,6 +9,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
+from sync.agents import reach
 from sync.model import DriftKind, DriftRow
 from widgets.cells import fit
 from widgets.kinds import KIND_CLASSES, kind_text
@@ -40,7 +41,7 @@ class Columns:
 def columns_for(width: int) -> Columns:
     """How the columns share `width` cells: names get what the numbers leave."""
     is_wide = width >= _WIDE
-    members, agents, accounts, machines = (9, 8, 10, 6) if is_wide else (5, 5, 5, 5)
+    members, agents, accounts, machines = (9, 13, 10, 6) if is_wide else (5, 5, 5, 5)
     templates, drift = (11, 18) if is_wide else (0, 17)
     names = max(16, width - 3 - members - agents - 2 - drift - accounts - machines - templates - 1)
     project = min(names // 2, 40)
@@ -87,11 +88,21 @@ def drift_cell(view: RowView) -> str:
     return kind_text(view.kind)
 
 
-def _desired_cells(row: DriftRow) -> tuple[str, str, str]:
-    if row.project is None:
-        return _NONE, "", ""
-    agents = len(row.project.agents)
-    return row.project.name, str(len(row.project.members)), str(agents) if agents else _NONE
+def agents_cell(view: RowView, *, is_wide: bool) -> str:
+    """How many agents are online; only how many there are where Jenkins was not asked."""
+    project = view.shown.project
+    if project is None:
+        return ""
+    if not view.agents:
+        return str(len(project.agents)) if project.agents else _NONE
+    found = reach(view.agents)
+    if is_wide:
+        return found.words
+    return f"{found.online}/{found.total}" if found.is_read else f"?/{found.total}"
+
+
+def _desired_cells(row: DriftRow) -> tuple[str, str]:
+    return (row.project.name, str(len(row.project.members))) if row.project is not None else (_NONE, "")
 
 
 def _actual_cells(row: DriftRow) -> tuple[str, str, str, str]:
@@ -106,18 +117,18 @@ def _actual_cells(row: DriftRow) -> tuple[str, str, str, str]:
 def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = False) -> list[Piece]:
     """One line of the table. `mark` is three cells wide: the cursor's sign, the staged one, a gap."""
     row = view.shown
-    project, members, agents = _desired_cells(row)
+    project, members = _desired_cells(row)
+    agents = agents_cell(view, is_wide=columns.is_wide)
+    is_reached = not view.agents or reach(view.agents).is_whole
     domain, accounts, machines, templates = _actual_cells(row)
     tone = "tone--stale" if view.is_dim or is_dim else ""
     return [
         (mark, "tone--key" if mark.strip() else ""),
         (
-            fit(project, columns.project)
-            + fit(members, columns.members, align="right")
-            + fit(agents, columns.agents, align="right")
-            + "  ",
+            fit(project, columns.project) + fit(members, columns.members, align="right"),
             tone,
         ),
+        (fit(agents, columns.agents, align="right") + "  ", tone or ("" if is_reached else "tone--warning")),
         (fit(drift_cell(view), columns.drift), tone or KIND_CLASSES[view.kind]),
         (
             fit(domain, columns.domain, keep_end=domain.startswith("ROOT"))

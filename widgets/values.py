@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from sync.agents import AgentFinding
 from sync.model import CoverageState, DriftKind, DriftRow, Side
 
 
@@ -60,6 +61,8 @@ class RowView:
     row: DriftRow
     was: DriftRow | None = None
     """The row of the last drift between two complete readings, where this one is unknown."""
+    agents: tuple[AgentFinding, ...] = ()
+    """What the project's Jenkins says of each agent; empty where it was not asked."""
 
     @property
     def key(self) -> str:

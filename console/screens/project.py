@@ -134,7 +134,7 @@ class ProjectScreen(ConsoleScreen):
         view = next((view for view in self.console.views if view.key == self.key), None)
         self.query_one(ProjectTitle).show(view, self.row.name if self.row is not None else self.key)
         self.row = view.row if view is not None else None
-        self.comparison.show(comparison(view.shown) if view is not None else ())
+        self.comparison.show(comparison(view.shown, view.agents) if view is not None else ())
         can_repair = view is not None and not self.console.console_mode.watching
         self.offered = self.console.session.repairs(view.row) if view is not None and can_repair else ()
         self.actions.empty_text = why_no_repair(view.row) if view is not None else "It is on neither side."

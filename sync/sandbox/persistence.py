@@ -17,11 +17,11 @@ from typing import Any
 from sync.sandbox.clock import Clock
 from sync.sandbox.records import RECORDS, TABLES, World
 
-FORMAT = 1
+FORMAT = 2
 INTERRUPTED = "job cancelled because of management server restart or shutdown"
 KEPT = (
     *("release", "settings", "account_settings", "service_times", "limits", "numbers", "access_log"),
-    *("destroyed", "armed", "server_id", "started", "root_id", "graveyard"),
+    *("destroyed", "armed", "jenkins", "server_id", "started", "root_id", "graveyard"),
 )
 """Attributes of the World beside its tables."""
 

@@ -273,6 +273,9 @@ class World:
         self.destroyed: list[DestroyedEntry] = []
         self.armed: dict[str, list[str]] = {}
         """Faults inside operations, by kind: `cleanup_fails` → domain paths."""
+        self.jenkins: dict[str, list[dict[str, str]]] = {}
+        """What the Jenkins of each project knows of its nodes: project → name, address, path of the domain
+        (empty for what is no VM)."""
         self.server_id = ""
         self.started = self.clock.now()
         self.graveyard: dict[str, dict[str, Any]] = {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sync.sandbox import persistence
+from sync.sandbox import jenkins, persistence
 from sync.sandbox.clock import WallClock
 from sync.sandbox.engine import Answer, Engine, Request
 from sync.sandbox.faults import Fault, FaultError, Faults, refusal
@@ -67,6 +67,7 @@ class Sandbox:
         app.router.add_get("/sandbox/clock", self._guarded(self._clock))
         app.router.add_post("/sandbox/clock", self._guarded(self._advance))
         app.router.add_post("/sandbox/shutdown", self._guarded(self._shutdown))
+        app.router.add_get(jenkins.PATH, self._jenkins)
         app.router.add_route("*", "/{path:.*}", self._api)
         app.cleanup_ctx.append(self._background)
         return app
@@ -131,6 +132,11 @@ class Sandbox:
                 await asyncio.sleep(answer.seconds / self.speed)
         else:
             await asyncio.sleep(answer.seconds / self.speed)
+
+    async def _jenkins(self, http: web.Request) -> web.StreamResponse:
+        """Another server in reality: no key, no fault and no log of the API's."""
+        found = jenkins.computers(self.engine.world, http.match_info["project"])
+        return _json({} if found is None else found, status=404 if found is None else 200)
 
     # --- the control paths -----------------------------------------------------------------------------
 

@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+from sync.agents import JenkinsReading
 from sync.errors import GuardError
 from sync.headline import Headline, headline
+from sync.jenkins_settings import JenkinsSettings
 from sync.model import (
     Account,
     Action,
@@ -236,6 +238,7 @@ class Facts:
     title: str = "DRILL the incident of 28 July"
     parent: str = "ROOT/ci"
     refresh: Rates = Rates()
+    jenkins: JenkinsSettings | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     theme: str | None = None
     runbook: Mapping[str, str] = field(default_factory=dict)
@@ -287,6 +290,8 @@ class FakeSession:
         self.fault: Exception | None = None
         self.hidden: tuple[Hidden, ...] = ()
         self.rule_problems: tuple[str, ...] = ()
+        self.agents: dict[str, JenkinsReading] = {}
+        self.agents_fault: Exception | None = None
         self.ledger: Any = NoRuns()
         """A real `Ledger` in the tests that are about it."""
         self.rules = PlanRules(parent=self.environment.parent)
@@ -309,6 +314,11 @@ class FakeSession:
         if self.desired_coverage.state is CoverageState.FAILED:
             projects = {}
         return DesiredInventory(Scope(), self.clock(), self.desired_coverage, MappingProxyType(projects))
+
+    def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
+        if self.agents_fault is not None:
+            raise self.agents_fault
+        return dict(self.agents)
 
     def read_actual(self, *, limits=True, users=True, previous=None, progress=None) -> ActualInventory:
         self.actual_readings += 1

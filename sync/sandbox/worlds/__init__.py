@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sync.sandbox.jenkins import remember
 from sync.sandbox.records import World
 from sync.sandbox.worlds.blueprint import Blueprint, WorldFileError, load
 from sync.sandbox.worlds.ci_rows import read_database, rows_of, write_database
@@ -44,6 +45,7 @@ def blueprint_for(name: str) -> Blueprint:
 def seed(world: World, name: str) -> Blueprint:
     """Fill a fresh cloud with a world, by name or file. Raises WorldFileError."""
     blueprint = blueprint_for(name)
+    remember(world, blueprint)
     if blueprint.tenants:
         from sync.sandbox.worlds.build import build
 
