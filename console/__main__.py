@@ -141,6 +141,15 @@ def _add_ledger(commands: argparse._SubParsersAction[Parser]) -> None:
     accept.add_argument(
         "--reason", metavar="TEXT", help="take what is there now for all of it; the reason is recorded"
     )
+    acknowledge = _add(
+        verbs,
+        "acknowledge",
+        _ledger_acknowledge,
+        "deletions that are not in the ledger: list them, or say that somebody has looked at them",
+    )
+    acknowledge.add_argument("events", nargs="*", metavar="EVENT", help="the event's id, or its beginning")
+    acknowledge.add_argument("--all", action="store_true", help="all of them")
+    acknowledge.add_argument("--reason", metavar="TEXT", help="what was found; it is recorded")
     pin = _add(
         verbs, "pin", _ledger_pin, "which server the environment is pinned to, and whether it is the one"
     )
@@ -281,6 +290,12 @@ def _ledger_accept(arguments: argparse.Namespace) -> int:
     from console.cli.accepting import accept
 
     return accept(arguments)
+
+
+def _ledger_acknowledge(arguments: argparse.Namespace) -> int:
+    from console.cli.acknowledging import acknowledge
+
+    return acknowledge(arguments)
 
 
 def _ledger_break_lease(arguments: argparse.Namespace) -> int:

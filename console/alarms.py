@@ -1,13 +1,15 @@
-"""What rings in the monitoring mode: a row that becomes critical, a source that falls silent."""
+"""What rings in the monitoring mode: a row that becomes critical, a deletion that is not in the ledger, a
+source that falls silent."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sync.model import CoverageState, DriftKind
+from sync.unrecorded import Unrecorded
 from widgets.cells import counted
 from widgets.values import RowView, SourceStatus
 
@@ -55,6 +57,17 @@ def row_alarms(
         elif was is not None and was.is_critical and view.kind not in (was, DriftKind.UNKNOWN):
             alarms.append(Alarm(at, f"{view.row.name} is {view.kind.value} again", view.kind, rings=False))
     return alarms
+
+
+def deletion_alarms(
+    before: Collection[str], found: Sequence[Unrecorded], *, at: datetime, is_first: bool
+) -> list[Alarm]:
+    """Deletions that are not in the ledger and were not told before; at first one alarm for all."""
+    new = [one for one in found if one.id not in before]
+    if is_first and len(new) > 1:
+        text = f"{counted(len(new), 'deletion')} not in the ledger, the last: {new[-1].words}"
+        return [Alarm(at, text, DriftKind.DELETING)]
+    return [Alarm(at, f"Not in the ledger: {one.words}", DriftKind.DELETING) for one in new]
 
 
 def source_alarms(

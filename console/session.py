@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from console.agreeing import Agreement
+from console.deletions import Deletions
 from console.recognition import Other, Recogniser
 from sync.errors import GuardError, UsageError
 
@@ -76,6 +77,9 @@ class Session:
         )
         self.agreement = Agreement(
             environment.name, environment.parent, ledger=lambda: self.ledger, clock=clock
+        )
+        self.deletions = Deletions(
+            environment.parent, reader=lambda: self.reader, ledger=lambda: self.ledger, clock=clock
         )
 
     # --- arming -------------------------------------------------------------------------------------------
@@ -184,12 +188,18 @@ class Session:
         progress: Progress | None = None,
     ) -> ActualInventory:
         """The whole of CloudStack below the parent; failures come back as coverage, and so do that it is
-        another server than the environment is pinned to, and that it has shrunk."""
+        another server than the environment is pinned to, and that it has shrunk. What was deleted meanwhile
+        is read beside it, for `compare`."""
+        from concurrent.futures import ThreadPoolExecutor
+
         from sync.model import Side
 
-        found = self.reader.inventory(
-            self.scope(), limits=limits, users=users, previous=previous, progress=progress
-        )
+        with ThreadPoolExecutor(1, thread_name_prefix="deletions") as thread:
+            deletions = thread.submit(self.deletions.read)
+            found = self.reader.inventory(
+                self.scope(), limits=limits, users=users, previous=previous, progress=progress
+            )
+            deletions.result()
         return self.agreement.marked(Side.ACTUAL, self.recogniser.marked(found))
 
     def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
@@ -218,13 +228,14 @@ class Session:
         )
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
-        """The comparison, without what the environment's rules hide, which it counts."""
+        """The comparison, without what the environment's rules hide, which it counts; with what was deleted
+        and is not in the ledger."""
         from sync.drift import compare
         from sync.ignore import hide, parse
 
         desired, actual = self.agreement.first(desired, actual)
         drift = compare(desired, actual, network_rule=self.environment.network)
-        return hide(drift, parse(self.environment.ignore), now=self.clock())
+        return self.deletions.marked(hide(drift, parse(self.environment.ignore), now=self.clock()))
 
     def headline(self, drift: Drift) -> Headline:
         from sync.headline import headline

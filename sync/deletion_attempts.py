@@ -71,6 +71,8 @@ class Attempt:
     """The caller's, from the Started event; empty before there is one."""
     account_domain_id: str = ""
     job: Job | None = None
+    id: str = ""
+    """Of the Scheduled event, which all others of the call name as their parent."""
 
     @property
     def is_open(self) -> bool:
@@ -90,11 +92,11 @@ def attempts(events: Iterable[Event]) -> tuple[Attempt, ...]:
     for event in events:
         if event.type in _KINDS:
             grouped.setdefault(event.parent_id or event.id, []).append(event)
-    found = [_attempt(group) for group in grouped.values()]
+    found = [_attempt(id, group) for id, group in grouped.items()]
     return tuple(sorted(found, key=lambda one: (seconds_of(one.at), one.target)))
 
 
-def _attempt(events: Sequence[Event]) -> Attempt:
+def _attempt(id: str, events: Sequence[Event]) -> Attempt:
     by_state = {event.state.casefold(): event for event in events}
     scheduled, started = by_state.get("scheduled"), by_state.get("started")
     completed = by_state.get("completed")
@@ -112,6 +114,7 @@ def _attempt(events: Sequence[Event]) -> Attempt:
         username=any_event.username,
         account=caller.account if caller else "",
         account_domain_id=caller.domain_id if caller else "",
+        id=id,
     )
 
 

@@ -51,6 +51,7 @@ def headline(drift: Drift, *, now: datetime | None = None, stale_after: timedelt
     sides = ((Side.ACTUAL, drift.actual), (Side.DESIRED, drift.desired))
     is_complete = all(coverage.is_complete for _, coverage in sides)
     sentences = [*_stale(drift, now, stale_after)]
+    sentences += _unrecorded(drift)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
     if is_complete:
         findings = [*_shrunk(drift), *_critical(drift), *_lesser(drift)]
@@ -105,6 +106,17 @@ def _number(number: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _unrecorded(drift: Drift) -> Iterator[str]:
+    """Deletions that nobody here approved: proven by their events, whatever else could be read."""
+    found = drift.deletions.found
+    if not found:
+        return
+    shown = "; ".join(one.words for one in found[-2:])
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+    verb = "deletion is" if len(found) == 1 else "deletions are"
+    yield f"{_number(len(found))} {verb} not in the ledger: {shown}{more}."
 
 
 def _shrunk(drift: Drift) -> Iterator[str]:

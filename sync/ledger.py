@@ -230,9 +230,10 @@ class Ledger:
         since: datetime | None = None,
         run_id: str | None = None,
         kinds: Sequence[EntryKind] = (),
+        after: int = 0,
         limit: int | None = None,
     ) -> list[Entry]:
-        """Entries, oldest first; with `limit`, the newest that many."""
+        """Entries, oldest first, behind number `after`; with `limit`, the newest that many."""
         query = select(entries_table).where(entries_table.c.environment == self.environment)
         if since is not None:
             query = query.where(entries_table.c.at >= stamp(since))
@@ -240,10 +241,19 @@ class Ledger:
             query = query.where(entries_table.c.run_id == run_id)
         if kinds:
             query = query.where(entries_table.c.kind.in_([kind.value for kind in kinds]))
+        if after:
+            query = query.where(entries_table.c.seq > after)
         query = query.order_by(entries_table.c.seq.desc()).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return [entry_of(row) for row in reversed(rows)]
+
+    def began_at(self) -> datetime | None:
+        """When the first entry was written; None while there is none."""
+        query = select(entries_table.c.at).where(entries_table.c.environment == self.environment)
+        with self._reading() as connection:
+            at = connection.execute(query.order_by(entries_table.c.seq).limit(1)).scalar_one_or_none()
+        return datetime.fromisoformat(at) if at is not None else None
 
     def runs(self) -> list[RunSummary]:
         """All runs of the environment, newest first."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.reversibility import Reversibility as Reversibility
+from sync.unrecorded import NOT_ASKED, DeletionCheck
 
 UNLIMITED = -1
 """A limit without a limit, as CloudStack writes it."""
@@ -478,6 +479,8 @@ class Drift:
     """What rules hide."""
     rule_problems: tuple[str, ...] = ()
     """Rules that hide nothing, and why; whole sentences."""
+    deletions: DeletionCheck = NOT_ASKED
+    """What CloudStack deleted without an entry in the ledger."""
 
     def counts(self) -> dict[DriftKind, int]:
         totals = dict.fromkeys(DriftKind, 0)

@@ -416,8 +416,10 @@ def test_nothing_but_the_naive_sync_and_the_sandbox_itself_names_a_deleting_call
             }
             if strings & set(names):
                 guilty.add(file.relative_to(root).as_posix())
+    # What compares CloudStack's events with the ledger names the calls, and imports nothing that could send.
     assert {one for one in guilty if not one.startswith("sync/sandbox/commands/")} == {
-        "sync/sandbox/naive_sync.py"
+        "sync/sandbox/naive_sync.py",
+        "sync/unrecorded.py",
     }
 
 

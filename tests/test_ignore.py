@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from sync.drift import compare, headline
 from sync.ignore import IgnoreRules, hide, parse
@@ -164,6 +164,7 @@ def test_no_table_at_all() -> None:
     assert parse(["dune"]).problems == ("The ignore rule 1 hides nothing: it is no table.",)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds.worlds())
 def test_no_rule_hides_what_is_critical_or_unknown_and_all_is_counted(world: Any) -> None:
     wanted, found = world

@@ -37,12 +37,17 @@ def refuse_unread(drift: Drift, consequence: str) -> None:
 
 
 def verdict(drift: Drift) -> tuple[int, str]:
-    """Exit code and word of one comparison. An unproven side is unknown, whatever else was found."""
+    """Exit code and word of one comparison. An unproven side is unknown, whatever else was found; but that
+    something was deleted past the ledger is proven by its event alone."""
     kinds = {row.kind for row in drift.rows}
+    if drift.deletions.found:
+        return EXIT_CRITICAL, "critical"
     if not is_read(drift) or DriftKind.UNKNOWN in kinds:
         return EXIT_UNKNOWN, "unknown"
     if drift.actual.shrunk or any(kind.is_critical for kind in kinds):
         return EXIT_CRITICAL, "critical"
+    if drift.deletions.problem:
+        return EXIT_UNKNOWN, "unknown"
     if kinds - {DriftKind.IN_SYNC}:
         return EXIT_DRIFT, "drift"
     return EXIT_DONE, "in sync"
@@ -61,6 +66,7 @@ def summary(session: Session, drift: Drift) -> JsonObject:
         "counts": {kind.value: count for kind, count in drift.counts().items()},
         "repairable": len(repairable(drift, session.rules)),
         "losses": sum(len(row.losses) for row in drift.rows),
+        "deletions": plain(drift.deletions),
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
@@ -96,11 +102,29 @@ def check(arguments: argparse.Namespace) -> int:
         ]
         if rows:
             result(table(rows, header=("drift", "project", "why")))
+        for line in deletion_lines(drift, session.environment.name):
+            result(line)
         for one in drift.hidden:
             result(f"hidden: {one.project}, {one.what} ({one.rule})")
         for problem in drift.rule_problems:
             result(problem)
         return code
+
+
+def deletion_lines(drift: Drift, environment: str) -> Iterator[str]:
+    """What was deleted past the ledger, one a line, and what to do about it."""
+    told = drift.deletions
+    for one in told.found:
+        yield f"NOT IN THE LEDGER: {one.words} (event {one.id})"
+    if told.found:
+        yield (
+            "Look who did it: `abreast contain`. Once somebody has: "
+            f"`abreast ledger acknowledge --environment {environment} EVENT… --reason …`"
+        )
+    if told.elsewhere:
+        yield f"{told.elsewhere} more deletions that are not in the ledger, outside of {drift.scope.parent}"
+    if told.problem:
+        yield f"Whether something was deleted past the ledger is not known: {told.problem}"
 
 
 def _coverage_words(coverage: Coverage) -> str:

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console import commands, desktop
-from console.alarms import Alarm, AlarmLog, known_kinds, row_alarms, source_alarms
+from console.alarms import Alarm, AlarmLog, deletion_alarms, known_kinds, row_alarms, source_alarms
 from console.screens.table import TableScreen
 from console.state import counts_of
-from sync.model import DriftKind
+from sync.model import Drift, DriftKind
 from widgets.alarm_list import AlarmLine, AlarmList
 from widgets.banner import Banner
 from widgets.big_counts import BigCounts
@@ -37,6 +37,8 @@ class WatchScreen(TableScreen):
         self._kinds: dict[str, DriftKind] = {}
         self._sources: tuple[SourceStatus, ...] = ()
         self._has_compared = False
+        self._deletions: frozenset[str] = frozenset()
+        self._has_counted_deletions = False
 
     def body(self) -> ComposeResult:
         yield Banner()
@@ -69,11 +71,24 @@ class WatchScreen(TableScreen):
         is_known = drift.desired.is_complete and drift.actual.is_complete
         self.trend.add(Sample(now, critical, len(views) - quiet, is_known))
         self.query_one(TrendLine).show(self.trend, now)
+        self._ring_for_deletions(drift)
         if is_known or self._has_compared:
             alarms = row_alarms(self._kinds, views, at=now, is_first=not self._has_compared)
             self._kinds = known_kinds(self._kinds, views)
             self._has_compared = True
             self.raise_alarms(alarms)
+
+    def _ring_for_deletions(self, drift: Drift) -> None:
+        """They are proven by their events: that a side is not read whole keeps none of them quiet."""
+        told = drift.deletions
+        alarms = deletion_alarms(
+            self._deletions, told.found, at=self.console.utc_clock(), is_first=not self._has_counted_deletions
+        )
+        self._has_counted_deletions = True
+        if not told.problem:
+            self._deletions = frozenset()
+        self._deletions |= {one.id for one in told.found}
+        self.raise_alarms(alarms)
 
     def take_sources(self, sources: tuple[SourceStatus, ...]) -> None:
         """The state of the sources changed: ring when one falls silent."""

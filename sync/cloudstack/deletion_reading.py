@@ -5,7 +5,7 @@ Jobs are read before and after the events: what ended or began in between is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -83,12 +83,8 @@ class Survey:
 
     def _jobs_and_events(self) -> tuple[tuple[Job, ...] | None, tuple[Event, ...] | None]:
         before = self._rows(JOBS)
-        since = (self._taken_at - timedelta(days=EVENT_DAYS)).strftime("%Y-%m-%d")
         rows: list[JsonObject] | None = []
-        for type_ in _TYPES:
-            query = Query(
-                "listEvents", "event", {"listall": "true", "type": type_, "startdate": since}, note=type_
-            )
+        for query in _event_queries(self._taken_at - timedelta(days=EVENT_DAYS)):
             found = self._rows(query, is_growing=True)
             rows = None if rows is None or found is None else rows + found
         after = self._rows(JOBS) if before is not None else None
@@ -133,6 +129,35 @@ class Survey:
         if listing.proof.problem and not is_growing:
             self._problems.append(listing.proof.problem)
         return list({str(row[query.identity[0]]): row for row in listing.rows}.values())
+
+
+def deletion_events(
+    capabilities: Capabilities, pager: Pager, *, since: datetime
+) -> tuple[tuple[Event, ...], str]:
+    """The events of deletions since that day, and why there may be more; empty when there are not.
+
+    Never raises SourceError: what was seen was seen, whatever else could not be read.
+    """
+    rows: dict[str, JsonObject] = {}
+    problems = []
+    for query in _event_queries(since):
+        if not capabilities.has(query.command):
+            problems.append(f"{query.command} may not be called with this key: allow it in its role.")
+            continue
+        try:
+            listing = pager.read(query)
+        except SourceError as error:
+            problems.append(str(error))
+            continue
+        problems.append(listing.proof.problem)
+        rows |= {str(row["id"]): row for row in listing.rows}
+    return tuple(map(_event, rows.values())), " ".join(dict.fromkeys(filter(None, problems)))
+
+
+def _event_queries(since: datetime) -> Iterator[Query]:
+    for type_ in _TYPES:
+        asked = {"listall": "true", "type": type_, "startdate": since.strftime("%Y-%m-%d")}
+        yield Query("listEvents", "event", asked, note=type_)
 
 
 def calls_of(

@@ -106,7 +106,8 @@ class Gathering:
         self._results: dict[str, Result] = {}
 
     def inventory(self, remembered: dict[str, str]) -> ActualInventory:
-        """Reads the lists and puts them together. `remembered` maps ids of domains to paths, and grows."""
+        """Reads the lists and puts them together. `remembered` maps ids of domains, and of accounts, to the
+        path of the domain, and grows."""
         self._results = self._run(self._tasks())
         self._complete_users()
         domains = self._results["domains"]
@@ -115,6 +116,13 @@ class Gathering:
             return ActualInventory(self._scope, self._taken_at, coverage, release=self._server.release)
         paths = {str(row["id"]): str(row.get("path", "")) for row in domains.rows}
         remembered.update(paths)
+        remembered.update(
+            {
+                str(row["id"]): paths[str(row["domainid"])]
+                for row in self._results["accounts"].rows
+                if str(row.get("domainid")) in paths
+            }
+        )
         return self._assemble(parse.Paths(paths, remembered, self._assumed_parent))
 
     # --- reading -------------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from sync.cloudstack import capabilities as asking
 from sync.cloudstack import parse
 from sync.cloudstack.capabilities import Capabilities
-from sync.cloudstack.deletion_reading import Survey, calls_of, evidence
+from sync.cloudstack.deletion_reading import Survey, calls_of, deletion_events, evidence
 from sync.cloudstack.gathering import Gathering
 from sync.cloudstack.paging import Habits, Pager, Query
 from sync.cloudstack.values import Clock, Credentials, JobState, Progress
-from sync.deletions import Reading
+from sync.deletions import Event, Reading
 from sync.errors import (
     DataError,
     ForbiddenError,
@@ -65,7 +65,8 @@ class Reader:
         self._capabilities: tuple[datetime, Capabilities] | None = None
         self._asking = threading.Lock()
         self._paths: dict[str, str] = {}
-        """Id → path of every domain ever listed: a dying one is not listed, and 4.18 names no paths."""
+        """Id → path of every domain ever listed, and of the domain of every account: what is dying is not
+        listed, and 4.18 names no paths."""
 
     def __repr__(self) -> str:
         return f"<Reader of {self._connection.endpoint}>"
@@ -157,6 +158,20 @@ class Reader:
             return Reading(scope, ActualInventory(scope, taken_at, coverage), events=None, jobs=None)
         survey = Survey(scope, taken_at, capabilities=found, pager=self._pooled)
         return survey.reading(self._paths)
+
+    def deletion_events(self, since: datetime) -> tuple[tuple[Event, ...], str]:
+        """The events of deletions since that day, everywhere, and why there may be more; never raises
+        SourceError."""
+        try:
+            found = self.capabilities()
+        except SourceError as error:
+            return (), str(error)
+        return deletion_events(found, self._pooled, since=since)
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Where every domain and account is, or was, that was ever listed here: id → path of the domain."""
+        return dict(self._paths)
 
     def calls_of(
         self, account: str, domain_id: str, username: str, *, since: datetime

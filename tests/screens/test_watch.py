@@ -7,9 +7,11 @@ import gc
 import pytest
 
 from console import desktop
-from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms
+from console.alarms import KEPT_ALARMS, AlarmLog, deletion_alarms, known_kinds, row_alarms
 from console.screens.watch import WatchScreen
+from sync.deletion_attempts import Kind
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
+from sync.unrecorded import DeletionCheck, Unrecorded
 from tests.screens.driving import console, read_again, screen_text, settle
 from tests.screens.world import HOSTILE, NOW, ROWS, FakeSession, in_sync, project
 from widgets.values import RowView
@@ -184,3 +186,31 @@ async def test_before_anything_was_read_the_wall_says_that_nothing_is_known(
         assert "Nothing can be compared before both sides are read." in text
         assert "e shows what was read and what went wrong" in text
         assert rings
+
+
+def test_a_deletion_past_the_ledger_rings_once() -> None:
+    found = [
+        Unrecorded(f"e-{name}", Kind.DOMAIN, f"d-{name}", name, "", NOW, "sync", "sync")
+        for name in ("dune", "aurora")
+    ]
+    (alarm,) = deletion_alarms((), found, at=NOW, is_first=True)
+    assert alarm.text.startswith("2 deletions not in the ledger, the last: domain aurora by sync/sync at ")
+    (alarm,) = deletion_alarms({"e-dune"}, found, at=NOW, is_first=False)
+    assert alarm.rings
+    assert alarm.text.startswith("Not in the ledger: domain aurora by sync/sync at ")
+    assert deletion_alarms({"e-dune", "e-aurora"}, found, at=NOW, is_first=False) == []
+
+
+async def test_the_wall_rings_for_a_deletion_past_the_ledger(told: list[str], rings: list[str]) -> None:
+    session = FakeSession(sound())
+    app = console(session, start="watch")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert rings == []
+        one = Unrecorded("e-1", Kind.DOMAIN, "d-1", HOSTILE, "", NOW, "sync", "sync")
+        session.deletions = DeletionCheck((one,))
+        for _ in range(2):
+            await read_again(pilot)
+        assert rings == ["bell"]
+        assert told == [f"Not in the ledger: {one.words}"]
+        assert f"Not in the ledger: domain {HOSTILE} by sync/sync" in screen_text(app)

@@ -44,6 +44,7 @@ from sync.model import (
     VirtualMachine,
 )
 from sync.plan import PlanRules
+from sync.unrecorded import NOT_ASKED
 
 NOW = datetime(2026, 7, 28, 3, 12, 44, tzinfo=UTC)
 COMPLETE = Coverage(
@@ -284,6 +285,7 @@ class FakeSession:
         self.operator = "night@console"
         self.actual_coverage = COMPLETE
         self.desired_coverage = COMPLETE
+        self.deletions = NOT_ASKED
         self.gate = threading.Event()
         self.gate.set()
         self.actual_readings = 0
@@ -369,6 +371,7 @@ class FakeSession:
             actual.limits_taken_at,
             hidden=self.hidden,
             rule_problems=self.rule_problems,
+            deletions=self.deletions,
         )
 
     def headline(self, drift: Drift) -> Headline:

@@ -1,0 +1,95 @@
+"""Something deletes past abreast: every reading rings for it, until somebody has looked and says so."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containment import Incident, start_sandbox
+
+CRITICAL, DONE, REFUSED, USAGE = 2, 0, 1, 64
+
+
+def check(incident: Incident) -> tuple[int, dict[str, Any]]:
+    ran = incident.abreast.run("check", "--format", "json")
+    assert ran.stdout, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return ran.returncode, found
+
+
+def delete(incident: Incident, name: str, **parameters: str) -> None:
+    incident.sync.call("deleteDomain", id=incident.domains()[name], **parameters)
+    incident.pass_time(120, step=2)
+
+
+@pytest.mark.parametrize("release", ["4.23", "4.18"])
+def test_what_was_deleted_past_the_ledger_rings_until_it_is_acknowledged(
+    release: str, tmp_path: Path
+) -> None:
+    with start_sandbox(tmp_path, release=release, scale=0.01, domains=4) as sandbox:
+        incident = Incident(sandbox, tmp_path)
+        code, found = check(incident)
+        assert (code, found["status"]) == (DONE, "in sync"), "nothing was deleted yet"
+        assert found["deletions"] == {"found": [], "elsewhere": 0, "problem": ""}
+
+        delete(incident, "p01", cleanup="true")
+        delete(incident, "p02")  # refused: it is not empty
+        delete(incident, "p03", cleanup="true")
+        code, found = check(incident)
+        assert (code, found["status"]) == (CRITICAL, "critical")
+        assert [one["name"] for one in found["deletions"]["found"]] == ["p01", "p03"]
+        assert {one["account"] for one in found["deletions"]["found"]} == {"ci-sync"}
+        assert "Two deletions are not in the ledger: domain " in found["headline"]
+        assert incident.lost() == ["p01", "p03"]
+
+        text = incident.abreast.run("check").stdout
+        first, second = (one["id"] for one in found["deletions"]["found"])
+        assert "NOT IN THE LEDGER: domain p01 by ci-sync/ci-sync at " in text
+        assert f"(event {first})" in text
+        assert "`abreast ledger acknowledge --environment lab EVENT… --reason …`" in text
+        assert headless(incident)["deletions"]["found"] == found["deletions"]["found"]
+
+        listed = incident.abreast.run("ledger", "acknowledge")
+        assert (listed.returncode, len(listed.stdout.splitlines())) == (CRITICAL, 3)
+        say_so = ("ledger", "acknowledge", first[:8], "--reason", "the sync job, ticket 7")
+        unknown = incident.abreast.run("ledger", "acknowledge", "zzzzzzz", "--reason", "x")
+        assert (unknown.returncode, "none begins" in unknown.stderr) == (USAGE, True)
+        assert incident.abreast.run(*say_so, typed="yes\n").returncode == REFUSED
+        assert incident.abreast.run(*say_so, typed="lab\n").returncode == DONE
+        code, found = check(incident)
+        assert code == CRITICAL
+        assert [one["id"] for one in found["deletions"]["found"]] == [second]
+        every = ("ledger", "acknowledge", "--all", "--reason", "the same night")
+        assert incident.abreast.run(*every, typed="lab\n").returncode == DONE
+        _, found = check(incident)
+        assert found["deletions"]["found"] == []
+        shown = incident.abreast.run("ledger", "show").stdout
+        assert "deletion acknowledged" in shown
+        assert "the sync job, ticket 7" in shown
+        assert incident.abreast.run("ledger", "verify").returncode == DONE
+
+
+def headless(incident: Incident) -> dict[str, Any]:
+    """The first line of the monitoring mode without a screen."""
+    process = incident.abreast.start("watch", "--headless")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_events_that_this_key_may_not_read_prove_no_peace(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path, release="4.23", scale=0.01, domains=1) as sandbox:
+        incident = Incident(sandbox, tmp_path)
+        sandbox.control.add_fault("503", command="listEvents")
+        code, found = check(incident)
+        assert (code, found["status"], found["coverage"]["actual"]["state"]) == (3, "unknown", "complete")
+        assert "Whether something was deleted past the ledger is not known" in (
+            incident.abreast.run("check").stdout
+        )
