@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
