@@ -231,7 +231,10 @@ def still_proposed(
     staged: Sequence[Action], drift: Drift, session: ConsoleSession
 ) -> tuple[tuple[Action, ...], tuple[str, ...]]:
     """What of the staged actions the new comparison still proposes, as it proposes it now, and the ids of the
-    others. Rows that could not be read keep what is staged: not seen is not repaired."""
+    others. Rows that could not be read keep what is staged: not seen is not repaired. Where the parent is
+    probably the wrong one nothing stays: it would be made in the wrong place."""
+    if drift.misplaced:
+        return (), tuple(action.id for action in staged)
     rows = {row.key: row for row in drift.rows}
     is_sound = drift.desired.is_complete and drift.actual.is_complete
     offered: dict[str, dict[str, Action]] = {}

@@ -6,12 +6,13 @@ seen is never taken for absent: with a side that is not complete, rows are UNKNO
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
 from sync.headline import Headline, headline, unread
+from sync.misplaced import Ground, homes, lives_elsewhere, misplaced
 from sync.model import (
     Account,
     ActualInventory,
@@ -76,8 +77,8 @@ def compare(
     whenever CloudStack was read completely, but without repairs when the CI database was not.
     """
     scope = _common(desired.scope, actual.scope)
-    judge = _Judge(_gather(actual, scope), desired=desired, network_rule=network_rule)
     projects = {key: project for key, project in desired.projects.items() if scope.covers(key)}
+    judge = _Judge(_gather(actual, scope), projects, desired=desired, network_rule=network_rule)
     rows: list[DriftRow] = []
     for key in {**projects, **judge.world.tops, **judge.world.corpses}:
         rows.extend(judge.rows(key, projects.get(key)))
@@ -90,6 +91,7 @@ def compare(
         actual_taken_at=actual.taken_at,
         limits_taken_at=actual.limits_taken_at,
         scope=scope,
+        misplaced=judge.misplaced,
     )
 
 
@@ -295,7 +297,14 @@ def _settle(corpses: list[_Corpse], *, has_living: bool) -> list[_Corpse]:
 class _Judge:
     """Says the kind of each row."""
 
-    def __init__(self, world: _World, *, desired: DesiredInventory, network_rule: NetworkRule | None) -> None:
+    def __init__(
+        self,
+        world: _World,
+        projects: Mapping[str, Project],
+        *,
+        desired: DesiredInventory,
+        network_rule: NetworkRule | None,
+    ) -> None:
         actual = world.actual
         self.world = world
         self.parent = actual.scope.parent
@@ -304,12 +313,38 @@ class _Judge:
         self.has_parent = actual.parent_id is not None or "/" not in self.parent
         self.is_deletion_running = world.is_deletion_running
         self.unproven = _why_unproven(desired, actual)
+        self.homes: dict[str, Domain] = {}
+        self.misplaced = "" if self.unproven else self._misplaced(projects)
+        self.wrong_parent = (
+            f"Not compared: {self.parent} is probably not where the projects' domains are."
+            if self.misplaced
+            else ""
+        )
+
+    def _misplaced(self, projects: Mapping[str, Project]) -> str:
+        """Why the parent is probably the wrong one; remembers which projects live elsewhere."""
+        world = self.world
+        lacking = {key: project for key, project in projects.items() if key not in world.tops}
+        if not lacking:
+            return ""
+        here = {domain.id for tops in world.tops.values() for domain in tops} | {world.actual.parent_id}
+        elsewhere = [*world.actual.elsewhere, *(one for one in world.actual.domains if one.id not in here)]
+        # What the parent itself lies in is nobody's domain.
+        above = f"{self.parent.casefold()}/"
+        elsewhere = [one for one in elsewhere if not above.startswith(f"{one.path.casefold()}/")]
+        self.homes = homes(lacking, elsewhere)
+        if len(lacking) < len(projects):
+            return ""
+        ground = Ground(self.parent, exists=self.has_parent, has_shrunk=bool(world.actual.coverage.shrunk))
+        return misplaced(projects, elsewhere, ground=ground, by_id=self.homes)
 
     def rows(self, key: str, project: Project | None) -> Iterator[DriftRow]:
         """The row of a key, and one more for each dying domain that is not the project's own any more."""
         tops = self.world.tops.get(key, [])
         corpses = self.world.corpses.get(key, []) if self.is_actual_complete else []
-        blocked = self.unproven or _why_unusable(project) or _ambiguous(tops)
+        blocked = self.unproven or self.wrong_parent or _why_unusable(project) or _ambiguous(tops)
+        if not blocked and project is not None and key in self.homes:
+            blocked = lives_elsewhere(project.name, self.parent, self.homes[key])
         own: _Corpse | None = None
         if corpses and (not tops or not corpses[-1].domain_id):
             own = corpses[-1] if tops else corpses[0]

@@ -53,7 +53,9 @@ def headline(drift: Drift, *, now: datetime | None = None, stale_after: timedelt
     sentences = [*_stale(drift, now, stale_after)]
     sentences += _unrecorded(drift)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
-    if is_complete:
+    if drift.misplaced:
+        findings = [*_shrunk(drift), drift.misplaced, *_deleting(drift)]
+    elif is_complete:
         findings = [*_shrunk(drift), *_critical(drift), *_lesser(drift)]
     else:
         findings = [*_deleting(drift), *_unknown(drift)]

@@ -298,6 +298,8 @@ class ActualInventory:
     parent_id: str | None = None
     """Id of the scope's parent domain; None when it does not exist."""
     domains: tuple[Domain, ...] = ()
+    elsewhere: tuple[Domain, ...] = ()
+    """Domains outside of the parent, without limits: where projects may live when the parent is wrong."""
     accounts: tuple[Account, ...] = ()
     """With their users."""
     vms: tuple[VirtualMachine, ...] = ()
@@ -475,6 +477,9 @@ class Drift:
     actual_taken_at: datetime
     limits_taken_at: datetime | None = None
     scope: Scope = Scope()
+    misplaced: str = ""
+    """Why the scope's parent is probably not where the projects' domains are, in whole sentences: nothing is
+    proposed then. Empty when nothing says so."""
     hidden: tuple[Hidden, ...] = ()
     """What rules hide."""
     rule_problems: tuple[str, ...] = ()

@@ -57,7 +57,7 @@ class Assessment:
     in_sync: int
     losses: tuple[Loss, ...]
     unproven: str
-    """Why nothing may be planned from these readings; empty when both are complete."""
+    """Why nothing may be planned from these readings; empty when something may."""
     actual_taken_at: datetime
 
     @property
@@ -118,11 +118,12 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
 
 def _unproven(drift: Drift) -> str:
     sides = (("CI database", drift.desired), ("CloudStack", drift.actual))
-    return " ".join(
+    unread = (
         f"{name}: {coverage.state.value}. {coverage.why}".strip()
         for name, coverage in sides
         if not coverage.is_complete
     )
+    return " ".join((*unread, drift.misplaced)).strip()
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -142,8 +143,10 @@ def plan_rebuild(
     """The plan that rebuilds everything that is missing, hollow, dying or orphaned, or the rows of `keys`.
 
     What exists and merely differs is only touched when its key is given. Raises GuardError when a side was
-    not read completely, UsageError for a key that is not in the drift.
+    not read completely or the parent is probably the wrong one, UsageError for a key that is not in the
+    drift.
     """
+    refuse_misplaced(drift)
     unproven = _unproven(drift)
     if unproven:
         raise GuardError(
@@ -161,6 +164,12 @@ def plan_rebuild(
         now=now,
         notes=_notes(drift, chosen, repaired={action.project for action in actions}),
     )
+
+
+def refuse_misplaced(drift: Drift) -> None:
+    """Raises GuardError where repairs would build a second tree beside the one in which the projects live."""
+    if drift.misplaced:
+        raise GuardError(drift.misplaced, next_step="Set `parent` of the environment, then read again.")
 
 
 def _chosen(drift: Drift, keys: Collection[str] | None) -> list[DriftRow]:
@@ -216,7 +225,7 @@ class Verification:
     """Names of unexpected domains that were there before and are not any more: somebody else's doing."""
     stale_ids: tuple[StaleId, ...]
     unproven: str
-    """Why these readings prove nothing; empty when both are complete."""
+    """Why these readings prove nothing; empty when they do."""
 
     @property
     def is_rebuilt(self) -> bool:

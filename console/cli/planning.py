@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 def plan(arguments: argparse.Namespace) -> int:
     """`abreast plan`: the repairs of the named projects, or of all, as a file to review and apply.
 
-    Raises IncompleteError, and writes nothing, where a side was not read completely.
+    Writes nothing, and raises IncompleteError where a side was not read completely, GuardError where the
+    projects' domains are somewhere else than below the parent.
     """
     from sync.plan import to_json
+    from sync.recovery import refuse_misplaced
 
     with session_of(arguments) as session:
         drift = session.compare(*read_both(session))
         rows = choose_rows(drift, arguments.projects)
         refuse_unread(drift, "Nothing is proposed, and no plan is written.")
+        refuse_misplaced(drift)
         actions = [action for row in rows for action in session.repairs(row)]
         notes = [f"{row.name}: {part.note}" for row in rows for part in row.parts if part.note]
         notes += [f"{one.project}: {one.what} is hidden by a rule ({one.rule})" for one in drift.hidden]

@@ -67,6 +67,7 @@ def summary(session: Session, drift: Drift) -> JsonObject:
         "repairable": len(repairable(drift, session.rules)),
         "losses": sum(len(row.losses) for row in drift.rows),
         "deletions": plain(drift.deletions),
+        "misplaced": drift.misplaced,
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},

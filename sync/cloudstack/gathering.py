@@ -240,6 +240,7 @@ class Gathering:
             self._coverage(paths),
             parent_id=next((domain.id for domain in domains if domain.path.casefold() == parent), None),
             domains=domains,
+            elsewhere=self._elsewhere(),
             accounts=self._accounts(ids),
             vms=vms,
             jobs=self._jobs(),
@@ -270,6 +271,14 @@ class Gathering:
             limits = before.get(domain.id)
             found.append(domain if limits is None else replace(domain, limits=limits))
         return tuple(found)
+
+    def _elsewhere(self) -> tuple[Domain, ...]:
+        parent = self._scope.parent
+        return tuple(
+            parse.domain(row, with_limits=False)
+            for row in self._results["domains"].rows
+            if not parse.is_below(str(row.get("path", "")), parent)
+        )
 
     def _accounts(self, domain_ids: set[str]) -> tuple[Account, ...]:
         if self._users_from is not None:
