@@ -59,7 +59,7 @@ def row_alarms(
     return alarms
 
 
-def deletion_alarms(
+def unrecorded_alarms(
     before: Collection[str], found: Sequence[Unrecorded], *, at: datetime, is_first: bool
 ) -> list[Alarm]:
     """Deletions that are not in the ledger and were not told before; at first one alarm for all."""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console import commands, desktop
-from console.alarms import Alarm, AlarmLog, deletion_alarms, known_kinds, row_alarms, source_alarms
+from console.alarms import Alarm, AlarmLog, known_kinds, row_alarms, source_alarms, unrecorded_alarms
 from console.screens.table import TableScreen
 from console.state import counts_of
 from sync.model import Drift, DriftKind
@@ -81,7 +81,7 @@ class WatchScreen(TableScreen):
     def _ring_for_deletions(self, drift: Drift) -> None:
         """They are proven by their events: that a side is not read whole keeps none of them quiet."""
         told = drift.deletions
-        alarms = deletion_alarms(
+        alarms = unrecorded_alarms(
             self._deletions, told.found, at=self.console.utc_clock(), is_first=not self._has_counted_deletions
         )
         self._has_counted_deletions = True

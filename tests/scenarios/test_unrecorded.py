@@ -34,24 +34,24 @@ def test_what_was_deleted_past_the_ledger_rings_until_it_is_acknowledged(
         incident = Incident(sandbox, tmp_path)
         code, found = check(incident)
         assert (code, found["status"]) == (DONE, "in sync"), "nothing was deleted yet"
-        assert found["deletions"] == {"found": [], "elsewhere": 0, "problem": ""}
+        assert found["unrecorded_deletions"] == {"found": [], "elsewhere": 0, "problem": ""}
 
         delete(incident, "p01", cleanup="true")
         delete(incident, "p02")  # refused: it is not empty
         delete(incident, "p03", cleanup="true")
         code, found = check(incident)
         assert (code, found["status"]) == (CRITICAL, "critical")
-        assert [one["name"] for one in found["deletions"]["found"]] == ["p01", "p03"]
-        assert {one["account"] for one in found["deletions"]["found"]} == {"ci-sync"}
+        assert [one["name"] for one in found["unrecorded_deletions"]["found"]] == ["p01", "p03"]
+        assert {one["account"] for one in found["unrecorded_deletions"]["found"]} == {"ci-sync"}
         assert "Two deletions are not in the ledger: domain " in found["headline"]
         assert incident.lost() == ["p01", "p03"]
 
         text = incident.abreast.run("check").stdout
-        first, second = (one["id"] for one in found["deletions"]["found"])
+        first, second = (one["id"] for one in found["unrecorded_deletions"]["found"])
         assert "NOT IN THE LEDGER: domain p01 by ci-sync/ci-sync at " in text
         assert f"(event {first})" in text
         assert "`abreast ledger acknowledge --environment lab EVENT… --reason …`" in text
-        assert headless(incident)["deletions"]["found"] == found["deletions"]["found"]
+        assert headless(incident)["unrecorded_deletions"]["found"] == found["unrecorded_deletions"]["found"]
 
         listed = incident.abreast.run("ledger", "acknowledge")
         assert (listed.returncode, len(listed.stdout.splitlines())) == (CRITICAL, 3)
@@ -62,11 +62,11 @@ def test_what_was_deleted_past_the_ledger_rings_until_it_is_acknowledged(
         assert incident.abreast.run(*say_so, typed="lab\n").returncode == DONE
         code, found = check(incident)
         assert code == CRITICAL
-        assert [one["id"] for one in found["deletions"]["found"]] == [second]
+        assert [one["id"] for one in found["unrecorded_deletions"]["found"]] == [second]
         every = ("ledger", "acknowledge", "--all", "--reason", "the same night")
         assert incident.abreast.run(*every, typed="lab\n").returncode == DONE
         _, found = check(incident)
-        assert found["deletions"]["found"] == []
+        assert found["unrecorded_deletions"]["found"] == []
         shown = incident.abreast.run("ledger", "show").stdout
         assert "deletion acknowledged" in shown
         assert "the sync job, ticket 7" in shown

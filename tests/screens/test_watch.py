@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from console import desktop
-from console.alarms import KEPT_ALARMS, AlarmLog, deletion_alarms, known_kinds, row_alarms
+from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms, unrecorded_alarms
 from console.screens.watch import WatchScreen
 from sync.deletion_attempts import Kind
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
@@ -193,12 +193,12 @@ def test_a_deletion_past_the_ledger_rings_once() -> None:
         Unrecorded(f"e-{name}", Kind.DOMAIN, f"d-{name}", name, "", NOW, "sync", "sync")
         for name in ("dune", "aurora")
     ]
-    (alarm,) = deletion_alarms((), found, at=NOW, is_first=True)
+    (alarm,) = unrecorded_alarms((), found, at=NOW, is_first=True)
     assert alarm.text.startswith("2 deletions not in the ledger, the last: domain aurora by sync/sync at ")
-    (alarm,) = deletion_alarms({"e-dune"}, found, at=NOW, is_first=False)
+    (alarm,) = unrecorded_alarms({"e-dune"}, found, at=NOW, is_first=False)
     assert alarm.rings
     assert alarm.text.startswith("Not in the ledger: domain aurora by sync/sync at ")
-    assert deletion_alarms({"e-dune", "e-aurora"}, found, at=NOW, is_first=False) == []
+    assert unrecorded_alarms({"e-dune", "e-aurora"}, found, at=NOW, is_first=False) == []
 
 
 async def test_the_wall_rings_for_a_deletion_past_the_ledger(told: list[str], rings: list[str]) -> None:
