@@ -103,6 +103,9 @@ def _add_screens(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_readers(commands: argparse._SubParsersAction[Parser]) -> None:
     check = _add(commands, "check", _check, "one comparison: 0 in sync, 1 drift, 2 critical, 3 unknown")
     _format_option(check)
+    relink = _add(commands, "relink", _relink, "stored ids that no domain has any more, and what mends them")
+    relink.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="write CSV and SQL there")
+    _format_option(relink)
     inventory = _add(commands, "inventory", _inventory, "one side as JSON lines")
     inventory.add_argument("side", choices=("desired", "actual"))
     _add_ledger(commands)
@@ -332,6 +335,12 @@ def _apply(arguments: argparse.Namespace) -> int:
     from console.cli.changing import apply
 
     return apply(arguments)
+
+
+def _relink(arguments: argparse.Namespace) -> int:
+    from console.cli.relinking import relink
+
+    return relink(arguments)
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:

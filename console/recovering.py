@@ -41,6 +41,8 @@ class Aftermath:
     """None when it could not be made; then `problem` says why."""
     files: tuple[str, ...] = ()
     """Paths of the identity map; empty when there is nothing in it or it could not be written."""
+    relinks: tuple[str, ...] = ()
+    """Paths of the new ids for the CI database's owner, as CSV and, where the statement is known, SQL."""
     new_ids: Mapping[str, int] = field(default_factory=dict)
     """What has a new id, counted: `domain` → 36."""
     passwords: int = 0
@@ -249,6 +251,9 @@ def conclude(session: ConsoleSession, run: RunState, after: Drift, desired: Desi
         if rows:
             files = write(rows, vault.path.parent, name=f"identity-map-{report.run_id}")
             made = replace(made, files=tuple(map(str, files)), new_ids=summary(rows))
+        if made.proof is not None and made.proof.stale_ids:
+            written = session.write_relinks(made.proof.stale_ids, name=f"relink-{report.run_id}")
+            made = replace(made, relinks=tuple(map(str, written)))
     except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
         return replace(made, problem=str(as_error(error, doing="concluding the rebuild")))
     return made

@@ -87,12 +87,15 @@ def hand_over_page(after: Aftermath, width: int, *, is_drill: bool) -> list[Line
         lines += [[], *_wrapped(text, width, tone="tone--warning")]
     if after.proof is not None and after.proof.stale_ids:
         lines += [[], *_stale_ids(after.proof, width)]
+        for path in after.relinks:
+            lines += _wrapped(path, width, tone="tone--key")
     return lines
 
 
 def _stale_ids(proof: Verification, width: int) -> list[Line]:
     found: Sequence[StaleId] = proof.stale_ids
     lines = _heading(f"Re-link: the CI database stores {counted(len(found), 'id')} of domains that are gone")
+    lines += _wrapped("Its owner has to store the new ones before any sync is switched on.", width)
     name = 24
     room = (width - name - 5) // 2
     for one in found:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.agreeing import Agreement
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sync.ledger import Ledger
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope
     from sync.plan import PlanRules
+    from sync.recovery import StaleId
     from sync.settings import Environment
 
 Progress = Callable[[str, int], None]
@@ -261,6 +263,13 @@ class Session:
             now=self.clock(),
             notes=notes,
         )
+
+    def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> tuple[Path, ...]:
+        """The new ids for the CI database's owner, beside the file of passwords. Raises UsageError."""
+        from sync.relink import write
+
+        folder = self.environment.credential_file.parent
+        return write(stale, self.environment.ci_database, folder, name=name, at=self.clock())
 
     # --- acting -------------------------------------------------------------------------------------------
 

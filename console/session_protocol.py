@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sync.agents import JenkinsReading
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan
+    from sync.recovery import StaleId
 
 Progress = Callable[[str, int], None]
 """Called with what is being read and how many rows of it there are so far; from any thread."""
@@ -142,6 +145,10 @@ class ConsoleSession(Protocol):
     @property
     def vault(self) -> Any:
         """`sync.credentials.CredentialFile`."""
+        ...
+
+    def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> Sequence[Path]:
+        """Write the new ids for the CI database's owner; the files. Blocks; raises AbreastError."""
         ...
 
     def executor(self, *, rebuild: bool = False) -> Any:

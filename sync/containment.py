@@ -6,8 +6,6 @@ Needs CloudStack and a journal, which may be this machine's own; never the CI da
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sync import atomic_file
 from sync.brake import Brake, BrakeState, OnChange, lock_names
 from sync.callers import Caller, find_callers
 from sync.cloudstack import Capabilities, Fence, Reader
@@ -329,11 +328,6 @@ class Containment:
 
 def _write_private(path: Path, text: str) -> None:
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+        atomic_file.replace(path, text)
     except OSError as error:
         raise UsageError(f"The evidence cannot be written to {path}: {error.strerror}.") from None

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sync import atomic_file
 from sync.credentials import Credential, CredentialFile
 from sync.errors import UsageError
 from sync.model import Action, ActionKind, DesiredInventory, Drift, Outcome, Plan
@@ -119,37 +117,13 @@ def write(rows: Sequence[Identity], folder: Path, *, name: str = "identity-map")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in zip(paths, (text.getvalue(), as_json), strict=True):
-            _replace(path, content)
+            atomic_file.replace(path, content)
     except OSError as error:
         raise UsageError(
             f"The identity map cannot be written to {folder}: {error.strerror}.",
             next_step="Name another folder; the ledger has all that is in it.",
         ) from None
     return paths
-
-
-def _replace(path: Path, content: str) -> None:
-    """Put a file in place when all of it is on the disk."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def summary(rows: Iterable[Identity]) -> dict[str, int]:

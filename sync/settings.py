@@ -23,6 +23,7 @@ from sync.errors import ConfigurationError, UsageError
 from sync.jenkins_settings import JenkinsSettings
 from sync.jenkins_settings import read_settings as read_jenkins
 from sync.private_file import read_private, read_text, refuse_others
+from sync.relink_statement import check_statement
 from sync.reversibility import Reversibility
 from sync.secret import Secret, shown_url
 from sync.toml_table import Table, only_one, read_table
@@ -63,6 +64,8 @@ class CiDatabaseSettings:
     """The environment variable that has the password."""
     timeout_seconds: float = 10.0
     """For connecting, and for waiting on a lock."""
+    relink: str = ""
+    """The owner's UPDATE that stores a domain's new id; written out after a rebuild, never run by abreast."""
 
     def password(self) -> Secret | None:
         """The password that does not stand in the URL, read anew each time. Raises ConfigurationError."""
@@ -378,7 +381,7 @@ def _cloudstack(table: Table) -> Callable[[], CloudStackCredentials]:
 
 
 def _ci_database(table: Table, *, mode: int) -> CiDatabaseSettings:
-    table.allow("url", "password_file", "password_variable", "timeout_seconds", "mapping")
+    table.allow("url", "password_file", "password_variable", "timeout_seconds", "mapping", "relink")
     only_one(table, ("password_file", "password_variable"))
     url = table.required_text("url", example="postgresql://abreast@ci-db.example.org/ci")
     if "://" not in url:
@@ -387,6 +390,7 @@ def _ci_database(table: Table, *, mode: int) -> CiDatabaseSettings:
         )
     if _has_password(url):
         refuse_others(table.file, mode, what="the configuration, with a database password in it,")
+    relink = table.text("relink")
     queries = table.table("mapping")
     queries.allow(*mappings.QUERIES)
     try:
@@ -399,6 +403,7 @@ def _ci_database(table: Table, *, mode: int) -> CiDatabaseSettings:
         password_file=table.file_named("password_file") if table.text("password_file") else None,
         password_variable=table.text("password_variable"),
         timeout_seconds=table.number("timeout_seconds", default=10.0, least=0.1, most=600.0),
+        relink=check_statement(relink, where=table.where("relink")) if relink else "",
     )
 
 

@@ -144,6 +144,7 @@ def _conclude(
     proof = verify(before, after, rules=session.rules)
     wanted = _wanted(work, arguments.projects, before=before, after=after)
     rows, files = _hand_over(work, arguments.map, desired, after)
+    relinking = _relink_files(work, arguments.map, proof)
     if arguments.format == "json":
         result_json(
             {
@@ -156,6 +157,7 @@ def _conclude(
                 "losses": plain(proof.losses),
                 "stored_ids_to_relink": plain(proof.stale_ids),
                 "identity_map": [str(path) for path in files],
+                "relink": [str(path) for path in relinking],
                 "new_ids": len(rows),
                 "credentials": str(session.environment.credential_file) if work.done else None,
             }
@@ -164,6 +166,8 @@ def _conclude(
         _print_proof(proof, wanted)
         for path in files:
             result(f"identity map: {path}")
+        for path in relinking:
+            result(f"new ids for the CI database's owner: {path}")
         if work.done:
             result(f"new passwords (mode 0600): {session.environment.credential_file}")
     if work.stop.is_set():
@@ -219,6 +223,17 @@ def _hand_over(
     return rows, write(rows, wanted.parent, name=wanted.stem)
 
 
+def _relink_files(work: Rebuild, wanted: Path | None, proof: Verification) -> tuple[Path, ...]:
+    """The new ids for the CI database's owner, beside the identity map."""
+    from console.cli.relinking import NAME, write_files
+
+    if not proof.stale_ids or proof.unproven:
+        return ()
+    folder = wanted.parent if wanted is not None else work.session.environment.credential_file.parent
+    name = f"{NAME}-{work.done[-1][1].run_id}" if work.done else NAME
+    return write_files(work.session, proof.stale_ids, folder, name=name)
+
+
 def _print_proof(proof: Verification, wanted: frozenset[str]) -> None:
     left, not_chosen = _left(proof, wanted), _not_chosen(proof, wanted)
     if proof.unproven:
@@ -243,7 +258,7 @@ def _print_proof(proof: Verification, wanted: frozenset[str]) -> None:
     if proof.stale_ids:
         result(
             f"re-link: the CI database stores {len(proof.stale_ids)} ids of domains that are gone; "
-            "give its owner the identity map before any synchronisation is switched on"
+            "its owner has to store the new ones before any synchronisation is switched on"
         )
     if proof.disappeared:
         result(f"gone meanwhile, not by abreast: {', '.join(proof.disappeared)}")

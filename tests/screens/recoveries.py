@@ -6,7 +6,7 @@ Aurora is dying, boreal hollow, cirrus, dorado and ember are missing, galaxy is 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +30,11 @@ from sync.model import (
     RunningJob,
     Scope,
 )
+from sync.recovery import StaleId
+from sync.relink import write
 from sync.repairs import repairs
+from sync.secret import Secret
+from sync.settings import CiDatabaseSettings
 from tests.fake_cloudstack import ROOT_ID, FakeCloudStack, Limits
 from tests.screens.runs import until
 from tests.screens.world import FakeSession
@@ -119,6 +123,10 @@ class DamagedSession(FakeSession):
 
     def repairs(self, row: DriftRow) -> Any:
         return repairs(row, rules=self.rules, now=self.clock())
+
+    def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> tuple[Path, ...]:
+        settings = CiDatabaseSettings(Secret("sqlite:///ci.sqlite"))
+        return write(stale, settings, self.vault.path.parent, name=name, at=self.clock())
 
     def executor(self, *, rebuild: bool = False) -> Executor:
         if not self.is_armed:

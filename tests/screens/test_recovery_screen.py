@@ -232,6 +232,12 @@ async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
             "dorado": ("old-dorado", ids["dorado"]),
             "ember": ("old-ember", ids["ember"]),
         }
+        assert [Path(path).name for path in app.aftermath.relinks] == [
+            f"relink-{app.run_state.run_id}.csv",
+            f"relink-{app.run_state.run_id}.sql",
+        ]
+        sql = Path(app.aftermath.relinks[1]).read_text()
+        assert f"SET domain_id = '{ids['cirrus']}' WHERE name = 'cirrus'" in sql
         assert stat.S_IMODE(session.vault.path.stat().st_mode) == 0o600
         assert app.aftermath.passwords == len(session.cloud.passwords) == 13
         await pilot.press("tab", "tab", "tab")

@@ -1,0 +1,141 @@
+"""After a rebuild: the ids that the CI database stores and CloudStack does not have, and what mends them.
+
+A sync that matches domains by stored ids takes every rebuilt domain for one without a project, and deletes
+it. So the new ids go to the CI database's owner, as CSV and as SQL of the owner's own statement; abreast
+never writes there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sync import atomic_file
+from sync.errors import ConfigurationError, UsageError
+from sync.recovery import StaleId
+from sync.relink_statement import REFERENCE
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from sync.model import ActualInventory, DesiredInventory
+    from sync.settings import CiDatabaseSettings
+
+CSV_COLUMNS = ("project", "stored_id", "current_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How the stored ids stand, by two complete readings."""
+
+    alive: int
+    """Projects whose stored id is the id of a domain that CloudStack has now."""
+    dead: tuple[str, ...]
+    """Names of projects whose stored id no domain has: what a sync by ids would not recognise."""
+    without: int
+    """Projects that store none."""
+    unproven: str
+    """Why nothing can be said; empty when both sides were read completely."""
+
+    @property
+    def are_alive(self) -> bool:
+        """Whether every stored id is proven to be alive: what the end of a fence asks for."""
+        return not self.unproven and not self.dead
+
+
+def links(desired: DesiredInventory, actual: ActualInventory) -> Links:
+    """Compare the stored ids with the domains that were read."""
+    sides = (("CI database", desired.coverage), ("CloudStack", actual.coverage))
+    unproven = " ".join(
+        f"{name}: {coverage.state.value}. {coverage.why}".strip()
+        for name, coverage in sides
+        if not coverage.is_complete
+    )
+    there = {domain.id for domain in actual.domains}
+    stored = [project for project in desired.projects.values() if project.domain_id]
+    dead = tuple(sorted(project.name for project in stored if project.domain_id not in there))
+    return Links(
+        alive=len(stored) - len(dead),
+        dead=dead,
+        without=len(desired.projects) - len(stored),
+        unproven=unproven,
+    )
+
+
+def as_csv(stale: Iterable[StaleId]) -> str:
+    """One line a project: its name, the id that is stored, the id that it has now."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows((one.project, one.stored, one.current) for one in stale)
+    return text.getvalue()
+
+
+def as_sql(stale: Sequence[StaleId], statement: str, dialect: Dialect, *, title: str) -> str:
+    """The owner's UPDATE once for each id, in one transaction, with values quoted as the dialect does.
+
+    Each changes its row only while the old id still stands in it, so running it twice changes nothing more.
+    """
+    from sqlalchemy import String, bindparam, text
+
+    wanted = text(statement.rstrip().rstrip(";")).bindparams(
+        *(bindparam(name, type_=String()) for name in ("project", "stored", "current"))
+    )
+    lines = [f"-- {title}: {len(stale)} rows", "BEGIN;"]
+    for one in stale:
+        bound = wanted.bindparams(project=one.project, stored=one.stored, current=one.current)
+        compiled = bound.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        lines.append(f"{_unescaped(str(compiled), dialect)};")
+    return "\n".join([*lines, "COMMIT;", ""])
+
+
+def write(
+    stale: Sequence[StaleId], settings: CiDatabaseSettings, folder: Path, *, name: str, at: datetime
+) -> tuple[Path, ...]:
+    """Write `NAME.csv` and, where the statement is known, `NAME.sql`.
+
+    Raises UsageError where the folder cannot take them, ConfigurationError for an unknown kind of database.
+    """
+    contents = {f"{name}.csv": as_csv(stale)}
+    statement = statement_of(settings)
+    if statement:
+        title = f"Domain ids after a rebuild, read by abreast at {at:%Y-%m-%d %H:%M} UTC"
+        contents[f"{name}.sql"] = as_sql(stale, statement, dialect_of(settings), title=title)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            atomic_file.replace(folder / file, content)
+    except OSError as error:
+        raise UsageError(
+            f"The new ids cannot be written to {folder}: {error.strerror}.", next_step="Name another folder."
+        ) from None
+    return tuple(folder / file for file in contents)
+
+
+def statement_of(settings: CiDatabaseSettings) -> str:
+    """The configured UPDATE, the reference schema's where no mapping is configured, else empty."""
+    return settings.relink or (REFERENCE if settings.mapping.is_default else "")
+
+
+def dialect_of(settings: CiDatabaseSettings) -> Dialect:
+    """How the CI database's server quotes. Raises ConfigurationError for an unknown kind of database."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return make_url(settings.url.reveal()).get_dialect()()
+    except (SQLAlchemyError, ImportError):
+        raise ConfigurationError(
+            "The CI database's URL names no kind of database that SQL can be written for.",
+            next_step="Use the CSV file.",
+        ) from None
+
+
+def _unescaped(sql: str, dialect: Dialect) -> str:
+    """As it is run by hand: not by a driver, whose own marks (`%s`) ask for doubled percent signs."""
+    return sql.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else sql
