@@ -108,6 +108,12 @@ def _add_readers(commands: argparse._SubParsersAction[Parser]) -> None:
     _format_option(relink)
     inventory = _add(commands, "inventory", _inventory, "one side as JSON lines")
     inventory.add_argument("side", choices=("desired", "actual"))
+    capture = _add(commands, "capture", _capture, "both sides into a file: to replay, compare, rehearse on")
+    capture.add_argument("file", metavar="FILE", type=Path, help="where to; must not be there yet")
+    capture.add_argument(
+        "--at", metavar="T", help="what was captured by itself then: 12h, 3d, 2026-07-28T03:12 (UTC)"
+    )
+    _format_option(capture)
     _add_ledger(commands)
 
 
@@ -269,6 +275,12 @@ def _inventory(arguments: argparse.Namespace) -> int:
     from console.cli.reading import inventory
 
     return inventory(arguments)
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from console.cli.capturing import capture
+
+    return capture(arguments)
 
 
 def _ledger_show(arguments: argparse.Namespace) -> int:

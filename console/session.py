@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.agreeing import Agreement
+from console.capturing import Captures
 from console.deletions import Deletions
 from console.recognition import Other, Recogniser
 from sync.errors import GuardError, UsageError
@@ -83,6 +84,7 @@ class Session:
         self.deletions = Deletions(
             environment.parent, reader=lambda: self.reader, ledger=lambda: self.ledger, clock=clock
         )
+        self.captures = Captures(environment, clock=clock)
 
     # --- arming -------------------------------------------------------------------------------------------
 
@@ -312,6 +314,7 @@ class Session:
             if self._ledger is not None:
                 self._ledger.close()
             self._ledger = self._reader = self._writer = self._ci_database = None
+        self.captures.close()
 
 
 def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:

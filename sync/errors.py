@@ -18,6 +18,7 @@ AbreastError
 ├── GuardError                    a guard refused                                                  1
 │   ├── StaleError                a precondition no longer holds, or a plan expired
 │   └── LeaseHeldError            another execution is running
+├── CaptureError                  captures cannot be written or read, or do not verify             3
 ├── LedgerError                   the record cannot be written or does not verify                  3
 └── StoppedError                  the operator stopped it                                        130
 """
@@ -118,6 +119,10 @@ class StaleError(GuardError):
 
 class LeaseHeldError(GuardError):
     pass
+
+
+class CaptureError(AbreastError):
+    exit_code = EXIT_UNKNOWN
 
 
 class LedgerError(AbreastError):

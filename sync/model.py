@@ -243,6 +243,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Nic:
+    """A VM's place in a network."""
+
+    network_id: str
+    network: str = ""
+    """The network's name."""
+    address: str = ""
+    mac: str = ""
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualMachine:
     id: str
     name: str
@@ -256,6 +268,9 @@ class VirtualMachine:
     delete_protected: bool | None = None
     """None where the server does not say."""
     created: str = ""
+    nics: tuple[Nic, ...] = ()
+    details: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What it takes to find it below CloudStack, and to make it again: internal name, offering, template …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +343,15 @@ class NetworkRule:
 
     def name_for(self, project: str) -> str:
         return self.name.replace("{project}", project)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a domain had in it when it last had anything, by a capture."""
+
+    vms: int
+    templates: int
+    at: datetime
 
 
 # --- drift --------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def read_private(path: Path, *, what: str) -> str:
 
 def refuse_others(path: Path, mode: int, *, what: str) -> None:
     """Raises ConfigurationError when `mode` lets others than the owner read or write `path`."""
-    if os.name == "posix" and mode & _OTHERS:
+    if has_others(mode):
         raise ConfigurationError(
             f"{path}: {what} can be read or changed by others (mode {stat.S_IMODE(mode):04o}).",
             next_step=f"Run: chmod 600 {path}",
@@ -45,3 +45,8 @@ def read_text(path: Path, *, what: str) -> tuple[str, int]:
             f"{path}: {what} cannot be read: {error.strerror or type(error).__name__}.",
             next_step="Check the path and whose file it is.",
         ) from None
+
+
+def has_others(mode: int) -> bool:
+    """Whether `mode` lets others than the owner read or write."""
+    return os.name == "posix" and bool(mode & _OTHERS)

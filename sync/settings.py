@@ -18,6 +18,7 @@ from platformdirs import user_config_path, user_data_path
 
 from sync import mapping as mappings
 from sync.approval_rules import DEFAULT_REQUIRED, MOST, ApprovalRules
+from sync.capture_rules import CaptureRules
 from sync.cloudstack_ini import Credentials, read_environment, read_section
 from sync.errors import ConfigurationError, UsageError
 from sync.jenkins_settings import JenkinsSettings
@@ -138,6 +139,9 @@ class Environment:
     """The CI database's role of the first member → name of the CloudStack role of the account; else User."""
     network: NetworkRule | None = None
     refresh: Refresh = Refresh()
+    capture: CaptureRules = field(default_factory=CaptureRules)
+    captures: Path | None = None
+    """The file of the automatic captures; None where there are none."""
     execution: ExecutionLimits = ExecutionLimits()
     jenkins: JenkinsSettings | None = None
     """Where each project's Jenkins is; None where it is not asked."""
@@ -172,6 +176,7 @@ class Environment:
             "mapping": ", ".join(self.ci_database.mapping.queries) or "reference schema",
             "ledger": shown_url(self.ledger),
             "new passwords": str(self.credential_file),
+            "captures": str(self.captures) if self.captures and self.capture.is_on else "none",
             "approvals": _approvals_shown(self.approvals),
         }
         if self.cloudstack_database is not None:
@@ -285,6 +290,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "roles",
         "network",
         "refresh",
+        "capture",
         "execution",
         "jenkins",
         "approvals",
@@ -304,6 +310,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     roles = table.table("roles").texts()
     network = _network(table)
     refresh = _refresh(table.table("refresh"))
+    capture, captures = _capture(table.table("capture"))
     execution = _execution(table.table("execution"))
     approvals = _approvals(table.table("approvals"))
     jenkins = read_jenkins(table.table("jenkins"))
@@ -324,6 +331,8 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             roles=MappingProxyType(roles),
             network=network,
             refresh=refresh,
+            capture=capture,
+            captures=captures or folder / f"{name}-captures.sqlite",
             execution=execution,
             jenkins=jenkins,
             approvals=approvals,
@@ -461,6 +470,20 @@ def _refresh(table: Table) -> Refresh:
         table.number("ci_database_seconds", default=standard.ci_database_seconds, least=1, most=3600),
         table.whole("limits_every", default=standard.limits_every, least=1, most=1000),
     )
+
+
+def _capture(table: Table) -> tuple[CaptureRules, Path | None]:
+    """The rules of automatic captures, and the file that is named for them."""
+    table.allow("automatic", "interval_seconds", "thin", "file")
+    standard = CaptureRules()
+    rules = CaptureRules(
+        is_on=table.truth("automatic", default=True),
+        interval_seconds=table.number(
+            "interval_seconds", default=standard.interval_seconds, least=0, most=86_400
+        ),
+        thinning=standard.thinning if table.truth("thin", default=True) else None,
+    )
+    return rules, table.file_named("file") if table.text("file") else None
 
 
 def _execution(table: Table) -> ExecutionLimits:

@@ -57,6 +57,12 @@ class Table:
             self.fail(key, f"must be a number of at least {least:g}{upper}, without quotes")
         return float(value)
 
+    def truth(self, key: str, *, default: bool) -> bool:
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(key, "must be true or false, without quotes")
+        return value
+
     def whole(self, key: str, *, default: int, least: int, most: int) -> int:
         value = self.values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:

@@ -21,14 +21,18 @@ import pytest
 
 from console.__main__ import build_parser, main
 from console.cli import output
+from sync.capture import head_of, parts_of
+from sync.capture_codec import as_text, encode
+from sync.capture_file import read_file
+from sync.capture_store import CaptureStore
 from sync.sandbox.process import SandboxProcess
 from sync.sandbox.worlds import blueprint_for, write_database
 from tests.cli import NETWORK, ROOT, Access, Configured, configure
 from tests.executions import execution
 
 COMMANDS = (
-    "watch", "recover", "drill", "sandbox", "check", "inventory", "ledger", "plan", "review", "apply",
-    "rebuild",
+    "watch", "recover", "drill", "sandbox", "check", "inventory", "capture", "ledger", "plan", "review",
+    "apply", "rebuild",
 )  # fmt: skip
 PATIENCE = 60.0
 pytestmark = pytest.mark.xdist_group("cli")
@@ -102,7 +106,8 @@ def test_every_command_has_help_and_takes_the_common_options_on_either_side(
     said = capsys.readouterr().out
     assert "--environment NAME" in said
     assert "--config FILE" in said
-    needed = {"inventory": ["actual"], "ledger": ["show"], "review": ["f"], "apply": ["f"]}.get(command, [])
+    required = {"inventory": "actual", "ledger": "show", "capture": "f", "review": "f", "apply": "f"}
+    needed = [required[command]] if command in required else []
     for arguments in (
         ["--environment", "e", "--config", "f", command, *needed],
         [command, *needed, "--environment", "e", "--config", "f"],
@@ -206,6 +211,60 @@ def test_both_inventories_are_json_lines(run: Run) -> None:
     kinds = {one["kind"] for one in actual}
     assert kinds >= {"inventory", "domain", "account", "vm", "volume", "snapshot", "template", "network"}
     assert "ROOT/ci/dune" in {one.get("path") for one in actual}
+
+
+def test_a_capture_has_both_sides_and_no_secret(run: Run, tmp_path: Path, lab: Lab) -> None:
+    file = tmp_path / "lab.capture"
+    ran = run("capture", str(file))
+    assert (ran.code, ran.error) == (0, "")
+    assert re.match(r"lab at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 40 projects, 4\d domains, ", ran.out)
+    assert "CloudStack: complete" in ran.out and str(file) in ran.out
+    found = read_file(file)
+    assert found.environment == "lab"
+    assert len(found.desired.projects) == 40
+    disk = next(one for one in found.actual.volumes if one.details["type"] == "ROOT")
+    assert disk.size and disk.details["storage"] and disk.details["path"] and disk.details["virtualmachineid"]
+    vm = next(one for one in found.actual.vms if one.state == "Running")
+    assert vm.details.keys() >= {"instancename", "serviceofferingname", "templateid", "hostname"}
+    assert vm.nics[0].address in vm.addresses and vm.nics[0].network_id
+    assert_without_secrets(file, lab)
+    again = run("capture", str(file))
+    assert (again.code, again.out) == (64, "")
+    assert "never written over" in again.error
+
+
+def assert_without_secrets(file: Path, lab: Lab) -> None:
+    """Nothing of the keys, passwords and tokens that the sandbox knows, nor a field named like one."""
+    ready = lab.sandbox.ready
+    with CaptureStore(file, read_only=True) as store:
+        capture = store.read(store.at().id)
+    written = as_text(head_of(capture)) + b"".join(
+        as_text(encode(type(part), part)) for part in parts_of(capture).values()
+    )
+    for secret in (ready.key, ready.secret, ready.token):
+        assert secret.encode() not in written
+        assert secret.encode() not in file.read_bytes()
+    names = set(re.findall(rb'"([A-Za-z_]+)":', written))
+    assert b"instancename" in names, "the fields' names were found"
+    forbidden = re.compile(rb"password|secret|api_?key|token|private|userdata", re.IGNORECASE)
+    assert [name for name in names if forbidden.search(name)] == []
+
+
+def test_a_partial_reading_is_captured_as_partial(run: Run, tmp_path: Path, lab: Lab) -> None:
+    lab.sandbox.control.add_fault("wrong_count", command="listSnapshots", count=20)
+    try:
+        ran = run("capture", str(tmp_path / "lab.capture"), "--format", "json")
+    finally:
+        lab.sandbox.control.clear_faults()
+    assert ran.code == 3
+    assert "captured in part" in ran.error
+    said = json.loads(ran.out)
+    assert said["desired"]["state"] == "complete"
+    assert said["actual"]["state"] == "partial"
+    found = read_file(tmp_path / "lab.capture")
+    assert found.actual.coverage.state.value == "partial"
+    assert "listSnapshots" in found.actual.coverage.why
+    assert found.actual.vms
 
 
 # --- planning and applying ----------------------------------------------------------------------------------

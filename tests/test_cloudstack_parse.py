@@ -122,3 +122,27 @@ def test_the_path_of_a_domain_is_the_listed_one_then_the_rows_then_the_remembere
     assert paths.of({"domainid": "4", "domain": "dying"}) == "ROOT/ci/dying"
     assert paths.of({"domainid": "5"}) == "ROOT/ci/5"
     assert paths.assumed == 2
+
+
+@pytest.mark.parametrize("release", ["4.23", "4.18"])
+def test_what_the_storage_team_needs_is_kept_of_every_recorded_disk_and_vm(release: str) -> None:
+    volumes = [parse.owned(row, "ROOT/ci", parse.VOLUME) for row in rows(release, "listVolumes", "volume")]
+    assert volumes
+    for volume in volumes:
+        assert volume.size
+        assert volume.details.keys() >= {"type", "storage", "storageid", "path", "virtualmachineid"}
+    vms = [parse.machine(row, "ROOT/ci") for row in rows(release, "listVirtualMachines", "virtualmachine")]
+    assert all(vm.details["instancename"].startswith("i-") for vm in vms)
+    whole = [vm for vm in vms if vm.nics]
+    assert whole
+    for vm in whole:
+        assert vm.details.keys() >= {"serviceofferingname", "serviceofferingid", "templatename", "templateid"}
+        assert vm.addresses == tuple(nic.address for nic in vm.nics)
+        assert vm.nics[0].network_id and vm.nics[0].network
+
+
+def test_passwords_in_a_vms_details_and_in_urls_are_not_kept() -> None:
+    row = {"id": "1", "name": "web", "details": {"Encrypted.Password": "hush"}, "password": "hush"}
+    assert "hush" not in repr(parse.machine(row, "ROOT/ci"))
+    row = {"id": "1", "name": "golden", "url": "https://me:hush@repo.example.org/a.qcow2?token=hush"}
+    assert parse.owned(row, "ROOT/ci", parse.TEMPLATE).details["url"] == "https://repo.example.org/a.qcow2"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync.approval_rules import ApprovalRules
+from sync.capture_rules import CaptureRules
 from sync.errors import EXIT_CONFIGURATION, ConfigurationError, MappingError, UsageError
 from sync.model import NetworkRule, Reversibility
 from sync.secret import HIDDEN, Secret, shown_url, without_secrets
@@ -227,6 +228,21 @@ def test_an_environment_can_be_made_without_a_file(tmp_path: Path) -> None:
     assert environment.summary()["title"] == "DRILL"
 
 
+def test_how_captures_are_taken(write: Write) -> None:
+    written = BASE.replace(
+        "interval_seconds = 30", 'automatic = false\ninterval_seconds = 30\nthin = false\nfile = "c.sqlite"'
+    )
+    path = write(written)
+    environment = load(path).environment("lab")
+    assert environment.capture == CaptureRules(is_on=False, interval_seconds=30, thinning=None)
+    assert environment.captures == path.parent / "c.sqlite"
+    assert environment.summary()["captures"] == "none"
+    standard = load(write(BASE.replace("[environments.lab.capture]\ninterval_seconds = 30\n", "")))
+    assert standard.environment("lab").capture == CaptureRules()
+    captures = standard.environment("lab").captures
+    assert captures is not None and captures.name == "lab-captures.sqlite"
+
+
 # --- what is wrong ------------------------------------------------------------------------------------------
 
 BASE = """default = "lab"
@@ -245,6 +261,8 @@ offering = "isolated"
 zone = "zone-1"
 [environments.lab.refresh]
 inventory_seconds = 10
+[environments.lab.capture]
+interval_seconds = 30
 [environments.lab.execution]
 concurrency = 4
 """
@@ -295,6 +313,8 @@ concurrency = 4
         ("= 10", "= nan", "environments.lab.refresh.inventory_seconds must be a number of at least 1"),
         ("= 10", "= true", "environments.lab.refresh.inventory_seconds must be a number of at least 1"),
         ("= 4", "= 1.5", "environments.lab.execution.concurrency must be a whole number from 1 to 32"),
+        ("= 30", "= -1", "environments.lab.capture.interval_seconds must be a number of at least 0"),
+        ("interval_seconds = 30", 'thin = "no"', "environments.lab.capture.thin must be true or false"),
         ("= 4", "= 0", "environments.lab.execution.concurrency must be a whole number from 1 to 32"),
         (
             'offering = "isolated"\n',

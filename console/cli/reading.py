@@ -33,7 +33,7 @@ def refuse_unread(drift: Drift, consequence: str) -> None:
     """Raise IncompleteError when a side was not read completely: what was not seen is not absent."""
     for name, coverage in (("The CI database", drift.desired), ("CloudStack", drift.actual)):
         if not coverage.is_complete:
-            raise IncompleteError(f"{name} is {_coverage_words(coverage)} {consequence}")
+            raise IncompleteError(f"{name} is {coverage_words(coverage)} {consequence}")
 
 
 def verdict(drift: Drift) -> tuple[int, str]:
@@ -93,7 +93,7 @@ def check(arguments: argparse.Namespace) -> int:
         result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
         result(session.headline(drift).text)
         for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
-            result(f"{name}: {_coverage_words(coverage)}")
+            result(f"{name}: {coverage_words(coverage)}")
         if session.recogniser.last is not None:
             result(f"server: {session.recogniser.last.words}")
         rows = [
@@ -128,7 +128,7 @@ def deletion_lines(drift: Drift, environment: str) -> Iterator[str]:
         yield f"Whether something was deleted past the ledger is not known: {told.problem}"
 
 
-def _coverage_words(coverage: Coverage) -> str:
+def coverage_words(coverage: Coverage) -> str:
     return coverage.state.value + (f", {coverage.why}" if coverage.why else "")
 
 
@@ -140,7 +140,7 @@ def inventory(arguments: argparse.Namespace) -> int:
         for line in _lines(arguments.side, reading):
             result_json(line, indent=None)
         if not reading.coverage.is_complete:
-            say(f"abreast: this side is {_coverage_words(reading.coverage)}")
+            say(f"abreast: this side is {coverage_words(reading.coverage)}")
             return EXIT_UNKNOWN
         return EXIT_DONE
 

@@ -42,7 +42,9 @@ class Owned:
     details: str = ""
 
 
-MACHINES = Owned(Query("listVirtualMachines", "virtualmachine", _LISTALL), hidden="displayvm", details="min")
+MACHINES = Owned(
+    Query("listVirtualMachines", "virtualmachine", _LISTALL), hidden="displayvm", details="nics,servoff,tmpl"
+)
 OTHERS = {
     "volumes": (Owned(Query("listVolumes", "volume", _LISTALL), hidden="displayvolume"), parse.VOLUME),
     "snapshots": (Owned(Query("listSnapshots", "snapshot", _LISTALL, identity=_PLACES)), parse.SNAPSHOT),

@@ -11,6 +11,7 @@ from sync.model import (
     Account,
     Domain,
     JsonObject,
+    Nic,
     OwnedResource,
     RunningJob,
     Scope,
@@ -18,6 +19,7 @@ from sync.model import (
     VirtualMachine,
     project_key,
 )
+from sync.secret import shown_url
 
 _LIMIT_FIELDS = tuple((name, f"{name}limit") for name in RESOURCE_TYPES)
 _NO_USERS: tuple[User, ...] = ()
@@ -109,9 +111,20 @@ def account(row: JsonObject, users: tuple[User, ...] = _NO_USERS) -> Account:
     )
 
 
+_MACHINE_DETAILS = (
+    *("instancename", "displayname", "hypervisor", "hostname", "zonename", "zoneid"),
+    *("serviceofferingname", "serviceofferingid", "cpunumber", "cpuspeed", "memory"),
+    *("templatename", "templateid", "osdisplayname", "keypairs", "keypair", "userid", "username"),
+)
+
+
 def machine(row: JsonObject, path: str) -> VirtualMachine:
-    """`path` is that of the VM's domain: rows before 4.19 or so do not have it."""
+    """`path` is that of the VM's domain: rows before 4.19 or so do not have it.
+
+    The row's own `details` are left out: a VM's initial password may stand in them.
+    """
     protected = row.get("deleteprotection")
+    nics = tuple(_nic(nic) for nic in row.get("nic") or ())
     return VirtualMachine(
         id=_text(row, "id"),
         name=_text(row, "name"),
@@ -120,10 +133,30 @@ def machine(row: JsonObject, path: str) -> VirtualMachine:
         domain_path=path,
         account=_text_or_none(row, "account"),
         project=_text_or_none(row, "project"),
-        addresses=tuple(str(nic["ipaddress"]) for nic in row.get("nic") or () if nic.get("ipaddress")),
+        addresses=tuple(nic.address for nic in nics if nic.address),
         delete_protected=protected if isinstance(protected, bool) else None,
         created=_text(row, "created"),
+        nics=nics,
+        details=_details(row, _MACHINE_DETAILS),
     )
+
+
+def _nic(row: JsonObject) -> Nic:
+    return Nic(
+        network_id=_text(row, "networkid"),
+        network=_text(row, "networkname"),
+        address=_text(row, "ipaddress"),
+        mac=_text(row, "macaddress"),
+        is_default=row.get("isdefault") is True,
+    )
+
+
+def _details(row: JsonObject, names: Iterable[str]) -> dict[str, str]:
+    """The named fields that the row has, as text. Of a URL, user, password and options are cut out."""
+    found = {name: _text(row, name) for name in names if row.get(name)}
+    if "url" in found:
+        found["url"] = shown_url(found["url"])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +169,40 @@ class Shape:
 
 
 VOLUME = Shape(
-    size=("size",), details=("type", "vmname", "virtualmachineid", "storage", "storageid", "path", "zonename")
+    size=("size",),
+    details=(
+        *("type", "deviceid", "vmname", "virtualmachineid", "zonename"),
+        *("storage", "storageid", "path", "chaininfo", "clustername", "storagetype", "physicalsize"),
+        *("diskofferingname", "diskofferingid", "templateid"),
+    ),
 )
+"""With pool, path and chain, the storage team finds a disk that CloudStack has forgotten."""
 SNAPSHOT = Shape(
-    size=("virtualsize", "physicalsize"), details=("volumename", "volumeid", "intervaltype", "zonename")
+    size=("virtualsize", "physicalsize"),
+    details=(
+        *("volumename", "volumeid", "volumetype", "intervaltype", "zonename"),
+        *("datastorename", "physicalsize"),
+    ),
 )
 TEMPLATE = Shape(
-    state="status", size=("size",), details=("templatetype", "ostypename", "hypervisor", "format", "zonename")
+    state="status",
+    size=("size",),
+    details=(
+        *("templatetype", "ostypename", "ostypeid", "hypervisor", "format", "zonename", "url", "checksum"),
+        *("displaytext", "ispublic", "isextractable", "isfeatured", "requireshvm", "sourcetemplateid"),
+    ),
 )
-ISO = Shape(state="status", size=("size",), details=("ostypename", "zonename"))
-NETWORK = Shape(details=("type", "cidr", "networkofferingname", "zonename"))
+ISO = Shape(
+    state="status",
+    size=("size",),
+    details=("ostypename", "ostypeid", "zonename", "url", "checksum", "displaytext", "ispublic", "bootable"),
+)
+NETWORK = Shape(
+    details=(
+        *("type", "cidr", "gateway", "netmask", "vlan", "networkdomain", "displaytext"),
+        *("networkofferingname", "networkofferingid", "zonename"),
+    )
+)
 PROJECT = Shape(details=("displaytext", "projectaccountname"))
 
 
@@ -164,7 +221,7 @@ def owned(row: JsonObject, path: str, shape: Shape) -> OwnedResource:
         project=_text_or_none(row, "project"),
         size=_size(row, shape.size),
         created=_text(row, "created"),
-        details={name: _text(row, name) for name in shape.details if row.get(name)},
+        details=_details(row, shape.details),
     )
 
 

@@ -1,0 +1,549 @@
+"""Captures in a SQLite file: those of an environment over time, or a single one to take along.
+
+An object is written once for as long as it stays the same, with the captures between which it was so: an
+instant is read by one query, and what is let go takes with it only what no other capture shows. Every capture
+has a digest over all that is in it, which is compared whenever it is read. The file is its owner's alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from sync.capture import Capture, PartKey, from_parts, head_of, parts_of, type_of
+from sync.capture_codec import CodecError, as_text, decode, encode
+from sync.capture_rules import Thinning
+from sync.capture_schedule import let_go
+from sync.errors import CaptureError
+from sync.model import Contents, CoverageState
+from sync.private_file import has_others
+
+APPLICATION_ID = 0x61627263
+"""`abrc`, by which the file is known."""
+FORMAT = 1
+"""Of the file. A file of another format is refused, never guessed at."""
+_MAGIC = b"SQLite format 3\0"
+_APPLICATION_AT = 68
+"""Where SQLite's header has the application's id."""
+_DICTIONARY_SIZE = 4096
+_BUSY_SECONDS = 15.0
+_LOG_SIZE = 4 << 20
+"""Bytes to which the log beside the file is cut back after a large capture."""
+_Pack = Callable[[bytes], bytes]
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE captures (
+    id INTEGER PRIMARY KEY,
+    taken_at TEXT NOT NULL,
+    desired TEXT NOT NULL,
+    actual TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    changed INTEGER NOT NULL,
+    head BLOB NOT NULL,
+    digest TEXT NOT NULL
+);
+CREATE TABLE versions (
+    list TEXT NOT NULL,
+    key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    until INTEGER,
+    owner TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (list, key, number, first)
+) WITHOUT ROWID;
+CREATE INDEX ended ON versions (until) WHERE until IS NOT NULL;
+CREATE INDEX by_key ON versions (key);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureEntry:
+    """One capture of a store, without what is in it."""
+
+    id: int
+    taken_at: datetime
+    desired: CoverageState
+    actual: CoverageState
+    counts: Mapping[str, int]
+    """Name of the list (`actual.vms`) → objects in it; only those that have any."""
+    changed: int
+    """Objects that appeared, went or changed since the capture before."""
+    digest: str
+
+    @property
+    def is_complete(self) -> bool:
+        return CoverageState.COMPLETE is self.desired is self.actual
+
+
+def is_capture(path: Path) -> bool:
+    """Whether the file says of itself that it has captures. Raises OSError."""
+    with path.open("rb") as file:
+        header = file.read(_APPLICATION_AT + 4)
+    return header.startswith(_MAGIC) and header[_APPLICATION_AT:] == APPLICATION_ID.to_bytes(4, "big")
+
+
+class CaptureStore:
+    """The captures in one file. Threads may share it; several processes may write to the same one."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Opens the file, and makes it where it is to be written. Raises CaptureError."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._state: _State | None = None
+        """What the newest capture has in it, as far as this process knows."""
+        with self._guarded("opened"):
+            self._connection = _connect(path, read_only=read_only)
+            try:
+                self._prepare(read_only=read_only)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        with self._lock:
+            self._connection.close()
+            self._state = None
+
+    def _prepare(self, *, read_only: bool) -> None:
+        application = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables and not application and not read_only:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+            self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        elif application != APPLICATION_ID:
+            raise CaptureError(
+                f"{self.path} is no file of captures.", next_step="`abreast capture FILE` writes one."
+            )
+        elif version != FORMAT:
+            raise CaptureError(
+                f"{self.path} has captures of format {version}, this abreast reads {FORMAT}.",
+                next_step="Use the abreast that wrote it, or a newer one.",
+            )
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(f"PRAGMA journal_size_limit = {_LOG_SIZE}")
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def add(self, capture: Capture, *, thinning: Thinning | None = None) -> CaptureEntry | None:
+        """Writes a capture, and lets older ones go; None where the store has a newer one, by whomever.
+
+        Raises CaptureError; nothing of the capture is written then.
+        """
+        with self._lock, self._guarded("written"), self._transaction():
+            newest = self._newest()
+            if newest is not None and newest[1] >= capture.taken_at:
+                return None
+            self._remember_dictionaries(capture)
+            before = self._state_of(newest[0] if newest is not None else 0)
+            id = before.id + 1
+            after, changed = self._write_parts(before, parts_of(capture), id)
+            entry = self._write_entry(capture, after, changed=changed, id=id)
+            if thinning is not None:
+                self._drop(let_go(self._times(), capture.taken_at, thinning))
+        self._state = after
+        return entry
+
+    def _write_parts(self, before: _State, parts: dict[PartKey, object], id: int) -> tuple[_State, int]:
+        ended, begun, total = [], [], before.total
+        held = before.parts
+        for key, row in held.items():
+            if key not in parts:
+                ended.append(key)
+                total -= _digest(key, _content(key, row))
+        for key, row in parts.items():
+            earlier = held.get(key)
+            if earlier is row or earlier == row:
+                continue
+            if earlier is not None:
+                ended.append(key)
+                total -= _digest(key, _content(key, earlier))
+            content = _content(key, row)
+            total += _digest(key, content)
+            begun.append((key, row, content))
+        self._connection.executemany(
+            f"UPDATE versions SET until = {id} WHERE list = ? AND key = ? AND number = ? AND until IS NULL",  # noqa: S608 - a number of our own
+            [(name, _safe(key), number) for name, key, number in ended],
+        )
+        pack = self._packer("parts")
+        self._connection.executemany(
+            "INSERT INTO versions VALUES (?, ?, ?, ?, NULL, ?, ?)",
+            [
+                (name, _safe(key), number, id, _safe(getattr(row, "domain_id", "")), pack(content))
+                for (name, key, number), row, content in begun
+            ],
+        )
+        changed = len(begun) + sum(key not in parts for key in ended)
+        return _State(id, parts, total % _MODULUS), changed
+
+    def _write_entry(self, capture: Capture, state: _State, *, changed: int, id: int) -> CaptureEntry:
+        head = as_text(head_of(capture))
+        counts: dict[str, int] = {}
+        for name, _, _ in state.parts:
+            counts[name] = counts.get(name, 0) + 1
+        entry = CaptureEntry(
+            id=id,
+            taken_at=capture.taken_at,
+            desired=capture.desired.coverage.state,
+            actual=capture.actual.coverage.state,
+            counts=counts,
+            changed=changed,
+            digest=_sealed(head, state.total),
+        )
+        self._connection.execute(
+            "INSERT INTO captures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                id,
+                _stamp(capture.taken_at),
+                entry.desired.value,
+                entry.actual.value,
+                json.dumps(counts),
+                changed,
+                self._packer("head")(head),
+                entry.digest,
+            ),
+        )
+        return entry
+
+    def _drop(self, ids: Iterable[int]) -> None:
+        gone = [(id,) for id in ids]
+        if not gone:
+            return
+        self._connection.executemany("DELETE FROM captures WHERE id = ?", gone)
+        self._connection.execute(
+            "DELETE FROM versions WHERE until IS NOT NULL AND NOT EXISTS "
+            "(SELECT 1 FROM captures WHERE id >= versions.first AND id < versions.until)"
+        )
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def entries(self) -> tuple[CaptureEntry, ...]:
+        """Every capture there is, the oldest first. Raises CaptureError."""
+        query = "SELECT id, taken_at, desired, actual, counts, changed, digest FROM captures ORDER BY id"
+        with self._lock, self._guarded("read"):
+            return tuple(
+                CaptureEntry(
+                    id=id,
+                    taken_at=datetime.fromisoformat(taken_at),
+                    desired=CoverageState(desired),
+                    actual=CoverageState(actual),
+                    counts=json.loads(counts),
+                    changed=changed,
+                    digest=digest,
+                )
+                for id, taken_at, desired, actual, counts, changed, digest in self._connection.execute(query)
+            )
+
+    def at(self, moment: datetime | None = None) -> CaptureEntry:
+        """The newest capture that was taken at that moment or before; without one, the newest of all.
+
+        Raises CaptureError where there is none.
+        """
+        found = [one for one in self.entries() if moment is None or one.taken_at <= moment]
+        if not found:
+            when = "" if moment is None else f" of {moment:%Y-%m-%d %H:%M:%S} UTC or before"
+            raise CaptureError(
+                f"{self.path} has no capture{when}.", next_step="`abreast capture FILE` takes one now."
+            )
+        return found[-1]
+
+    def read(self, id: int) -> Capture:
+        """What was captured. Raises CaptureError where it is not there, or is not what was written."""
+        with self._lock, self._guarded("read"):
+            row = self._connection.execute("SELECT head, digest FROM captures WHERE id = ?", (id,)).fetchone()
+            if row is None:
+                raise CaptureError(f"{self.path} has no capture {id} any more.", next_step="Choose another.")
+            head = self._unpacker("head")(row[0])
+            state = self._read_state(id)
+            if _sealed(head, state.total) != row[1]:
+                raise self._damaged(f"capture {id} is not what was written")
+            return from_parts(json.loads(head), state.parts)
+
+    def verify(self) -> tuple[str, ...]:
+        """What is wrong with the file and with each capture in it; nothing when it is sound."""
+        problems: list[str] = []
+        try:
+            problems += self.check()
+            for entry in self.entries():
+                self.read(entry.id)
+        except CaptureError as error:
+            problems.append(error.what)
+        return tuple(problems)
+
+    def check(self) -> tuple[str, ...]:
+        """What SQLite finds wrong with the file; nothing when it is sound. Raises CaptureError."""
+        with self._lock, self._guarded("read"):
+            found = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+        return tuple(one for one in found if one != "ok")
+
+    def last_captured(self, ids: Iterable[str]) -> dict[str, datetime]:
+        """When each of these objects of CloudStack was last in a capture; without those that never were.
+
+        Raises CaptureError.
+        """
+        with self._lock, self._guarded("read"):
+            newest = self._newest()
+            if newest is None:
+                return {}
+            present = set(_ids_of(self._state_of(newest[0]).parts))
+            times = dict(self._times())
+            found: dict[str, datetime] = {}
+            for id in ids:
+                if id in present:
+                    found[id] = newest[1]
+                    continue
+                rows = self._connection.execute(
+                    "SELECT first, until FROM versions WHERE key = ? AND list LIKE 'actual.%'", (_safe(id),)
+                ).fetchall()
+                seen = [last for first, until in rows if (last := _last(sorted(times), first, until))]
+                if seen:
+                    found[id] = times[max(seen)]
+            return found
+
+    def contents(self, since: datetime) -> dict[str, Contents]:
+        """Domain id → the VMs and templates in it when it last had any, by complete captures since then.
+
+        Raises CaptureError.
+        """
+        with self._lock, self._guarded("read"):
+            times = {
+                one.id: one.taken_at
+                for one in self.entries()
+                if one.taken_at >= since and one.actual is CoverageState.COMPLETE
+            }
+            if not times:
+                return {}
+            ids = sorted(times)
+            rows = self._connection.execute(
+                "SELECT owner, list, first, until FROM versions "
+                "WHERE list IN ('actual.vms', 'actual.templates') AND (until IS NULL OR until > ?)",
+                (ids[0],),
+            ).fetchall()
+            newest: dict[str, int] = {}
+            for owner, _, first, until in rows:
+                last = _last(ids, first, until)
+                if last is not None:
+                    newest[owner] = max(last, newest.get(owner, 0))
+            counts: dict[tuple[str, str], int] = {}
+            for owner, name, first, until in rows:
+                at = newest.get(owner, 0)
+                if first <= at and (until is None or at < until):
+                    counts[owner, name] = counts.get((owner, name), 0) + 1
+            return {
+                _unsafe(owner): Contents(
+                    vms=counts.get((owner, "actual.vms"), 0),
+                    templates=counts.get((owner, "actual.templates"), 0),
+                    at=times[at],
+                )
+                for owner, at in newest.items()
+            }
+
+    # --- what is in a capture -------------------------------------------------------------------------------
+
+    def _state_of(self, id: int) -> _State:
+        """What the capture of that id has in it; of the newest it is remembered."""
+        if self._state is None or self._state.id != id:
+            self._state = self._read_state(id) if id else _State(0, {}, 0)
+        return self._state
+
+    def _read_state(self, id: int) -> _State:
+        unpack = self._unpacker("parts")
+        parts: dict[PartKey, object] = {}
+        total = 0
+        rows = self._connection.execute(
+            "SELECT list, key, number, content FROM versions "
+            "WHERE first <= ? AND (until IS NULL OR until > ?)",
+            (id, id),
+        )
+        for name, safe_key, number, packed in rows:
+            key = (name, _unsafe(safe_key), number)
+            content = unpack(packed)
+            total += _digest(key, content)
+            of = type_of(name)
+            if of is not None:
+                parts[key] = decode(of, json.loads(content))
+        return _State(id, parts, total % _MODULUS)
+
+    def _newest(self) -> tuple[int, datetime] | None:
+        query = "SELECT id, taken_at FROM captures ORDER BY id DESC LIMIT 1"
+        row = self._connection.execute(query).fetchone()
+        return None if row is None else (row[0], datetime.fromisoformat(row[1]))
+
+    def _times(self) -> list[tuple[int, datetime]]:
+        rows = self._connection.execute("SELECT id, taken_at FROM captures")
+        return [(id, datetime.fromisoformat(taken_at)) for id, taken_at in rows]
+
+    # --- packing ------------------------------------------------------------------------------------------
+
+    def _remember_dictionaries(self, capture: Capture) -> None:
+        """The first capture says what texts to expect; they are in the file, which so explains itself."""
+        if self._connection.execute("SELECT count(*) FROM meta").fetchone()[0]:
+            return
+        samples: dict[str, bytes] = {}
+        for key, row in parts_of(capture).items():
+            samples.setdefault(key[0], _content(key, row))
+        parts = b"".join(samples.values())[-_DICTIONARY_SIZE:]
+        head = as_text(head_of(capture))[-_DICTIONARY_SIZE:]
+        self._connection.executemany(
+            "INSERT INTO meta VALUES (?, ?)", [("parts", parts or b"{}"), ("head", head)]
+        )
+
+    def _dictionary(self, name: str) -> bytes:
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise self._damaged(f"the dictionary of {name} is missing")
+        return bytes(row[0])
+
+    def _packer(self, name: str) -> _Pack:
+        dictionary = self._dictionary(name)
+
+        def pack(content: bytes) -> bytes:
+            packer = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, dictionary)
+            return packer.compress(content) + packer.flush()
+
+        return pack
+
+    def _unpacker(self, name: str) -> _Pack:
+        dictionary = self._dictionary(name)
+
+        def unpack(packed: bytes) -> bytes:
+            unpacker = zlib.decompressobj(-15, dictionary)
+            return unpacker.decompress(packed) + unpacker.flush()
+
+        return unpack
+
+    # --- errors ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._state = None
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _guarded(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (zlib.error, CodecError, json.JSONDecodeError) as problem:
+            raise self._damaged(f"{type(problem).__name__}: {problem}") from None
+        except sqlite3.DatabaseError as problem:
+            if "malformed" in str(problem) or "not a database" in str(problem):
+                raise self._damaged(str(problem)) from None
+            raise self._unusable(doing, str(problem)) from None
+        except OSError as problem:
+            raise self._unusable(doing, problem.strerror or str(problem)) from None
+
+    def _unusable(self, doing: str, why: str) -> CaptureError:
+        return CaptureError(
+            f"The captures in {self.path} cannot be {doing}: {why}.",
+            next_step="Check the path, its permissions, and the room on the disk.",
+        )
+
+    def _damaged(self, why: str) -> CaptureError:
+        return CaptureError(
+            f"The captures in {self.path} are damaged: {why}.",
+            next_step="Move the file away and keep it; other captures are not affected.",
+        )
+
+
+@dataclass(slots=True)
+class _State:
+    """What a capture has in it, and the sum of the digests of all that."""
+
+    id: int
+    parts: dict[PartKey, object]
+    total: int
+
+
+_MODULUS = 1 << 256
+
+
+def _digest(key: PartKey, content: bytes) -> int:
+    """Of one object. Their sum is that of a capture: it can be carried on from one capture to the next."""
+    named = as_text(list(key))
+    return int.from_bytes(hashlib.sha256(named + b"\0" + content).digest(), "big")
+
+
+def _sealed(head: bytes, total: int) -> str:
+    return hashlib.sha256(head + b"\0" + total.to_bytes(32, "big")).hexdigest()
+
+
+def _content(key: PartKey, row: object) -> bytes:
+    of = type_of(key[0])
+    assert of is not None, key
+    return as_text(encode(of, row))
+
+
+def _safe(text: str) -> str:
+    """A key that SQLite keeps as it is, whatever is in it: escaped as JSON has it, in ASCII."""
+    return json.dumps(text)[1:-1]
+
+
+def _unsafe(text: str) -> str:
+    key = json.loads(f'"{text}"')
+    assert isinstance(key, str)
+    return key
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _last(ids: list[int], first: int, until: int | None) -> int | None:
+    """The newest of the captures (ascending ids) that shows what was there from `first` until `until`."""
+    place = len(ids) if until is None else bisect_left(ids, until)
+    return ids[place - 1] if place and ids[place - 1] >= first else None
+
+
+def _ids_of(parts: Mapping[PartKey, object]) -> Iterator[str]:
+    for (name, key, _), row in parts.items():
+        if name.startswith("actual."):
+            yield key
+            for user in getattr(row, "users", ()):
+                yield user.id
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection whose transactions are ours alone. Raises OSError, CaptureError."""
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    if has_others(path.stat().st_mode):
+        raise CaptureError(
+            f"{path}: captures, with the names and addresses of people in them, can be read by others.",
+            next_step=f"Run: chmod 600 {path}",
+        )
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
