@@ -88,7 +88,7 @@ class EngineCloud:
         with patch.object(Connection, "_attempt", attempt):
             yield
 
-    def ask(self, command: str, parameters: Mapping[str, str]) -> Answer:
+    def ask(self, command: str, parameters: Mapping[str, str], *, client: str = CLIENT) -> Answer:
         """One call by the root admin, with the faults that are armed."""
         admin = admin_of(self.world)
         assert admin.api_key and admin.secret_key
@@ -99,7 +99,7 @@ class EngineCloud:
             refused = None if fault is None else refusal(fault, f"{command.lower()}response")
             if refused is not None:
                 return refused
-            answer = self.engine.handle(Request(params=sent, method="POST", client=CLIENT))
+            answer = self.engine.handle(Request(params=sent, method="POST", client=client))
             self.faults.after(command, answer)
             return answer
 

@@ -1,0 +1,340 @@
+"""What a deletion took, object by object: a capture of before against a reading of now.
+
+Pure. An object is lost only where a complete list does not have it and nothing that still runs could be
+hiding it; what was not read, or is hidden by a deletion in progress, is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from types import MappingProxyType
+
+from sync.model import ActualInventory, DesiredInventory, OwnedResource, project_key
+from sync.object_types import READ_TYPES
+
+
+class Fate(Enum):
+    """What became of an object; the value is the word on screen. Worst first."""
+
+    LOST = "lost"
+    DYING = "being destroyed"
+    """Still there, or hidden, while CloudStack deletes its domain: nothing but stopping that saves it."""
+    RECOVERABLE = "recoverable"
+    UNKNOWN = "unknown"
+    SURVIVES = "survives"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One object of before."""
+
+    type: str
+    """A name of `object_types`."""
+    id: str
+    name: str
+    path: str
+    """Of the domain that it was in."""
+    owner: str
+    """The account, or `Project NAME`."""
+    fate: Fate
+    until: datetime | None = None
+    """Of a recoverable one: until when, as far as that is known."""
+    why: str = ""
+    """What shows it, where that is not plain."""
+    size: int | None = None
+    """Bytes, of what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLosses:
+    """One project, or domain below the parent."""
+
+    key: str
+    name: str
+    objects: tuple[Loss, ...]
+
+    def counts(self) -> Mapping[str, Mapping[Fate, int]]:
+        """Type → fate → how many; only what there was."""
+        found: dict[str, Counter[Fate]] = {}
+        for one in self.objects:
+            found.setdefault(one.type, Counter())[one.fate] += 1
+        return found
+
+    def of(self, fate: Fate) -> tuple[Loss, ...]:
+        return tuple(one for one in self.objects if one.fate is fate)
+
+
+@dataclass(frozen=True, slots=True)
+class LossLedger:
+    """All that was there before, with what became of it."""
+
+    before: datetime | None
+    """When it was seen last; None without a capture."""
+    now: datetime
+    projects: tuple[ProjectLosses, ...]
+    """Those that lost most first."""
+    blind: tuple[str, ...] = ()
+    """What this ledger cannot know, in whole sentences."""
+
+    @property
+    def objects(self) -> Iterator[Loss]:
+        for project in self.projects:
+            yield from project.objects
+
+    def of(self, fate: Fate) -> tuple[Loss, ...]:
+        return tuple(one for one in self.objects if one.fate is fate)
+
+    def counts(self) -> Mapping[str, Mapping[Fate, int]]:
+        """Type → fate → how many, over all projects, in the order of the table of types."""
+        found: dict[str, Counter[Fate]] = {one.name: Counter() for one in READ_TYPES}
+        for loss in self.objects:
+            found[loss.type][loss.fate] += 1
+        return {name: counter for name, counter in found.items() if counter}
+
+
+@dataclass(frozen=True, slots=True)
+class Expunging:
+    """What is known of the time that Destroyed VMs have left."""
+
+    delay: timedelta | None = None
+    """`expunge.delay` as the server has it in force; None where it could not be read."""
+    destroyed_at: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """By VM id, from CloudStack's events."""
+
+    def until(self, vm_id: str) -> datetime | None:
+        at = self.destroyed_at.get(vm_id)
+        return None if at is None or self.delay is None else at + self.delay
+
+
+# --- against a capture --------------------------------------------------------------------------------------
+
+_LISTS = {
+    "domain": "listDomains",
+    "account": "listAccounts",
+    "user": "listUsers",
+    "VM": "listVirtualMachines",
+    "volume": "listVolumes",
+    "snapshot": "listSnapshots",
+    "template": "listTemplates",
+    "ISO": "listIsos",
+    "network": "listNetworks",
+    "CloudStack Project": "listProjects",
+}
+_SHOWN_TO_THE_END = frozenset({"VM", "snapshot"})
+"""Types whose lists go on showing what is in a domain that is being deleted (measured on 4.18 and 4.23)."""
+_GONE_STATES = frozenset({"expunging", "expunged"})
+
+
+def loss_ledger(
+    before: ActualInventory, now: ActualInventory, *, expunging: Expunging | None = None
+) -> LossLedger:
+    """Every object of `before` that is below its parent domain, with its fate by what `now` shows.
+
+    Both must be of one scope; what came after the capture is in neither column.
+    """
+    judge = _Judge(now, expunging or Expunging())
+    parent = before.scope.parent
+    by_project: dict[str, list[Loss]] = {}
+    names: dict[str, str] = {}
+    for one in _objects(before):
+        name = _below(one.path, parent)
+        if name:
+            key = project_key(name)
+            names.setdefault(key, name)
+            by_project.setdefault(key, []).append(judge.judged(one))
+    projects = [ProjectLosses(key, names[key], tuple(found)) for key, found in by_project.items()]
+    return LossLedger(
+        before=before.taken_at,
+        now=now.taken_at,
+        projects=tuple(sorted(projects, key=_most_lost_first)),
+        blind=tuple(_blindness(before, now)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    type: str
+    id: str
+    name: str
+    path: str
+    domain_id: str
+    owner: str
+    account_id: str = ""
+    size: int | None = None
+
+
+def _objects(inventory: ActualInventory) -> Iterator[_Object]:
+    """Everything that an inventory has one by one."""
+    paths = {domain.id: domain.path for domain in inventory.domains}
+    for domain in inventory.domains:
+        yield _Object("domain", domain.id, domain.name, domain.path, domain.id, "")
+    for account in inventory.accounts:
+        path, domain_id = paths.get(account.domain_id, ""), account.domain_id
+        yield _Object("account", account.id, account.name, path, domain_id, account.name)
+        for user in account.users:
+            yield _Object("user", user.id, user.username, path, domain_id, account.name, account.id)
+    for vm in inventory.vms:
+        owner = _owner(vm.project, vm.account)
+        yield _Object("VM", vm.id, vm.name, vm.domain_path, vm.domain_id, owner)
+    for type_name, owned in _stored(inventory):
+        for one in owned:
+            owner = _owner(one.project, one.account)
+            yield _Object(type_name, one.id, one.name, one.domain_path, one.domain_id, owner, size=one.size)
+
+
+def _stored(inventory: ActualInventory) -> tuple[tuple[str, tuple[OwnedResource, ...]], ...]:
+    return (
+        ("volume", inventory.volumes),
+        ("snapshot", inventory.snapshots),
+        ("template", inventory.templates),
+        ("ISO", inventory.isos),
+        ("network", inventory.networks),
+        ("CloudStack Project", inventory.projects),
+    )
+
+
+def _owner(project: str | None, account: str | None) -> str:
+    return f"Project {project}" if project else account or ""
+
+
+class _Judge:
+    """Says of single objects what a reading shows of them."""
+
+    def __init__(self, now: ActualInventory, expunging: Expunging) -> None:
+        self._now = now
+        self._expunging = expunging
+        self._there = {(one.type, one.id) for one in _objects(now)}
+        self._domains = {domain.id for domain in now.domains}
+        self._accounts = {(account.domain_id, account.name.casefold()) for account in now.accounts}
+        self._vm_states = {vm.id: vm.state.casefold() for vm in now.vms}
+        self._read = {proof.name.split(" ")[0] for proof in now.coverage.lists if not proof.problem}
+        self._remains = {
+            *(vm.domain_id for vm in now.vms),
+            *(one.domain_id for _, owned in _stored(now) for one in owned),
+        }
+        self._may_delete = now.jobs is None or any("DeleteDomain" in job.command for job in now.jobs)
+
+    def judged(self, one: _Object) -> Loss:
+        fate, why = self._fate(one)
+        until = self._expunging.until(one.id) if fate is Fate.RECOVERABLE else None
+        return Loss(one.type, one.id, one.name, one.path, one.owner, fate, until, why, one.size)
+
+    def _fate(self, one: _Object) -> tuple[Fate, str]:
+        if _LISTS[one.type] not in self._read or (one.type == "user" and not self._has_fresh_users):
+            return Fate.UNKNOWN, f"{_LISTS[one.type]} was not read this time"
+        if (one.type, one.id) in self._there:
+            return self._fate_of_what_is_there(one)
+        if not self._now.coverage.is_complete:
+            return Fate.UNKNOWN, "CloudStack was not read completely"
+        if one.type not in _SHOWN_TO_THE_END and self._is_hidden(one.domain_id):
+            return Fate.DYING, "its domain is being deleted, and hides it"
+        return Fate.LOST, ""
+
+    def _fate_of_what_is_there(self, one: _Object) -> tuple[Fate, str]:
+        if one.domain_id not in self._domains and self._now.coverage.is_complete:
+            return Fate.DYING, "its domain is not listed any more"
+        state = self._vm_states.get(one.id, "") if one.type == "VM" else ""
+        if state in _GONE_STATES:
+            return Fate.DYING, f"CloudStack says {state}"
+        if state == "destroyed":
+            if one.owner.startswith("Project ") or self._has_account(one):
+                return Fate.RECOVERABLE, "Destroyed, and its account is there"
+            return Fate.DYING, "Destroyed, and its account is gone"
+        return Fate.SURVIVES, ""
+
+    def _has_account(self, one: _Object) -> bool:
+        return (one.domain_id, one.owner.casefold()) in self._accounts
+
+    @property
+    def _has_fresh_users(self) -> bool:
+        return self._now.users_taken_at is not None and self._now.users_taken_at >= self._now.taken_at
+
+    def _is_hidden(self, domain_id: str) -> bool:
+        """Whether the domain may be Inactive, which hides it and what is in it, rather than gone."""
+        if domain_id in self._domains:
+            return False
+        return self._may_delete or domain_id in self._remains
+
+
+def _below(path: str, parent: str) -> str:
+    """The name right below the parent, which is the project's; empty for what is not below it."""
+    prefix = f"{parent}/".casefold()
+    return path[len(prefix) :].split("/")[0] if path.casefold().startswith(prefix) else ""
+
+
+def _most_lost_first(project: ProjectLosses) -> tuple[int, int, str]:
+    return (-len(project.of(Fate.LOST)), -len(project.of(Fate.DYING)), project.key)
+
+
+def _blindness(before: ActualInventory, now: ActualInventory) -> Iterator[str]:
+    if not before.coverage.is_complete:
+        yield f"The capture itself is not complete: {before.coverage.why}"
+    if not now.coverage.is_complete:
+        yield f"CloudStack was not read completely now, so what is not seen is not lost: {now.coverage.why}"
+    yield "What was made after the capture and destroyed since is not in it."
+    yield "Rules, keys, schedules and settings are named as types only; no capture has them one by one."
+
+
+# --- without a capture --------------------------------------------------------------------------------------
+
+
+def losses_without_capture(desired: DesiredInventory, now: ActualInventory) -> LossLedger:
+    """What the CI database alone can tell: projects, members and the VMs that its agents name.
+
+    Names only: whether a VM of the right name is the one of before, nobody knows. Snapshots, templates, data
+    volumes and VMs without an agent are not in it at all.
+    """
+    is_known = now.coverage.is_complete and desired.coverage.is_complete
+    by_name = {project_key(domain.name): domain for domain in now.domains if _is_child(domain.path, desired)}
+    projects = []
+    for key, project in desired.projects.items():
+        domain = by_name.get(key)
+        path = domain.path if domain is not None else f"{desired.scope.parent}/{project.name}"
+        ids = {domain.id} if domain is not None else set()
+        users = {
+            user.username.casefold()
+            for account in now.accounts
+            if account.domain_id in ids
+            for user in account.users
+        }
+        vms = {vm.name.casefold() for vm in now.vms if vm.domain_id in ids}
+        wanted: list[tuple[str, str, bool]] = [("domain", project.name, domain is not None)]
+        wanted += [("user", one.username, one.username.casefold() in users) for one in project.members]
+        wanted += [
+            ("VM", agent.vm, agent.vm.casefold() in vms) for agent in project.agents if agent.vm is not None
+        ]
+        objects = tuple(
+            Loss(type_name, "", name, path, project.name, _told(is_there=is_there, is_known=is_known))
+            for type_name, name, is_there in wanted
+        )
+        projects.append(ProjectLosses(key, project.name, objects))
+    return LossLedger(
+        before=None,
+        now=now.taken_at,
+        projects=tuple(sorted(projects, key=_most_lost_first)),
+        blind=(
+            "There is no capture: only projects, members and VMs named by the CI database's agents are told.",
+            "Snapshots, templates, ISOs, data volumes, networks and other VMs are not in this list at all.",
+            "A VM that is there by name may be another than the one of before.",
+        ),
+    )
+
+
+def _told(*, is_there: bool, is_known: bool) -> Fate:
+    if is_there:
+        return Fate.SURVIVES
+    return Fate.LOST if is_known else Fate.UNKNOWN
+
+
+def _is_child(path: str, desired: DesiredInventory) -> bool:
+    parent, _, _ = path.rpartition("/")
+    return parent.casefold() == desired.scope.parent.casefold()
+
+
+def totals(losses: Iterable[Loss]) -> Mapping[Fate, int]:
+    """How many of each fate."""
+    return Counter(one.fate for one in losses)
