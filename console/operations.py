@@ -29,6 +29,7 @@ from console.messages import (
 from console.state import RunPhase, RunState
 from sync.errors import AbreastError, GuardError, StaleError
 from sync.model import Action, ActionResult, Drift, Outcome, Plan
+from sync.pace import Pace
 from widgets.action_details import describe
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Operations:
         """What is to run, while its plan is being made."""
         self._proven: object | None = None
         """The report of the rebuild that is being proven or has been."""
+        self._pace = Pace({})
+        """Of the run that goes on."""
         self._asking = 0
         """Generation of the question to the ledger asked last; an older answer is dropped."""
         self._after_answer: list[Callable[[], None]] = []
@@ -184,6 +187,7 @@ class Operations:
         if self.is_going_on:
             return False
         stop = self._stop = threading.Event()
+        self._pace = Pace({one.id: one.kind for one in plan.actions if one.id not in results})
         self._app.aftermath = None
         self._app.ledger_run = None
         self._app.run_state = RunState(
@@ -191,6 +195,7 @@ class Operations:
             RunPhase.RUNNING,
             self._app.utc_clock(),
             results=results,
+            earlier=frozenset(results),
             is_rebuild=rebuild,
             drift_before=self._app.last_known or self._app.drift,
         )
@@ -209,6 +214,13 @@ class Operations:
     def _tell(self, message: RunProgressed | RunBroke | RunFinished) -> None:
         self._app.post_message(message)
 
+    def seconds_left(self) -> float | None:
+        """How long the run that goes on still takes; None where none does, or too little is known to tell."""
+        run = self._app.run_state
+        if run is None or not run.is_going_on:
+            return None
+        return self._pace.seconds_left((self._app.utc_clock() - run.started_at).total_seconds())
+
     def stop(self) -> None:
         """Send nothing more: what is running in CloudStack is followed to its end."""
         self._stop.set()
@@ -225,12 +237,15 @@ class Operations:
             return
         run = replace(run, run_id=event.run_id)
         if event.action_id is not None:
+            at = (event.at - run.started_at).total_seconds()
             active = {id: phase for id, phase in run.active.items() if id != event.action_id}
             results = run.results
             if event.result is not None:
                 results = {**results, event.action_id: event.result}
+                self._pace.take(event.action_id, at=at, seconds=event.result.seconds)
             else:
                 active[event.action_id] = event.phase
+                self._pace.begin(event.action_id, at=at)
             run = replace(run, active=active, results=results)
         self._app.run_state = run
         if event.result is not None and event.result.outcome is Outcome.SUCCEEDED:

@@ -1,4 +1,4 @@
-"""What the recovery offers and shows, decided from values: the choice, the waves, the pace, the proof.
+"""What the recovery offers and shows, decided from values: the choice, the waves, the proof.
 
 Pure but for `plan_for` and `conclude`, which block and belong into a thread. What it says is in
 `recovery_steps`; the truth about a run is in the ledger.
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from console.faults import as_error
 from console.state import RunState
-from sync import pace
 from sync.model import Action, ActionResult, Drift, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recovery import REBUILT, Assessment, Finding, Verification, plan_rebuild, verify
@@ -162,6 +161,11 @@ def done_count(run: RunState) -> int:
     return sum(result.outcome is not Outcome.NOT_RUN for result in run.results.values())
 
 
+def done_here(run: RunState) -> int:
+    """How many of its actions this execution has ended, without what an earlier one had."""
+    return done_count(run) - len(run.earlier)
+
+
 def failures(run: RunState) -> int:
     """How many of its actions failed, or ended nobody knows how."""
     return sum(result.outcome in BAD for result in run.results.values())
@@ -177,29 +181,6 @@ def is_unfinished(run: RunState) -> bool:
         or Outcome.UNKNOWN in outcomes
         or (bool(run.problem) and Outcome.NOT_RUN in outcomes)
     )
-
-
-class Pace:
-    """Remembers when how much of one run was done, to tell how long it still takes."""
-
-    def __init__(self) -> None:
-        self._started_at: datetime | None = None
-        self._samples: list[pace.Sample] = []
-        self._work: dict[str, float] = {}
-        self._total = 0.0
-
-    def seconds_left(self, run: RunState, now: datetime) -> float | None:
-        """Seconds until the run is done, at its pace of late; None while it cannot be told."""
-        if run.started_at != self._started_at:
-            self._started_at, self._samples = run.started_at, [(0.0, 0.0)]
-            self._work = {action.id: pace.work_of((action,)) for action in run.plan.actions}
-            self._total = sum(self._work.values())
-        done = sum(self._work.get(id, 0.0) for id in run.results)
-        at = (now - run.started_at).total_seconds()
-        self._samples = [one for one in self._samples if one[0] >= at - 2 * pace.WINDOW_SECONDS]
-        if not self._samples or done != self._samples[-1][1] or at >= self._samples[-1][0] + 1:
-            self._samples.append((at, done))
-        return pace.seconds_left(self._samples, self._total)
 
 
 def is_read_after(run: RunState, drift: Drift) -> bool:

@@ -262,6 +262,8 @@ class RunState:
     run_id: str = ""
     results: Mapping[str, ActionResult] = field(default_factory=dict)
     """By action id: what has ended."""
+    earlier: frozenset[str] = frozenset()
+    """Ids of what had ended before this execution took the run up."""
     active: Mapping[str, str] = field(default_factory=dict)
     """By action id: what it does now (`reading`, `submitting`, `waiting`, `verifying`)."""
     ended_at: datetime | None = None

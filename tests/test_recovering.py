@@ -15,7 +15,6 @@ from console.recovering import (
     SAMPLES,
     Aftermath,
     Choice,
-    Pace,
     action_count,
     chosen,
     done_count,
@@ -197,17 +196,6 @@ def test_a_run_is_unfinished_when_resuming_may_achieve_something(
 def test_a_run_that_broke_is_unfinished_and_one_that_goes_on_is_not(run: RunState) -> None:
     assert is_unfinished(replace(run, phase=RunPhase.FAILED))
     assert not is_unfinished(run)
-
-
-def test_time_left_follows_the_pace_and_a_new_run_starts_anew(run: RunState) -> None:
-    pace = Pace()
-    assert pace.seconds_left(run, NOW) is None
-    half = ended(run, of=len(run.plan.actions) // 2)
-    left = pace.seconds_left(half, NOW + timedelta(seconds=10))
-    assert left is not None and left > 0
-    assert pace.seconds_left(ended(run), NOW + timedelta(seconds=20)) == 0
-    again = replace(run, started_at=NOW + timedelta(hours=1))
-    assert pace.seconds_left(again, NOW + timedelta(hours=1)) is None
 
 
 def later(drift: Drift = DRIFT, **values: object) -> Drift:

@@ -13,7 +13,7 @@ from widgets.big_counts import BigCounts, big
 from widgets.comparison import ComparisonLine, comparison, machine_text
 from widgets.details import part_line
 from widgets.lines import wrap
-from widgets.progress import ProgressLine, bar, duration, seconds_left
+from widgets.progress import ProgressLine, bar, duration
 from widgets.summary import CountsBar, HeadlineBar
 from widgets.trend import KEPT_MINUTES, Sample, Trend, spark
 
@@ -135,14 +135,17 @@ def test_the_sparkline_tells_zero_unknown_and_unread_apart() -> None:
 def test_progress_in_words() -> None:
     assert duration(3723) == "1:02:03"
     assert duration(7) == "0:07"
-    assert seconds_left(0, 10, 5.0) is None
-    assert seconds_left(5, 10, 5.0) == 5.0
     assert bar(1, 2, 4) == "██  "
     assert bar(0, 0, 4) == "    "
     line = ProgressLine()
-    line._done, line._total, line._elapsed, line._failed = 3, 12, 6.0, 1
+    line.show(3, 12, elapsed=6.0, failed=1, left=18.0)
     text = texts(line.lines(80))[0]
+    assert "0.5/s" in text
     assert "3/12" in text
     assert "1 failed" in text
     assert "0:18 left" in text
+    line.show(3, 12, elapsed=6.0, done_here=2)
+    text = texts(line.lines(80))[0]
+    assert "0.3/s" in text, "what was done before this time is not in the rate"
+    assert "left" not in text, "what cannot be told is not said"
     assert len(text) <= 80

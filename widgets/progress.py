@@ -16,13 +16,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 
 
-def seconds_left(done: int, total: int, elapsed: float) -> float | None:
-    """What is left at the rate so far; None before anything is done."""
-    if done <= 0 or total <= 0:
-        return None
-    return elapsed / done * max(0, total - done)
-
-
 def bar(done: int, total: int, width: int) -> str:
     """A bar of `width` cells, in eighths of a cell."""
     if total <= 0:
@@ -41,6 +34,7 @@ class ProgressLine(Lines):
         self._elapsed = 0.0
         self._words = ""
         self._left: float | None = None
+        self._done_here = 0
 
     def show(
         self,
@@ -49,23 +43,24 @@ class ProgressLine(Lines):
         *,
         elapsed: float,
         failed: int = 0,
+        done_here: int | None = None,
         words: str = "",
         left: float | None = None,
     ) -> None:
         """`elapsed` in seconds; `words` say what goes on: `running`, `stopping after the current call`.
 
-        `left` is what is left in seconds, where it is known better than by the number of what is done.
+        `done_here` is what was done in this time, where the rest had been done before; `left` is what is left
+        in seconds, None where that cannot be told.
         """
         self._left = left
+        self._done_here = done if done_here is None else done_here
         self._done, self._total, self._failed = done, total, failed
         self._elapsed, self._words = elapsed, words
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
         left = self._left
-        if left is None:
-            left = seconds_left(self._done, self._total, self._elapsed)
-        rate = self._done / self._elapsed if self._elapsed > 0 else 0.0
+        rate = self._done_here / self._elapsed if self._elapsed > 0 else 0.0
         counts = f" {self._done:,}/{self._total:,}"
         failed = f"  {self._failed:,} failed" if self._failed else ""
         times = f"  {duration(self._elapsed)} elapsed  {rate:.1f}/s"

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console import commands
-from console.recovering import is_unfinished
+from console.recovering import done_count, done_here, is_unfinished
 from console.screens.base import ConsoleScreen
 from console.state import RunPhase, RunState
 from sync.model import Outcome
@@ -112,11 +112,13 @@ class ExecutionScreen(ConsoleScreen):
         end = run.ended_at or self.console.utc_clock()
         failed = sum(result.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for result in run.results.values())
         self.query_one(ProgressLine).show(
-            len(run.results),
+            done_count(run),
             run.total,
             elapsed=max(0.0, (end - run.started_at).total_seconds()),
             failed=failed,
+            done_here=done_here(run),
             words=run.phase.value,
+            left=self.console.operations.seconds_left(),
         )
 
     @on(VirtualList.CursorMoved)

@@ -18,9 +18,9 @@ from console import commands
 from console.faults import as_error
 from console.recovering import (
     Choice,
-    Pace,
     chosen,
     done_count,
+    done_here,
     failures,
     groups,
     is_unfinished,
@@ -106,7 +106,6 @@ class RecoveryScreen(ConsoleScreen):
         self._problem = ""
         self._current = Step.ASSESS
         self._viewed = Step.ASSESS
-        self._pace = Pace()
         self._phase: RunPhase | None = None
         """Of the run that goes on; None while none does."""
         self._is_show_due = False
@@ -308,8 +307,9 @@ class RecoveryScreen(ConsoleScreen):
             run.total,
             elapsed=max(0.0, ((run.ended_at or now) - run.started_at).total_seconds()),
             failed=failures(run),
+            done_here=done_here(run),
             words="not finished" if is_unfinished(run) else run.phase.value,
-            left=self._pace.seconds_left(run, now) if run.is_going_on else None,
+            left=self.console.operations.seconds_left(),
         )
 
     @on(VirtualList.CursorMoved, "#findings")

@@ -81,10 +81,13 @@ class DamagedSession(FakeSession):
         self.ledger = Ledger(self.url, environment="drill", operator=self.operator, clock=self.clock).open()
         self.hold_after: int | None = None
         """Number of calls after which the next one waits at `door`; None lets all pass."""
+        self.seconds_a_call = 0.0
+        """What a changing call takes, by the clock of the session."""
         self.door = threading.Event()
         self.cloud.before_submit = self._wait_at_the_door
 
     def _wait_at_the_door(self, command: str, parameters: Mapping[str, str]) -> None:
+        self.clock.advance(self.seconds_a_call)
         if self.hold_after is not None and len(self.cloud.log) >= self.hold_after:
             assert self.door.wait(20), "the test never opened the door"
 
@@ -109,9 +112,9 @@ class DamagedSession(FakeSession):
                 taken_at,
                 self.actual_coverage,
                 parent,
-                tuple(one for one in self.cloud.domains.values() if one.id != ROOT_ID),
-                tuple(self.cloud.accounts.values()),
-                tuple(self.cloud.vms),
+                domains=tuple(one for one in self.cloud.domains.values() if one.id != ROOT_ID),
+                accounts=tuple(self.cloud.accounts.values()),
+                vms=tuple(self.cloud.vms),
                 jobs=(job,) if self.is_deleting else (),
                 release="4.23",
                 limits_taken_at=taken_at,

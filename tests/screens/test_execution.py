@@ -464,7 +464,7 @@ async def until_read(pilot, app: ConsoleApp) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_picture_of_a_run_in_progress(snap_compare: Callable[..., bool], size) -> None:
-    """Two done, two under way, two waiting; the bar at a third, the rate and the time left."""
+    """Two done, two under way, two waiting; the bar at a third, the rate; too few for the time left."""
 
     async def look(pilot) -> None:
         app = await open_review(pilot)

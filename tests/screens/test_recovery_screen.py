@@ -560,6 +560,7 @@ def test_picture_of_a_rebuild(snap_compare: Compare, size: tuple[int, int], in_f
     in_folder.mkdir()
     session = DamagedSession(in_folder, armed=True)
     session.hold_after = 15
+    session.seconds_a_call = 0.1
     session.cloud.faults = [
         Fault("createAccount", RefusedError("The management server said no."), about="dorado")
     ]
