@@ -1,5 +1,5 @@
-"""What rings in the monitoring mode: a row that becomes critical, a deletion that is not in the ledger, a
-source that falls silent."""
+"""What rings in the monitoring mode: a row that becomes critical, a deletion and one that is not in the
+ledger, a source that falls silent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sync.deletions import Deletion, Situation, Stage
 from sync.model import CoverageState, DriftKind
 from sync.unrecorded import Unrecorded
 from widgets.cells import counted
@@ -39,7 +40,8 @@ def known_kinds(before: Mapping[str, DriftKind], views: Sequence[RowView]) -> di
 def row_alarms(
     before: Mapping[str, DriftKind], views: Sequence[RowView], *, at: datetime, is_first: bool
 ) -> list[Alarm]:
-    """Rows that became critical, or are over it. The first comparison gives one alarm for all."""
+    """Rows that became critical, or are over it. The first comparison gives one alarm for all; what is known
+    of deletions themselves rings by `situation_alarms`."""
     critical = [view for view in views if view.kind.is_critical]
     if is_first:
         if not critical:
@@ -51,7 +53,7 @@ def row_alarms(
     alarms = []
     for view in views:
         was = before.get(view.key)
-        if view.kind.is_critical and view.kind is not was:
+        if view.kind.is_critical and view.kind is not was and view.deletion is None:
             since = f", was {was.value}" if was is not None else ""
             alarms.append(Alarm(at, f"{view.row.name} is {view.kind.value}{since}", view.kind))
         elif was is not None and was.is_critical and view.kind not in (was, DriftKind.UNKNOWN):
@@ -68,6 +70,43 @@ def unrecorded_alarms(
         text = f"{counted(len(new), 'deletion')} not in the ledger, the last: {new[-1].words}"
         return [Alarm(at, text, DriftKind.DELETING)]
     return [Alarm(at, f"Not in the ledger: {one.words}", DriftKind.DELETING) for one in new]
+
+
+def situation_alarms(before: Situation | None, after: Situation, *, at: datetime) -> list[Alarm]:
+    """Deletions that are new, or were refused after all. The first reading gives one alarm for all that goes
+    on. An attempt that was refused before anybody saw it go on rings nothing."""
+    known = {(one.kind, one.target_id): one.stage for one in before.deletions} if before else {}
+    fresh = [
+        one
+        for one in after.of(Stage.RUNNING, Stage.QUEUED, Stage.HALF_DONE)
+        if known.get((one.kind, one.target_id)) is not one.stage
+    ]
+    alarms = []
+    if before is None and len(fresh) > 1:
+        names = ", ".join(one.label for one in fresh[:3]) + (" …" if len(fresh) > 3 else "")
+        alarms.append(
+            Alarm(at, f"{counted(len(fresh), 'deletion')} at the start: {names}", DriftKind.DELETING)
+        )
+    else:
+        alarms += [Alarm(at, _deletion_words(one), DriftKind.DELETING) for one in fresh]
+    was_unnamed = before.unnamed_jobs if before is not None else 0
+    if after.unnamed_jobs > was_unnamed:
+        number = counted(after.unnamed_jobs - was_unnamed, "deletion job")
+        alarms.append(Alarm(at, f"{number} of which no event says the target", DriftKind.DELETING))
+    alarms += [
+        Alarm(at, f"{one.label}: its deletion was refused, it is still there", rings=False)
+        for one in after.of(Stage.REFUSED)
+        if known.get((one.kind, one.target_id)) in (Stage.RUNNING, Stage.QUEUED)
+    ]
+    return alarms
+
+
+def _deletion_words(one: Deletion) -> str:
+    by = f" by {one.by}" if one.by else ""
+    if one.stage is Stage.QUEUED:
+        return f"{one.label}: its deletion is submitted{by}"
+    alive = f", {counted(len(one.alive), 'VM')} alive"
+    return f"{one.label} is {one.stage.value}{by}{alive if one.stage is Stage.RUNNING else ''}"
 
 
 def source_alarms(

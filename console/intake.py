@@ -14,6 +14,7 @@ from console.messages import (
     AgentsBroke,
     AgentsRead,
     ComparisonBroke,
+    DeletionsRead,
     DesiredRead,
     DriftCompared,
     ReadingBroke,
@@ -59,7 +60,7 @@ def take_desired(app: ReadingApp, message: DesiredRead) -> None:
     app.refresher.keep_desired(message.inventory)
     app.desired = message.inventory
     app.agent_watch.tick(message.inventory)
-    app.refresher.compare(app.staged)
+    app.refresher.compare(app.staged, app.situation)
 
 
 def take_actual(app: ReadingApp, message: ActualRead) -> None:
@@ -69,7 +70,7 @@ def take_actual(app: ReadingApp, message: ActualRead) -> None:
     _set_status(app, actual_status(_status(app, Side.ACTUAL), message.inventory))
     app.refresher.keep_actual(message.inventory)
     app.actual = message.inventory
-    app.refresher.compare(app.staged)
+    app.refresher.compare(app.staged, app.situation)
 
 
 def take_agents(app: ReadingApp, message: AgentsRead | AgentsBroke) -> None:
@@ -81,7 +82,7 @@ def take_agents(app: ReadingApp, message: AgentsRead | AgentsBroke) -> None:
         app.show_error(message.error)
     else:
         app.agents = message.readings
-    app.views = row_views(app.drift, app.last_known, app.agents)
+    app.views = row_views(app.drift, app.last_known, app.agents, app.situation)
 
 
 def take_breakage(app: ReadingApp, message: ReadingBroke) -> None:
@@ -110,11 +111,25 @@ def take_drift(app: ReadingApp, message: DriftCompared) -> None:
         # Beside the other side, a first reading may be hard to believe.
         if status.is_sound and not coverage.is_complete and status.taken_at == taken_at:
             _set_status(app, judged(status, coverage))
-    app.views = row_views(drift, app.last_known, app.agents)
+    app.views = row_views(drift, app.last_known, app.agents, app.situation)
     _keep_staged(app, message.kept, message.dropped)
     app.drift = drift
     app.fault = ""
     app.headline = message.headline
+    if message.situation is not app.situation:
+        # More was told of deletions while the two sides were compared.
+        app.headline = app.session.headline(drift, app.situation)
+
+
+def take_deletions(app: ReadingApp, message: DeletionsRead) -> None:
+    """What is being deleted was read: the rows and the headline say so at once."""
+    if not app.refresher.deletions_ended(message.generation) or message.situation is None:
+        return
+    before, app.situation = app.situation, message.situation
+    if app.drift is None or (before is not None and before.says_as(message.situation)):
+        return
+    app.views = row_views(app.drift, app.last_known, app.agents, app.situation)
+    app.headline = app.session.headline(app.drift, app.situation)
 
 
 def _keep_staged(app: ReadingApp, kept: Sequence[Action], dropped: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
     from sync.agents import JenkinsReading
+    from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
     from sync.model import (
@@ -71,6 +72,15 @@ class AgentsBroke(Message):
         self.error = error
 
 
+class DeletionsRead(Message):
+    """A reading told what is being deleted; None where it could not."""
+
+    def __init__(self, generation: int, situation: Situation | None) -> None:
+        super().__init__()
+        self.generation = generation
+        self.situation = situation
+
+
 class ReadingBroke(Message):
     """A reading ended without an inventory: a wrong configuration, or a fault of ours."""
 
@@ -91,13 +101,16 @@ class DriftCompared(Message):
         headline: HeadlineText,
         kept: tuple[Action, ...],
         dropped: tuple[str, ...],
+        situation: Situation | None = None,
     ) -> None:
+        """`situation` is what the headline knows of deletions."""
         super().__init__()
         self.generation = generation
         self.drift = drift
         self.headline = headline
         self.kept = kept
         self.dropped = dropped
+        self.situation = situation
 
 
 class ComparisonBroke(Message):

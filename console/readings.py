@@ -20,6 +20,7 @@ from console.messages import (
     AgentsBroke,
     AgentsRead,
     ComparisonBroke,
+    DeletionsRead,
     DesiredRead,
     DriftCompared,
     ReadingBroke,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession, HeadlineText
     from console.state import RunState
     from sync.agents import JenkinsReading
+    from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.model import Action, ActualInventory, DesiredInventory, Drift
     from widgets.values import RowView, SourceStatus
@@ -56,6 +58,8 @@ class ReadingApp(App[int]):
     """What each project's Jenkins said last, by key; empty where it is not asked, or not yet."""
     last_known: var[Drift | None] = var(None, always_update=True)
     """The last comparison of two complete readings."""
+    situation: var[Situation | None] = var(None, always_update=True)
+    """What is being deleted, as of the last reading that could tell; None before the first one."""
     views: var[tuple[RowView, ...]] = var((), always_update=True)
     headline: var[HeadlineText | None] = var(None)
     """None until the first comparison."""
@@ -123,6 +127,7 @@ class ReadingApp(App[int]):
     @on(AgentsRead)
     @on(AgentsBroke)
     @on(ReadingBroke)
+    @on(DeletionsRead)
     @on(DriftCompared)
     @on(ComparisonBroke)
     def _take(self, message: Message) -> None:
@@ -138,6 +143,8 @@ class ReadingApp(App[int]):
             intake.take_agents(self, message)
         elif isinstance(message, ReadingBroke):
             intake.take_breakage(self, message)
+        elif isinstance(message, DeletionsRead):
+            intake.take_deletions(self, message)
         elif isinstance(message, DriftCompared):
             intake.take_drift(self, message)
         elif isinstance(message, ComparisonBroke):

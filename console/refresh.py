@@ -23,10 +23,12 @@ from console.messages import (
     ReadingBroke,
     SourceProgressed,
 )
+from console.telling import Telling
 from sync.model import Action, CoverageState, DriftKind, Side
 
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession, Progress
+    from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory, Drift
 
 _PROGRESS_SECONDS = 0.1
@@ -92,6 +94,10 @@ class Refresher:
         self._readings = 0
         self._comparison = 0
         self._paused = False
+        self._telling: Telling | None = None
+        """The reading of deletions under way: never two at once, however slow events and jobs are."""
+        self._superseded = 0
+        """Readings of deletions up to this generation began before something changed, and are dropped."""
 
     # --- asking for readings ------------------------------------------------------------------------------
 
@@ -120,6 +126,7 @@ class Refresher:
         Nothing is taken over from earlier readings, also where the first attempt fails.
         """
         self._previous = None
+        self._superseded = self._cadences[Side.ACTUAL].generation
         for side in self._cadences:
             self._start(side, self._clock(), full=True)
 
@@ -149,16 +156,28 @@ class Refresher:
         users = full or previous is None or self._users_are_due(previous)
         self._readings += 1
 
-        def read() -> Message:
-            inventory = self._session.read_actual(
+        def read() -> ActualInventory:
+            return self._session.read_actual(
                 limits=limits,
                 users=users,
                 previous=previous,
                 progress=self._progress(generation, Side.ACTUAL),
             )
-            return ActualRead(generation, inventory)
 
-        return lambda: self._guarded(read, generation, Side.ACTUAL)
+        if self._telling is not None:
+            return lambda: self._guarded(lambda: ActualRead(generation, read()), generation, Side.ACTUAL)
+        self._telling = telling = Telling(self._app, self._session, generation)
+        self._app.run_in_background(telling.tell, name=f"read deletions {generation}")
+        return lambda: self._guarded(lambda: self._read_beside(read, telling), generation, Side.ACTUAL)
+
+    def _read_beside(self, read: Callable[[], ActualInventory], telling: Telling) -> Message:
+        """The reading, of which also the one of the deletions is told; or that it broke."""
+        inventory = None
+        try:
+            inventory = read()
+        finally:
+            telling.take(inventory)
+        return ActualRead(telling.generation, inventory)
 
     def _users_are_due(self, previous: ActualInventory) -> bool:
         taken = previous.users_taken_at or previous.taken_at
@@ -192,6 +211,11 @@ class Refresher:
         """A reading ended; False when it was superseded and must be dropped."""
         return self._cadences[side].accept(generation, self._clock())
 
+    def deletions_ended(self, generation: int) -> bool:
+        """The reading of deletions ended; False when it was superseded and must be dropped."""
+        self._telling = None
+        return generation > self._superseded
+
     def keep_desired(self, inventory: DesiredInventory) -> None:
         self._desired = inventory
 
@@ -202,8 +226,11 @@ class Refresher:
 
     # --- comparing ----------------------------------------------------------------------------------------
 
-    def compare(self, staged: Sequence[Action]) -> bool:
-        """Compare the latest readings in a thread; False while one of the sides was never read."""
+    def compare(self, staged: Sequence[Action], situation: Situation | None) -> bool:
+        """Compare the latest readings in a thread; False while one of the sides was never read.
+
+        `situation` is what is known of deletions, for the headline.
+        """
         if self._desired is None or self._actual is None:
             return False
         self._comparison += 1
@@ -213,9 +240,9 @@ class Refresher:
             message: Message
             try:
                 drift = self._session.compare(desired, actual)
-                headline = self._session.headline(drift)
+                headline = self._session.headline(drift, situation)
                 still, dropped = still_proposed(kept, drift, self._session)
-                message = DriftCompared(generation, drift, headline, still, dropped)
+                message = DriftCompared(generation, drift, headline, still, dropped, situation)
             except Exception as error:  # noqa: BLE001 - as above
                 message = ComparisonBroke(generation, as_error(error, doing="comparing the two sides"))
             self._app.post_message(message)

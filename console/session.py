@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sync.ci_db import CiDatabase
     from sync.cloudstack import Capabilities, Reader, Writer
     from sync.credentials import CredentialFile
+    from sync.deletions import Situation, Told
     from sync.executor import Executor
     from sync.headline import Headline
     from sync.ledger import Ledger
@@ -219,6 +220,10 @@ class Session:
         with Jenkins(settings, clock=self.clock) as jenkins:
             return jenkins.read(desired.projects.values())
 
+    def read_told(self) -> Told:
+        """What events and jobs tell of deletions; what could not be read is among the problems."""
+        return self.reader.told(self.scope())
+
     # --- deciding -----------------------------------------------------------------------------------------
 
     @property
@@ -241,10 +246,16 @@ class Session:
         drift = compare(desired, actual, network_rule=self.environment.network)
         return self.deletions.marked(hide(drift, parse(self.environment.ignore), now=self.clock()))
 
-    def headline(self, drift: Drift) -> Headline:
+    def situation(self, actual: ActualInventory, told: Told) -> Situation:
+        """What is being deleted, by a reading and what was told before it."""
+        from sync.deletions import assess
+
+        return assess(self.reader.beside(actual, told))
+
+    def headline(self, drift: Drift, situation: Situation | None = None) -> Headline:
         from sync.headline import headline
 
-        return headline(drift)
+        return headline(drift, situation)
 
     def repairs(self, row: DriftRow) -> tuple[Action, ...]:
         from sync.plan import repairs

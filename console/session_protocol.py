@@ -1,7 +1,7 @@
 """What the console needs of an environment; `console.session.Session` is one, tests have another.
 
 Attributes are there at once. Methods may block and may import heavily: the App calls them from worker threads
-after the first frame. `repairs` alone is quick.
+after the first frame. `repairs` and `headline` alone are quick.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sync.agents import JenkinsReading
+    from sync.deletions import Situation, Told
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan
     from sync.recovery import StaleId
 
@@ -118,9 +119,17 @@ class ConsoleSession(Protocol):
         """What every project's Jenkins says of its agents, by key; failures come back in the readings."""
         ...
 
+    def read_told(self) -> Told:
+        """What events and jobs tell of deletions. Blocks; never raises SourceError."""
+        ...
+
+    def situation(self, actual: ActualInventory, told: Told) -> Situation: ...
+
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift: ...
 
-    def headline(self, drift: Drift) -> HeadlineText: ...
+    def headline(self, drift: Drift, situation: Situation | None = None) -> HeadlineText:
+        """Quick."""
+        ...
 
     def repairs(self, row: DriftRow) -> tuple[Action, ...]: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -19,10 +19,12 @@ from sync.model import (
     DriftRow,
     Plan,
     Side,
+    project_key,
 )
 from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
+    from sync.deletions import Deletion, Situation
     from sync.model import ActualInventory, DesiredInventory
 
 
@@ -81,10 +83,14 @@ def actual_status(status: SourceStatus, inventory: ActualInventory) -> SourceSta
 
 
 def row_views(
-    drift: Drift | None, last_known: Drift | None, agents: Mapping[str, JenkinsReading]
+    drift: Drift | None,
+    last_known: Drift | None,
+    agents: Mapping[str, JenkinsReading],
+    situation: Situation | None = None,
 ) -> tuple[RowView, ...]:
     """The rows of the overview, worst first, with what Jenkins says of the agents where it was asked. Where a
-    side was not read, the last known rows fill the columns and stay listed, but as unknown."""
+    side was not read, the last known rows fill the columns and stay listed, but as unknown. What is being
+    deleted by `situation`, or submitted to be, is said so."""
     if drift is None:
         return ()
 
@@ -92,7 +98,41 @@ def row_views(
         return judge(row, agents[row.key]) if row.key in agents else ()
 
     if (drift.desired.is_complete and drift.actual.is_complete) or last_known is None:
-        return tuple(RowView(row, agents=said(row)) for row in drift.rows)
+        views = [RowView(row, agents=said(row)) for row in drift.rows]
+    else:
+        views = _with_last_known(drift, last_known, said)
+    deletions = deletions_by_row(situation, drift.scope.parent)
+    if not deletions:
+        return tuple(views)
+    marked = (
+        replace(view, deletion=deletions[view.key]) if view.key in deletions else view for view in views
+    )
+    return tuple(sorted(marked, key=lambda view: view.rank))
+
+
+def deletions_by_row(situation: Situation | None, parent: str) -> dict[str, Deletion]:
+    """The domains that are being deleted, or submitted to be, by the keys of their rows."""
+    if situation is None:
+        return {}
+    from sync.deletions import Kind
+
+    prefix = f"{parent.casefold()}/"
+    found: dict[str, Deletion] = {}
+    for one in reversed(situation.busy):
+        if one.kind is not Kind.DOMAIN:
+            continue
+        # The parent's own deletion takes every project with it.
+        paths = (*one.below, one.path) if prefix.startswith(f"{one.path.casefold()}/") else (one.path,)
+        for path in paths:
+            folded = path.casefold()
+            if folded.startswith(prefix):
+                found[project_key(folded[len(prefix) :].partition("/")[0])] = one
+    return found
+
+
+def _with_last_known(
+    drift: Drift, last_known: Drift, said: Callable[[DriftRow], tuple[AgentFinding, ...]]
+) -> list[RowView]:
     known = {row.key: row for row in last_known.rows}
     views = [
         RowView(row, known.get(row.key) if row.kind is DriftKind.UNKNOWN else None, said(row))
@@ -104,7 +144,7 @@ def row_views(
         for row in last_known.rows
         if row.key not in present
     ]
-    return tuple(sorted(views, key=lambda view: view.rank))
+    return sorted(views, key=lambda view: view.rank)
 
 
 def counts_of(views: Iterable[RowView]) -> dict[DriftKind, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from itertools import islice, takewhile
@@ -19,13 +19,26 @@ from sync.deletion_attempts import Attempt, Event, Job, Kind, attempts, match_jo
 from sync.model import (
     ActualInventory,
     Coverage,
+    CoverageState,
     Domain,
     OwnedResource,
     Scope,
     VirtualMachine,
 )
 
-__all__ = ["Attempt", "Deletion", "Event", "Job", "Kind", "Reading", "Situation", "Stage", "assess"]
+__all__ = [
+    "Attempt",
+    "Deletion",
+    "Event",
+    "Job",
+    "Kind",
+    "Reading",
+    "Situation",
+    "Stage",
+    "Told",
+    "assess",
+    "can_tell",
+]
 
 _GONE = frozenset({"destroyed", "expunging", "expunged"})
 
@@ -42,6 +55,17 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What events and jobs tell. Read before the lists that it is put beside: what ends in between then still
+    looks open for one reading, instead of having ended and left VMs behind."""
+
+    events: tuple[Event, ...] | None
+    jobs: tuple[Job, ...] | None
+    problems: tuple[str, ...] = ()
+    """Lists that could not be read or proven, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that is needed to decide, read at one time. `jobs` and `events` are None where unreadable."""
 
@@ -55,7 +79,7 @@ class Reading:
     root_admins: frozenset[str] = frozenset()
     """Ids of the enabled users who are admins of ROOT."""
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Id → path of every domain that was ever listed."""
+    """Id → path of every domain that was ever listed, and of every account its domain's."""
     problems: tuple[str, ...] = ()
     """Lists that could not be read or proven, in words."""
 
@@ -106,6 +130,14 @@ class Deletion:
         return tuple(vm for vm in self.vms if vm.state.casefold() not in _GONE)
 
     @property
+    def by(self) -> str:
+        """`account/user` of the caller, as far as the events name it; empty where none does."""
+        attempt = self.attempt
+        if attempt is None or not (attempt.account or attempt.username):
+            return ""
+        return f"{attempt.account or '?'}/{attempt.username or '?'}"
+
+    @property
     def next_to_die(self) -> str:
         """What CloudStack's clean-up takes next: snapshots, then templates, then VMs one by one (measured;
         templates from the source)."""
@@ -139,9 +171,18 @@ class Situation:
         return tuple(one for one in self.deletions if one.stage in stages)
 
     @property
+    def busy(self) -> tuple[Deletion, ...]:
+        """What is being deleted now, or has been submitted to be."""
+        return self.of(Stage.RUNNING, Stage.QUEUED)
+
+    @property
     def is_happening(self) -> bool:
         """Whether something is being deleted now, or has been submitted to be."""
-        return bool(self.of(Stage.RUNNING, Stage.QUEUED)) or self.unnamed_jobs > 0
+        return bool(self.busy) or self.unnamed_jobs > 0
+
+    def says_as(self, other: Situation) -> bool:
+        """Whether another reading found the very same."""
+        return replace(self, taken_at=other.taken_at) == other
 
     @property
     def headline(self) -> str:
@@ -174,6 +215,11 @@ class Situation:
 
 
 # --- the situation ----------------------------------------------------------------------------------------
+
+
+def can_tell(coverage: Coverage) -> bool:
+    """Whether a reading says anything of this environment's deletions: it was read, and at its server."""
+    return coverage.state is not CoverageState.FAILED and not coverage.is_foreign
 
 
 def assess(reading: Reading) -> Situation:
@@ -297,7 +343,7 @@ class _Judge:
     def _account(self, attempt: Attempt, count: int) -> Deletion:
         account = self.accounts.get(attempt.target_id)
         vms: tuple[VirtualMachine, ...] = ()
-        path = ""
+        path = self.reading.paths.get(attempt.target_id, "")
         if account is not None:
             path = self._path_of(account.domain_id)
             vms = tuple(vm for vm in self.vms.get(account.domain_id, ()) if vm.account == account.name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync.deletions import Deletion, Kind, Situation, Stage
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
 from sync.parts import is_blocked, is_missing_parent
 
@@ -42,27 +43,45 @@ class Headline:
         return self.sentence
 
 
+CONTAINS = NextKey("!", "contains it")
+SHOWS_DELETIONS = NextKey("!", "shows it")
 RECOVERS = NextKey("R", "recovers")
 OPENS = NextKey("enter", "opens")
 
 
-def headline(drift: Drift, *, now: datetime | None = None, stale_after: timedelta = STALE_AFTER) -> Headline:
-    """What to know first. With `now`, a side that was read too long ago is said before everything else."""
+def headline(
+    drift: Drift,
+    situation: Situation | None = None,
+    *,
+    now: datetime | None = None,
+    stale_after: timedelta = STALE_AFTER,
+) -> Headline:
+    """What to know first: a deletion that goes on, where `situation` says so; then everything else.
+
+    With `now`, a side that was read too long ago is said before that.
+    """
     sides = ((Side.ACTUAL, drift.actual), (Side.DESIRED, drift.desired))
     is_complete = all(coverage.is_complete for _, coverage in sides)
     sentences = [*_stale(drift, now, stale_after)]
+    if situation is not None and situation.is_happening:
+        sentences += _happening(situation)
+    is_told = situation is not None and bool(situation.busy)
     sentences += _unrecorded(drift)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
     if drift.misplaced:
-        findings = [*_shrunk(drift), drift.misplaced, *_deleting(drift)]
+        findings = [*_shrunk(drift), drift.misplaced, *([] if is_told else _deleting(drift))]
     elif is_complete:
-        findings = [*_shrunk(drift), *_critical(drift), *_lesser(drift)]
+        findings = [*_shrunk(drift), *_critical(drift, is_told=is_told), *_lesser(drift)]
     else:
-        findings = [*_deleting(drift), *_unknown(drift)]
-    sentences += findings or ([_in_sync(drift)] if is_complete else [])
+        findings = [*([] if is_told else _deleting(drift)), *_unknown(drift)]
+    remains = [] if situation is None else [*_remains(situation)]
+    sentences += findings or ([_in_sync(drift)] if is_complete and not remains and not is_told else [])
+    sentences += remains
     sentences += _losses(drift)
     sentences += _hidden(drift)
-    return Headline(" ".join(sentences), tuple(_keys(drift, is_complete=is_complete)))
+    if situation is not None and is_complete and situation.problems:
+        sentences.append(f"Deletions are not seen in full: {situation.problems[0].rstrip('.')}.")
+    return Headline(" ".join(sentences), tuple(_keys(drift, situation, is_complete=is_complete)))
 
 
 def unread(side: Side, coverage: Coverage) -> str:
@@ -127,7 +146,8 @@ def _shrunk(drift: Drift) -> Iterator[str]:
         yield f"CloudStack has shrunk: {drift.actual.shrunk[0].words}."
 
 
-def _critical(drift: Drift) -> Iterator[str]:
+def _critical(drift: Drift, *, is_told: bool) -> Iterator[str]:
+    """`is_told`: the deletions that go on were said already."""
     missing = _rows(drift, DriftKind.MISSING)
     parent = next((part.name for row in drift.rows for part in row.parts if is_missing_parent(part)), None)
     if parent is not None:
@@ -136,7 +156,8 @@ def _critical(drift: Drift) -> Iterator[str]:
         projects = sum(row.project is not None for row in drift.rows)
         verb = "has" if len(missing) == 1 else "have"
         yield f"{len(missing)} of {_count(projects, 'project')} {verb} no domain."
-    yield from _deleting(drift, subject="" if missing else "domain")
+    if not is_told:
+        yield from _deleting(drift, subject="" if missing else "domain")
     hollow = len(_rows(drift, DriftKind.HOLLOW))
     if hollow:
         subject = (
@@ -164,6 +185,52 @@ def _deleting(drift: Drift, *, subject: str = "domain") -> Iterator[str]:
     else:
         still = f" ({_count(len(vms), 'VM')} still there)" if vms else ""
     yield f"{_number(len(deleting))}{noun} {verb} being deleted now{still}."
+
+
+# --- deletions --------------------------------------------------------------------------------------------
+
+
+def _happening(situation: Situation) -> Iterator[str]:
+    """What is being deleted now and what is submitted."""
+    running, queued = situation.of(Stage.RUNNING), situation.of(Stage.QUEUED)
+    if running:
+        alive = sum(len(one.alive) for one in running)
+        verb = "is" if len(running) == 1 else "are"
+        said = f"{_number(len(running))} {_what(running)} {verb} being deleted now ({_alive(alive)})"
+        if queued:
+            said += f", {len(queued)} more {'is' if len(queued) == 1 else 'are'} submitted"
+        yield f"{said}."
+    elif queued:
+        verb = "is" if len(queued) == 1 else "are"
+        yield f"The deletion of {_count(len(queued), _what(queued[:1]))} {verb} submitted."
+    if situation.unnamed_jobs:
+        runs = "runs" if situation.unnamed_jobs == 1 else "run"
+        yield f"{_count(situation.unnamed_jobs, 'deletion job')} {runs}, and no event says of what."
+
+
+def _what(deletions: Sequence[Deletion]) -> str:
+    if any(one.kind is Kind.DOMAIN for one in deletions):
+        return "domain" if len(deletions) == 1 else "domains"
+    return "account" if len(deletions) == 1 else "accounts"
+
+
+def _alive(vms: int) -> str:
+    return f"{_count(vms, 'VM')} still alive" if vms else "no VM of it is left"
+
+
+def _remains(situation: Situation) -> Iterator[str]:
+    """What deletions left half done, and what was refused: no alarm, but somebody tried."""
+    half = len(situation.of(Stage.HALF_DONE))
+    if half:
+        verb = "is" if half == 1 else "are"
+        yield f"{_number(half)} {verb} half deleted: CloudStack's clean-up may go on with it."
+    refused = len(situation.of(Stage.REFUSED))
+    if refused:
+        verb = "was" if refused == 1 else "were"
+        yield f"{_count(refused, 'deletion')} {verb} refused."
+
+
+# --- the rest ---------------------------------------------------------------------------------------------
 
 
 def _lesser(drift: Drift) -> Iterator[str]:
@@ -221,7 +288,11 @@ def _in_sync(drift: Drift) -> str:
     return "The only project is in sync." if projects == 1 else f"All {projects} projects are in sync."
 
 
-def _keys(drift: Drift, *, is_complete: bool) -> Iterator[NextKey]:
+def _keys(drift: Drift, situation: Situation | None, *, is_complete: bool) -> Iterator[NextKey]:
+    if situation is not None and situation.is_happening:
+        yield CONTAINS
+    elif situation is not None and situation.of(Stage.HALF_DONE, Stage.ORPHANED, Stage.REFUSED):
+        yield SHOWS_DELETIONS
     if is_complete and any(
         row.kind.is_critical and row.project and not is_blocked(row) for row in drift.rows
     ):

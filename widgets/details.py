@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sync.deletions import Deletion, Stage
 from sync.model import DriftKind, DriftRow, Part
 from widgets.cells import clean, counted, fit
+from widgets.header import clock_time
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
 from widgets.labels import part_label
 from widgets.lines import Line, Lines, wrap
@@ -37,6 +39,16 @@ def belongings(row: DriftRow) -> str:
         (len(view.networks), "network", ""),
     ]
     return ", ".join(counted(number, noun, plural) for number, noun, plural in found if number)
+
+
+def deletion_words(deletion: Deletion) -> str:
+    """By whom, since when, what is still alive, and what goes next."""
+    by = f" by {deletion.by}" if deletion.by else ""
+    since = f" since {clock_time(deletion.since)}" if deletion.since is not None else ""
+    alive = f"{counted(len(deletion.alive), 'VM')} still alive"
+    if deletion.stage is Stage.QUEUED:
+        return f"Its deletion is submitted{by}{since}; it is untouched yet, {alive}."
+    return f"Being deleted{by}{since}: {alive}. Next: {deletion.next_to_die}."
 
 
 class DetailsPane(Lines):
@@ -84,6 +96,8 @@ class DetailsPane(Lines):
         return lines
 
     def _reason(self, view: RowView) -> str:
+        if view.deletion is not None:
+            return clean(deletion_words(view.deletion))
         if view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
             return clean(f"{view.row.reason} Last known: {kind_text(view.was.kind)}. {view.was.reason}")
         return clean(view.row.reason)

@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sync.agents import reach
+from sync.deletions import Deletion, Stage
 from sync.model import DriftKind, DriftRow
 from widgets.cells import fit
 from widgets.kinds import KIND_CLASSES, kind_text
@@ -79,6 +80,8 @@ def heading(columns: Columns) -> tuple[list[Piece], list[Piece]]:
 
 def drift_cell(view: RowView) -> str:
     """Glyph and word, with the number of differences, or what it was when last known."""
+    if view.deletion is not None and view.deletion.stage is Stage.QUEUED:
+        return f"{view.kind.glyph} {Stage.QUEUED.value}"
     if view.kind is DriftKind.UNKNOWN and view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
         was = "differing" if view.was.kind is DriftKind.DIFFERS else view.was.kind.value
         return f"{view.kind.glyph} was {was}"
@@ -105,8 +108,10 @@ def _desired_cells(row: DriftRow) -> tuple[str, str]:
     return (row.project.name, str(len(row.project.members))) if row.project is not None else (_NONE, "")
 
 
-def _actual_cells(row: DriftRow) -> tuple[str, str, str, str]:
+def _actual_cells(row: DriftRow, deletion: Deletion | None) -> tuple[str, str, str, str]:
     view = row.view if row.view is not None else row.dying
+    if deletion is not None and deletion.stage is Stage.RUNNING and (view is None or view.domain is None):
+        return "(gone)", _NONE, str(len(deletion.alive)), _NONE
     if view is None:
         return (_NONE if row.kind is not DriftKind.UNKNOWN else "", "", "", "")
     if view.domain is None:
@@ -120,7 +125,7 @@ def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = Fal
     project, members = _desired_cells(row)
     agents = agents_cell(view, is_wide=columns.is_wide)
     is_reached = not view.agents or reach(view.agents).is_whole
-    domain, accounts, machines, templates = _actual_cells(row)
+    domain, accounts, machines, templates = _actual_cells(row, view.deletion)
     tone = "tone--stale" if view.is_dim or is_dim else ""
     return [
         (mark, "tone--key" if mark.strip() else ""),

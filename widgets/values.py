@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sync.agents import AgentFinding
 from sync.model import CoverageState, DriftKind, DriftRow, Side
+
+if TYPE_CHECKING:
+    from sync.deletions import Deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class RowView:
     """The row of the last drift between two complete readings, where this one is unknown."""
     agents: tuple[AgentFinding, ...] = ()
     """What the project's Jenkins says of each agent; empty where it was not asked."""
+    deletion: Deletion | None = None
+    """Its deletion that goes on or is submitted: that comes before all else there is to say of it."""
 
     @property
     def key(self) -> str:
@@ -70,12 +76,12 @@ class RowView:
 
     @property
     def kind(self) -> DriftKind:
-        return self.row.kind
+        return self.row.kind if self.deletion is None else DriftKind.DELETING
 
     @property
     def is_dim(self) -> bool:
         """Whether what is shown is not what was just read."""
-        return self.row.kind is DriftKind.UNKNOWN
+        return self.kind is DriftKind.UNKNOWN
 
     @property
     def shown(self) -> DriftRow:
@@ -86,7 +92,7 @@ class RowView:
     def rank(self) -> tuple[int, int, str]:
         """Worst first; among the unknown the ones that were worst; then by key."""
         was = self.was.kind.rank if self.was is not None else len(DriftKind)
-        return (self.row.kind.rank, was, self.row.key)
+        return (self.kind.rank, was, self.row.key)
 
     @cached_property
     def haystack(self) -> str:

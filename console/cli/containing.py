@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from console.cli.containing_text import show_look, show_steps
 from console.cli.output import ask, plain, result_json, say
 from console.cli.sessions import session_of
+from console.cli.situation import situation_json
 from console.session import Session
 from sync.errors import (
     EXIT_CRITICAL,
@@ -426,35 +427,10 @@ def _report_shield(
 
 def look_json(session: Session, look: Look) -> JsonObject:
     """Everything that was seen, for other programs."""
-    situation = look.situation
     return {
         "environment": session.environment.name,
         "release": look.release,
-        "taken_at": plain(situation.taken_at),
-        "headline": situation.headline,
-        "is_happening": situation.is_happening,
-        "problems": list(situation.problems),
-        "deletions": [
-            {
-                "kind": one.kind.value,
-                "stage": one.stage.value,
-                "name": one.name,
-                "path": one.path,
-                "id": one.target_id,
-                "since": plain(one.since),
-                "by": f"{one.attempt.account}/{one.attempt.username}" if one.attempt else "",
-                "why": one.why,
-                "next": one.next_to_die if one.stage.value in ("being deleted", "submitted") else "",
-                "alive": [{"name": vm.name, "state": vm.state, "id": vm.id} for vm in one.alive],
-                "snapshots": len(one.snapshots),
-                "templates": len(one.templates),
-                "subdomains": list(one.below),
-                "attempts": one.attempts,
-            }
-            for one in situation.deletions
-        ],
-        "unnamed_jobs": situation.unnamed_jobs,
-        "elsewhere": situation.elsewhere,
+        **situation_json(look.situation),
         "callers": [
             plain(view.caller)
             | {

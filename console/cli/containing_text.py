@@ -45,7 +45,7 @@ def _deletions(deletions: Sequence[Deletion]) -> None:
             one.stage.value,
             one.label,
             f"{one.since:%m-%d %H:%M:%S}" if one.since else "?",
-            f"{one.attempt.account or '?'}/{one.attempt.username or '?'}" if one.attempt else "?",
+            one.by or "?",
             str(len(one.alive)),
             one.next_to_die if one.stage in _BUSY else one.why,
         )

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.sessions import session_of
+from console.cli.situation import situation_json
 from console.session import Session
 from sync.errors import EXIT_CRITICAL, EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN, IncompleteError
-from sync.model import ActualInventory, Coverage, DesiredInventory, Drift, DriftKind, JsonObject
+from sync.model import (
+    ActualInventory,
+    Coverage,
+    DesiredInventory,
+    Drift,
+    DriftKind,
+    JsonObject,
+)
+
+if TYPE_CHECKING:
+    from sync.deletions import Situation
 
 
 def read_both(
@@ -24,6 +36,21 @@ def read_both(
         return desired.result(), actual.result()
 
 
+def read_all(
+    session: Session, *, previous: ActualInventory | None = None
+) -> tuple[DesiredInventory, ActualInventory, Situation | None]:
+    """Both sides, and what is being deleted; None where CloudStack could not be read, or is another's."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from sync.deletions import can_tell
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="deletions") as pool:
+        telling = pool.submit(session.read_told)
+        desired, actual = read_both(session, previous=previous)
+        told = telling.result()
+    return desired, actual, session.situation(actual, told) if can_tell(actual.coverage) else None
+
+
 def is_read(drift: Drift) -> bool:
     """Whether both sides were read completely."""
     return drift.desired.is_complete and drift.actual.is_complete
@@ -36,11 +63,11 @@ def refuse_unread(drift: Drift, consequence: str) -> None:
             raise IncompleteError(f"{name} is {coverage_words(coverage)} {consequence}")
 
 
-def verdict(drift: Drift) -> tuple[int, str]:
+def verdict(drift: Drift, situation: Situation | None = None) -> tuple[int, str]:
     """Exit code and word of one comparison. An unproven side is unknown, whatever else was found; but that
-    something was deleted past the ledger is proven by its event alone."""
+    something was deleted past the ledger, or is being deleted, is proven by its events alone."""
     kinds = {row.kind for row in drift.rows}
-    if drift.deletions.found:
+    if drift.deletions.found or (situation is not None and situation.is_happening):
         return EXIT_CRITICAL, "critical"
     if not is_read(drift) or DriftKind.UNKNOWN in kinds:
         return EXIT_UNKNOWN, "unknown"
@@ -53,18 +80,20 @@ def verdict(drift: Drift) -> tuple[int, str]:
     return EXIT_DONE, "in sync"
 
 
-def summary(session: Session, drift: Drift) -> JsonObject:
-    """One comparison as JSON: verdict, counts by kind, what can be repaired, the coverage of each side."""
+def summary(session: Session, drift: Drift, situation: Situation | None = None) -> JsonObject:
+    """One comparison as JSON: verdict, counts by kind, what can be repaired, what is being deleted, the
+    coverage of each side. `deletions` is null where it could not be told."""
     from sync.plan import repairable
 
-    code, word = verdict(drift)
+    code, word = verdict(drift, situation)
     return {
         "environment": session.environment.name,
         "status": word,
         "exit_code": code,
-        "headline": session.headline(drift).text,
+        "headline": session.headline(drift, situation).text,
         "counts": {kind.value: count for kind, count in drift.counts().items()},
         "repairable": len(repairable(drift, session.rules)),
+        "deletions": None if situation is None else situation_json(situation),
         "losses": sum(len(row.losses) for row in drift.rows),
         "misplaced": drift.misplaced,
         "unrecorded_deletions": plain(drift.deletions),
@@ -83,15 +112,16 @@ def summary(session: Session, drift: Drift) -> JsonObject:
 def check(arguments: argparse.Namespace) -> int:
     """`abreast check`: one comparison, as Nagios wants it."""
     with session_of(arguments) as session:
-        drift = session.compare(*read_both(session))
-        code, word = verdict(drift)
+        desired, actual, situation = read_all(session)
+        drift = session.compare(desired, actual)
+        code, word = verdict(drift, situation)
         if arguments.format == "json":
-            result_json(summary(session, drift))
+            result_json(summary(session, drift, situation))
             return code
         counts = [f"{count} {kind.value}" for kind, count in drift.counts().items() if count]
         counts += [f"{len(drift.hidden)} hidden"] if drift.hidden else []
         result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
-        result(session.headline(drift).text)
+        result(session.headline(drift, situation).text)
         for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
             result(f"{name}: {coverage_words(coverage)}")
         if session.recogniser.last is not None:

@@ -56,7 +56,7 @@ def run_app(session: Session, *, start: Literal["overview", "watch", "recovery"]
 
 def watch_headless(session: Session) -> int:
     """One JSON line a refresh to stdout, until SIGINT or SIGTERM. Never arms, never writes."""
-    from console.cli.reading import read_both, summary
+    from console.cli.reading import read_all, summary
 
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -64,8 +64,8 @@ def watch_headless(session: Session) -> int:
     previous = None
     while not stop.is_set():
         started = session.clock()
-        desired, actual = read_both(session, previous=previous)
-        result_json(summary(session, session.compare(desired, actual)), indent=None)
+        desired, actual, situation = read_all(session, previous=previous)
+        result_json(summary(session, session.compare(desired, actual), situation), indent=None)
         previous = actual
         spent = (session.clock() - started).total_seconds()
         stop.wait(max(session.environment.refresh.inventory_seconds - spent, 0.5))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from console import commands, desktop
-from console.alarms import Alarm, AlarmLog, known_kinds, row_alarms, source_alarms, unrecorded_alarms
+from console.alarms import (
+    Alarm,
+    AlarmLog,
+    known_kinds,
+    row_alarms,
+    situation_alarms,
+    source_alarms,
+    unrecorded_alarms,
+)
 from console.screens.table import TableScreen
 from console.state import counts_of
 from sync.model import Drift, DriftKind
@@ -22,6 +30,9 @@ from widgets.drift_table import DriftHeading, DriftTable
 from widgets.summary import CountsBar, HeadlineBar
 from widgets.trend import Sample, Trend, TrendLine
 from widgets.values import SourceStatus
+
+if TYPE_CHECKING:
+    from sync.deletions import Situation
 
 
 class WatchScreen(TableScreen):
@@ -39,6 +50,7 @@ class WatchScreen(TableScreen):
         self._has_compared = False
         self._deletions: frozenset[str] = frozenset()
         self._has_counted_deletions = False
+        self._situation: Situation | None = None
 
     def body(self) -> ComposeResult:
         yield Banner()
@@ -55,6 +67,7 @@ class WatchScreen(TableScreen):
         self._sources = self.console.sources
         super().on_mount()
         self.follow("drift", lambda _: self.take_drift())
+        self.follow("situation", self.take_situation)
         self.follow("sources", self.take_sources)
         self.follow("now", lambda now: self.query_one(TrendLine).show(self.trend, now))
 
@@ -88,6 +101,14 @@ class WatchScreen(TableScreen):
         if not told.problem:
             self._deletions = frozenset()
         self._deletions |= {one.id for one in told.found}
+        self.raise_alarms(alarms)
+
+    def take_situation(self, situation: Situation | None) -> None:
+        """What is being deleted was read: ring for what is new."""
+        if situation is None:
+            return
+        alarms = situation_alarms(self._situation, situation, at=self.console.utc_clock())
+        self._situation = situation
         self.raise_alarms(alarms)
 
     def take_sources(self, sources: tuple[SourceStatus, ...]) -> None:

@@ -14,7 +14,7 @@ from sync.cloudstack import parse
 from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.gathering import JOBS, OTHERS, Gathering, Result
 from sync.cloudstack.paging import Pager, Query
-from sync.deletions import Event, Job, Kind, Reading
+from sync.deletions import Event, Job, Kind, Reading, Told
 from sync.errors import SourceError
 from sync.model import JsonObject, OwnedResource, Scope
 
@@ -80,6 +80,11 @@ class Survey:
                 paths=MappingProxyType(dict(remembered)),
                 problems=tuple(self._problems),
             )
+
+    def told(self) -> Told:
+        """Jobs and events alone."""
+        jobs, events = self._jobs_and_events()
+        return Told(events, jobs, tuple(dict.fromkeys(self._problems)))
 
     def _jobs_and_events(self) -> tuple[tuple[Job, ...] | None, tuple[Event, ...] | None]:
         before = self._rows(JOBS)

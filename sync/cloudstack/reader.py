@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from sync.cloudstack import capabilities as asking
 from sync.cloudstack import parse
@@ -14,7 +15,7 @@ from sync.cloudstack.deletion_reading import Survey, calls_of, deletion_events, 
 from sync.cloudstack.gathering import Gathering
 from sync.cloudstack.paging import Habits, Pager, Query
 from sync.cloudstack.values import Clock, Credentials, JobState, Progress
-from sync.deletions import Event, Reading
+from sync.deletions import Event, Reading, Told
 from sync.errors import (
     DataError,
     ForbiddenError,
@@ -172,6 +173,31 @@ class Reader:
     def paths(self) -> Mapping[str, str]:
         """Where every domain and account is, or was, that was ever listed here: id → path of the domain."""
         return dict(self._paths)
+
+    def told(self, scope: Scope) -> Told:
+        """What events and jobs tell of deletions: few calls, made at the pace of the inventory.
+
+        Never raises SourceError: what could not be read is among the problems.
+        """
+        taken_at = self._clock()
+        try:
+            found = self.capabilities()
+        except SourceError as error:
+            return Told(events=None, jobs=None, problems=(str(error),))
+        return Survey(scope, taken_at, capabilities=found, pager=self._pooled).told()
+
+    def beside(self, world: ActualInventory, told: Told) -> Reading:
+        """An inventory of this reader with what was told before it was read. Asks nothing."""
+        return Reading(
+            scope=world.scope,
+            world=world,
+            events=told.events,
+            jobs=told.jobs,
+            snapshots=world.snapshots,
+            templates=world.templates,
+            paths=MappingProxyType(dict(self._paths)),
+            problems=told.problems,
+        )
 
     def calls_of(
         self, account: str, domain_id: str, username: str, *, since: datetime

@@ -8,10 +8,12 @@ import pytest
 from textual.widgets import Input
 
 from console.screens.overview import OverviewScreen
+from sync.deletions import Stage
 from sync.errors import ConfigurationError
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
 from tests.screens.driving import clock_of, console, read_again, said, screen_text, settle
-from tests.screens.world import HOSTILE, ROWS, Facts, FakeSession, in_sync, project, view
+from tests.screens.runs import until
+from tests.screens.world import HOSTILE, ROWS, Facts, FakeSession, deletion, in_sync, project, view
 from widgets.drift_table import DriftTable
 
 SIZES = [(80, 24), (120, 40)]
@@ -301,3 +303,50 @@ async def test_without_colour_glyphs_and_words_are_left(monkeypatch: pytest.Monk
                 if colour is not None and colour.triplet is not None:
                     assert len(set(colour.triplet)) == 1, segment
         assert "! deleting" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_deletion_is_in_the_headline_in_its_row_and_in_its_details(size: tuple[int, int]) -> None:
+    session = FakeSession()
+    app = console(session)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settle(pilot)
+        session.found = (
+            deletion("aurora", machines=2, snapshots=1),
+            deletion("galaxy", Stage.QUEUED, machines=2),
+            deletion("harbor", Stage.REFUSED),
+        )
+        await read_again(pilot)
+        text = screen_text(app)
+        assert "One domain is being deleted now (2 VMs still alive), 1 more is submitted." in text
+        table = app.screen.query_one(DriftTable)
+        assert list(table.keys)[:2] == ["aurora", "galaxy"]
+        assert "! submitted" in text
+        table.move_to("aurora")
+        await pilot.pause()
+        words = " ".join(screen_text(app).split())
+        assert "Being deleted by ci-sync/ci-sync since 03:09:44: 2 VMs still alive." in words
+        assert "Next: 1 snapshot, before any VM" in words
+        table.move_to("galaxy")
+        await pilot.pause()
+        assert "it is untouched yet, 2 VMs still alive" in " ".join(screen_text(app).split())
+
+        session.found = (deletion("aurora", Stage.REFUSED), deletion("galaxy", Stage.REFUSED))
+        await read_again(pilot)
+        text = screen_text(app)
+        assert "! submitted" not in text
+        assert "galaxy" not in table.keys
+
+
+async def test_deletions_that_are_read_late_still_reach_the_screen() -> None:
+    session = FakeSession()
+    session.found = (deletion("galaxy", Stage.QUEUED, machines=2),)
+    session.told_gate.clear()
+    app = console(session)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: app.drift is not None)
+        assert "submitted" not in screen_text(app)
+        session.told_gate.set()
+        await settle(pilot)
+        assert "The deletion of 1 domain is submitted." in screen_text(app)
+        assert "! submitted" in screen_text(app)

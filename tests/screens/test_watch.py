@@ -10,10 +10,11 @@ from console import desktop
 from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms, unrecorded_alarms
 from console.screens.watch import WatchScreen
 from sync.deletion_attempts import Kind
+from sync.deletions import Stage
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
 from sync.unrecorded import DeletionCheck, Unrecorded
 from tests.screens.driving import console, read_again, screen_text, settle
-from tests.screens.world import HOSTILE, NOW, ROWS, FakeSession, in_sync, project
+from tests.screens.world import HOSTILE, NOW, ROWS, FakeSession, deletion, in_sync, project
 from widgets.values import RowView
 
 REFUSED = Coverage(CoverageState.FAILED, why="refused")
@@ -214,3 +215,21 @@ async def test_the_wall_rings_for_a_deletion_past_the_ledger(told: list[str], ri
         assert rings == ["bell"]
         assert told == [f"Not in the ledger: {one.words}"]
         assert f"Not in the ledger: domain {HOSTILE} by sync/sync" in screen_text(app)
+
+
+async def test_a_deletion_rings_before_anything_is_gone(told: list[str], rings: list[str]) -> None:
+    session = FakeSession(sound())
+    app = console(session, start="watch")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        session.found = (deletion("harbor", Stage.REFUSED),)
+        await read_again(pilot)
+        assert rings == [], "a refused attempt is no alarm"
+        assert "1 deletion was refused." in screen_text(app)
+        session.found = (deletion("galaxy", Stage.QUEUED), deletion("harbor", Stage.REFUSED))
+        await read_again(pilot)
+        assert rings == ["bell"]
+        assert told == ["ROOT/ci/galaxy: its deletion is submitted by ci-sync/ci-sync"]
+        assert "The deletion of 1 domain is submitted." in screen_text(app)
+        await read_again(pilot)
+        assert rings == ["bell"]

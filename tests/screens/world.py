@@ -13,6 +13,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from sync.agents import JenkinsReading
+from sync.deletions import Attempt, Deletion, Job, Kind, Situation, Stage, Told
 from sync.errors import GuardError
 from sync.headline import Headline, headline
 from sync.jenkins_settings import JenkinsSettings
@@ -225,6 +226,40 @@ def drift_of(rows: tuple[DriftRow, ...] = ROWS, *, at: datetime = NOW, actual: C
     return Drift(ordered, COMPLETE, actual, at, at, at)
 
 
+def deletion(
+    name: str,
+    stage: Stage = Stage.RUNNING,
+    *,
+    machines: int = 0,
+    minutes_ago: float = 3,
+    why: str = "It is gone from the list while its deletion has not ended.",
+    snapshots: int = 0,
+) -> Deletion:
+    """A deletion of a project's domain by ci-sync."""
+    at = NOW - timedelta(minutes=minutes_ago)
+    is_open = stage in (Stage.RUNNING, Stage.QUEUED)
+    attempt = Attempt(
+        Kind.DOMAIN,
+        f"d-{name}",
+        name,
+        at,
+        at,
+        None if is_open else NOW,
+        None if is_open else stage is Stage.ENDED,
+        "ci-sync",
+        "ci-sync",
+        "1",
+        Job(f"j-{name}", Kind.DOMAIN, at, "u-sync", "ci-sync", "ms1") if is_open else None,
+    )
+    found = view(name, machines=machines)
+    path = f"ROOT/ci/{name}"
+    owned = tuple(
+        OwnedResource(f"s-{name}-{number}", f"{name}-snap-{number}", "BackedUp", f"d-{name}", path, name)
+        for number in range(snapshots)
+    )
+    return Deletion(Kind.DOMAIN, stage, f"d-{name}", name, path, why, attempt, 1, found.vms, snapshots=owned)
+
+
 @dataclass(frozen=True)
 class Rates:
     inventory_seconds: float = 10.0
@@ -288,7 +323,12 @@ class FakeSession:
         self.deletions = NOT_ASKED
         self.gate = threading.Event()
         self.gate.set()
-        self.actual_readings = 0
+        self.actual_readings = self.told_readings = 0
+        self.told = Told(events=(), jobs=())
+        self.told_gate = threading.Event()
+        self.told_gate.set()
+        self.found: tuple[Deletion, ...] = ()
+        """What events, jobs and lists tell of deletions."""
         self.fault: Exception | None = None
         self.hidden: tuple[Hidden, ...] = ()
         self.rule_problems: tuple[str, ...] = ()
@@ -346,6 +386,14 @@ class FakeSession:
             users_taken_at=self.clock(),
         )
 
+    def read_told(self) -> Told:
+        self.told_readings += 1
+        assert self.told_gate.wait(10)
+        return self.told
+
+    def situation(self, actual: ActualInventory, told: Told) -> Situation:
+        return Situation(self.clock(), self.found, problems=told.problems)
+
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
         rows = self.rows
         if not desired.coverage.is_complete or not actual.coverage.is_complete:
@@ -374,8 +422,8 @@ class FakeSession:
             deletions=self.deletions,
         )
 
-    def headline(self, drift: Drift) -> Headline:
-        return headline(drift)
+    def headline(self, drift: Drift, situation: Situation | None = None) -> Headline:
+        return headline(drift, situation)
 
     def repairs(self, row: DriftRow) -> tuple[Action, ...]:
         if row.kind in (DriftKind.IN_SYNC, DriftKind.UNKNOWN, DriftKind.UNEXPECTED) or row.project is None:

@@ -1,0 +1,210 @@
+"""What the console says of deletions: in headline, rows and alarms, and put beside an inventory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from console.alarms import row_alarms, situation_alarms
+from console.messages import DeletionsRead
+from console.refresh import Refresher
+from console.state import deletions_by_row, row_views
+from console.telling import Telling
+from sync.deletions import Deletion, Kind, Situation, Stage, Told
+from sync.headline import headline
+from sync.model import Coverage, CoverageState, DriftKind
+from tests.screens.world import NOW, ROWS, Clock, FakeSession, deletion, drift_of, in_sync
+from tests.test_refresh import SynchronousApp
+
+RUNNING = deletion("aurora", machines=3, snapshots=2)
+QUEUED = deletion("galaxy", Stage.QUEUED, machines=2)
+REFUSED = deletion("harbor", Stage.REFUSED)
+HALF = deletion("boreal", Stage.HALF_DONE)
+
+
+def situation(*found: Deletion, unnamed: int = 0, problems: tuple[str, ...] = ()) -> Situation:
+    return Situation(NOW, found, unnamed_jobs=unnamed, problems=problems)
+
+
+# --- the headline -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "key"),
+    [
+        (situation(RUNNING), "One domain is being deleted now (3 VMs still alive).", "! contains it"),
+        (
+            situation(RUNNING, QUEUED),
+            "One domain is being deleted now (3 VMs still alive), 1 more is submitted.",
+            "! contains it",
+        ),
+        (situation(QUEUED), "The deletion of 1 domain is submitted.", "! contains it"),
+        (situation(unnamed=2), "2 deletion jobs run, and no event says of what.", "! contains it"),
+        (situation(REFUSED), "1 deletion was refused.", "! shows it"),
+        (situation(HALF), "One is half deleted: CloudStack's clean-up may go on with it.", "! shows it"),
+        (situation(deletion("x", Stage.ENDED)), "1 of 14 projects has no domain.", ""),
+    ],
+)
+def test_the_headline_says_it_in_plain_words_with_the_next_key(
+    found: Situation, words: str, key: str
+) -> None:
+    said = headline(drift_of(), found)
+    keys = [str(one) for one in said.next_keys]
+    assert words in said.text
+    assert keys == ([key] if key else []) + ["R recovers", "enter opens"]
+
+
+def test_what_goes_on_comes_first_and_is_not_said_twice() -> None:
+    text = headline(drift_of(), situation(RUNNING)).text
+    assert text.startswith("One domain is being deleted now")
+    assert text.count("being deleted") == 1
+    assert "being deleted now (3 VMs still run)" in headline(drift_of(), situation()).text
+
+
+def test_what_cannot_be_seen_of_deletions_is_said() -> None:
+    said = headline(drift_of((in_sync("galaxy"),)), situation(problems=("listEvents may not be called.",)))
+    assert said.text.endswith("Deletions are not seen in full: listEvents may not be called.")
+
+
+# --- rows ---------------------------------------------------------------------------------------------------
+
+
+def test_a_row_whose_deletion_is_submitted_is_deleting_and_comes_first() -> None:
+    views = row_views(drift_of(), None, {}, situation(QUEUED))
+    by_key = {view.key: view for view in views}
+    assert by_key["galaxy"].kind is DriftKind.DELETING
+    assert by_key["galaxy"].row.kind is DriftKind.IN_SYNC, "what is repaired follows the comparison alone"
+    assert {view.key for view in views[:2]} == {"aurora", "galaxy"}
+    assert len(views) == len(ROWS)
+
+
+def test_refused_and_ended_attempts_mark_no_row() -> None:
+    assert deletions_by_row(situation(REFUSED, HALF, deletion("x", Stage.ENDED)), "ROOT/ci") == {}
+
+
+def test_the_deletion_of_the_parent_is_that_of_every_project_below_it() -> None:
+    below = ("ROOT/ci/aurora", "ROOT/ci/boreal/sub", "ROOT/elsewhere")
+    parent = replace(QUEUED, path="ROOT/ci", below=below)
+    assert set(deletions_by_row(situation(parent), "ROOT/ci")) == {"aurora", "boreal"}
+    assert deletions_by_row(situation(replace(QUEUED, path="ROOT/elsewhere")), "ROOT/ci") == {}
+
+
+def test_a_path_is_found_whatever_its_case_and_an_account_marks_no_row() -> None:
+    assert set(deletions_by_row(situation(replace(QUEUED, path="ROOT/CI/Galaxy")), "ROOT/ci")) == {"galaxy"}
+    assert deletions_by_row(situation(replace(QUEUED, kind=Kind.ACCOUNT)), "ROOT/ci") == {}
+
+
+# --- alarms -------------------------------------------------------------------------------------------------
+
+
+def texts(before: Situation | None, after: Situation) -> list[tuple[str, bool]]:
+    return [(one.text, one.rings) for one in situation_alarms(before, after, at=NOW)]
+
+
+def test_a_new_deletion_rings_once_and_again_when_it_begins() -> None:
+    submitted = situation(QUEUED)
+    assert texts(situation(), submitted) == [
+        ("ROOT/ci/galaxy: its deletion is submitted by ci-sync/ci-sync", True)
+    ]
+    assert texts(submitted, submitted) == []
+    running = situation(replace(QUEUED, stage=Stage.RUNNING))
+    assert texts(submitted, running) == [
+        ("ROOT/ci/galaxy is being deleted by ci-sync/ci-sync, 2 VMs alive", True)
+    ]
+
+
+def test_a_refused_attempt_is_no_alarm_and_one_that_was_seen_is_good_news() -> None:
+    assert texts(situation(), situation(REFUSED)) == []
+    seen = situation(replace(REFUSED, stage=Stage.QUEUED))
+    assert texts(seen, situation(REFUSED)) == [
+        ("ROOT/ci/harbor: its deletion was refused, it is still there", False)
+    ]
+
+
+def test_the_first_reading_is_one_alarm() -> None:
+    assert texts(None, situation(RUNNING, QUEUED, HALF)) == [
+        ("3 deletions at the start: ROOT/ci/aurora, ROOT/ci/galaxy, ROOT/ci/boreal", True)
+    ]
+    assert texts(None, situation(deletion("x", Stage.ENDED))) == []
+
+
+def test_jobs_without_a_name_ring_when_there_are_more_of_them() -> None:
+    assert texts(situation(unnamed=1), situation(unnamed=3)) == [
+        ("2 deletion jobs of which no event says the target", True)
+    ]
+    assert texts(situation(unnamed=3), situation(unnamed=1)) == []
+
+
+def test_a_row_does_not_ring_besides_its_deletion() -> None:
+    views = row_views(drift_of((in_sync("galaxy"),)), None, {}, situation(QUEUED))
+    assert row_alarms({"galaxy": DriftKind.IN_SYNC}, views, at=NOW, is_first=False) == []
+
+
+# --- putting together ---------------------------------------------------------------------------------------
+
+
+def read(app: SynchronousApp) -> list[DeletionsRead]:
+    return [message for message in app.posted if isinstance(message, DeletionsRead)]
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+def test_it_comes_when_both_are_there_whichever_was_last(told_first: bool) -> None:
+    app, session = SynchronousApp(), FakeSession()
+    session.found = (RUNNING,)
+    telling = Telling(app, session, 7)
+    inventory = session.read_actual()
+    steps = [telling.tell, lambda: telling.take(inventory)]
+    for step in steps if told_first else reversed(steps):
+        assert not read(app)
+        step()
+    (message,) = read(app)
+    assert message.generation == 7
+    assert message.situation == Situation(NOW, (RUNNING,))
+
+
+def test_without_an_inventory_nothing_is_said_of_deletions() -> None:
+    for coverage in (None, Coverage(CoverageState.FAILED, "refused")):
+        app, session = SynchronousApp(), FakeSession()
+        telling = Telling(app, session, 1)
+        telling.tell()
+        if coverage is None:
+            telling.take(None)
+        else:
+            session.actual_coverage = coverage
+            telling.take(session.read_actual())
+        assert [message.situation for message in read(app)] == [None]
+
+
+def test_a_fault_of_ours_is_told_and_is_not_taken_for_nothing_being_deleted() -> None:
+    class Broken(FakeSession):
+        def read_told(self) -> Told:
+            raise ValueError("secret")
+
+    app, session = SynchronousApp(), Broken()
+    telling = Telling(app, session, 1)
+    telling.tell()
+    telling.take(session.read_actual())
+    ((problem,),) = [message.situation.problems for message in read(app) if message.situation]
+    assert "abreast failed while reading deletions: ValueError" in problem
+    assert "secret" not in problem
+
+
+def test_deletions_are_read_with_every_inventory_and_never_twice_at_once() -> None:
+    clock = Clock()
+    app, session = SynchronousApp(), FakeSession(clock=clock)
+    refresher = Refresher(app, session, clock=clock)
+    refresher.tick()
+    assert len(read(app)) == 1
+    # Its message has not been taken: for the refresher the reading is still under way.
+    refresher.supersede()
+    assert (session.told_readings, session.actual_readings) == (1, 2)
+    assert not refresher.deletions_ended(read(app)[0].generation), "it began before something changed"
+    refresher.supersede()
+    assert (session.told_readings, session.actual_readings) == (2, 3)
+    assert refresher.deletions_ended(read(app)[-1].generation)
+
+
+def test_two_readings_say_the_same_whenever_they_were_taken() -> None:
+    assert Situation(NOW, (RUNNING,)).says_as(Situation(NOW.replace(year=2027), (RUNNING,)))
+    assert not Situation(NOW, (RUNNING,)).says_as(Situation(NOW, (QUEUED,)))
