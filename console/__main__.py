@@ -136,6 +136,12 @@ def _add_ledger(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     _format_option(verify)
     _add(verbs, "export", _ledger_export, "all of it as JSON lines, each as it was hashed")
+    merge = _add(
+        verbs, "merge", _ledger_merge, "take in what was recorded while the ledger could not be reached"
+    )
+    merge.add_argument(
+        "--file", metavar="FILE", type=Path, help="another machine's journal (default: this one's own)"
+    )
     lease = _add(
         verbs, "break-lease", _ledger_break_lease, "end the lease of an execution whose machine is gone"
     )
@@ -299,6 +305,12 @@ def _ledger_export(arguments: argparse.Namespace) -> int:
     from console.cli.record import export
 
     return export(arguments)
+
+
+def _ledger_merge(arguments: argparse.Namespace) -> int:
+    from console.cli.record import merge
+
+    return merge(arguments)
 
 
 def _ledger_accept(arguments: argparse.Namespace) -> int:

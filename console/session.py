@@ -19,12 +19,13 @@ from console.agreeing import Agreement
 from console.capturing import Captures
 from console.deletions import Deletions
 from console.recognition import Other, Recogniser
-from sync.errors import GuardError, UsageError
+from sync.errors import GuardError, LedgerError, UsageError
 
 if TYPE_CHECKING:
     from sync.agents import JenkinsReading
     from sync.ci_db import CiDatabase
     from sync.cloudstack import Capabilities, Reader, Writer
+    from sync.containment_journal import Merged
     from sync.credentials import CredentialFile
     from sync.deletions import Situation, Told
     from sync.executor import Executor
@@ -72,6 +73,10 @@ class Session:
         self._writer: Writer | None = None
         self._ci_database: CiDatabase | None = None
         self._ledger: Ledger | None = None
+        self.merged: Merged | None = None
+        """What of this machine's own journal was merged when the ledger was opened."""
+        self.journal_problem = ""
+        """Why that journal could not be merged; empty when there is none, or it was."""
         self.recogniser = Recogniser(
             environment,
             others=others,
@@ -157,8 +162,18 @@ class Session:
                     clock=self.clock,
                 )
                 ledger.open()
+                self._merge(ledger)
                 self._ledger = ledger
             return self._ledger
+
+    def _merge(self, ledger: Ledger) -> None:
+        """Take in what this machine recorded while the ledger could not be reached."""
+        from sync.containment_journal import local_path, merge_journal
+
+        try:
+            self.merged = merge_journal(ledger, local_path(self.environment.name))
+        except LedgerError as error:
+            self.journal_problem = f"This machine's own journal is not merged into the ledger: {error}"
 
     @property
     def vault(self) -> CredentialFile:

@@ -172,7 +172,7 @@ class Containment:
     def _journals(self) -> list[ContainmentJournal]:
         """Where something may stand that containment set: the journal in use, and this machine's own."""
         found = [self.journal]
-        if not self.journal.is_local:
+        if not self.journal.has_all:
             own = earlier_local(self.environment.name, operator=self._operator, clock=self._clock)
             if own is not None:
                 found.append(own)

@@ -1,12 +1,14 @@
 """What containment writes down before it acts, and reads again to undo exactly that.
 
 It is the environment's ledger where that opens within seconds; otherwise a file of this machine alone, since
-the team's database may be a VM in the very cloud that is dying. The two are not merged.
+the team's database may be a VM in the very cloud that is dying. At the next start with the ledger within
+reach, what the file has is merged into it.
 """
 
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,7 +19,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from sync.errors import AbreastError
+from sync.errors import AbreastError, LedgerError
 from sync.ledger import Entry, EntryKind, Ledger, utc_now
 from sync.model import JsonObject, Outcome
 
@@ -48,11 +50,13 @@ class Standing:
 class ContainmentJournal:
     """Intents and outcomes of containment. Every method raises LedgerError when it cannot do its work."""
 
-    def __init__(self, ledger: Ledger, *, is_local: bool, note: str = "") -> None:
+    def __init__(self, ledger: Ledger, *, is_local: bool, note: str = "", has_all: bool = True) -> None:
         self._ledger = ledger
         self.is_local = is_local
         self.note = note
-        """Why it is the local one; empty for the environment's ledger."""
+        """Why it is the local one, or why that one was not merged; else empty."""
+        self.has_all = has_all
+        """Whether nothing stands in this machine's own file that is not in here."""
         self.run_id = f"contain-{uuid.uuid4().hex[:12]}"
 
     def close(self) -> None:
@@ -167,19 +171,53 @@ def open_journal(
     local: Path | None = None,
     patience: float = PATIENCE,
 ) -> ContainmentJournal:
-    """The environment's ledger, or this machine's own file when it does not open in time.
+    """The environment's ledger, with what this machine's own file has; or that file alone, when the ledger
+    does not open in time.
 
     Raises LedgerError only when neither can be written: then nothing may be done.
     """
+    path = local or local_path(environment)
     ledger, why = _in_time(
         lambda: Ledger(url, environment=environment, operator=operator, clock=clock).open(), patience
     )
     if ledger is not None:
+        try:
+            merge_journal(ledger, path)
+        except LedgerError as error:
+            note = f"This machine's own journal is not merged: {error}"
+            return ContainmentJournal(ledger, is_local=False, note=note, has_all=False)
         return ContainmentJournal(ledger, is_local=False)
-    path = local or local_path(environment)
     own = Ledger(f"sqlite:///{path}", environment=environment, operator=operator, clock=clock).open()
     note = f"The environment's ledger cannot be used: {why} This is recorded in {path} alone."
     return ContainmentJournal(own, is_local=True, note=note)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What merging a journal came to."""
+
+    path: Path
+    entries: int
+    """That are new in the ledger."""
+
+    @property
+    def words(self) -> str:
+        return f"{self.entries} entries of {self.path} are now in the ledger"
+
+
+def merge_journal(ledger: Ledger, path: Path) -> Merged | None:
+    """Merge a journal's file into its environment's ledger; None where there is no such file. It stays as it
+    is, for another process may be writing it. Raises LedgerError."""
+    if not path.exists():
+        return None
+    with Ledger(f"sqlite:///{path}", environment=ledger.environment, operator=ledger.operator) as own:
+        found = own.verify()
+        if not found.is_sound:
+            raise LedgerError(
+                f"{path} does not verify: {found.problems[0]}",
+                next_step="Nothing of it was merged. Keep the file, and find out who altered it.",
+            )
+        return Merged(path, ledger.merge(own.entries(), source=f"{socket.gethostname()}:{path}"))
 
 
 def earlier_local(

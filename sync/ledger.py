@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Select, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sync import lease as leases
+from sync import merging
 from sync.errors import LedgerError, UsageError
 from sync.extents import Extents
 from sync.latest_run import LatestRun
@@ -161,6 +162,33 @@ class Ledger:
                 counts=canonical(by_name),
             )
             return entry
+
+    def merge(self, journal: Sequence[Entry], *, source: str) -> int:
+        """Take in the entries of another journal, the oldest first, with their times and their people; those
+        that were taken in before are left out. All of them or none, and how many.
+
+        Raises LedgerError, also where the journal is not what it was when it was taken in before.
+        """
+        with self._alone() as connection:
+            query = select(entries_table).where(
+                entries_table.c.environment == self.environment,
+                entries_table.c.kind == EntryKind.JOURNAL_MERGED.value,
+            )
+            marks = [entry_of(row) for row in connection.execute(query.order_by(entries_table.c.seq))]
+            new = merging.not_merged(journal, marks, source=source)
+            for entry in new:
+                self._append(
+                    connection,
+                    entry.kind,
+                    entry.payload | {"merged_from": merging.origin(entry)},
+                    entry.run_id,
+                    at=entry.at,
+                    operator=entry.operator,
+                )
+            if new:
+                payload = merging.mark(journal, new, source=source)
+                self._append(connection, EntryKind.JOURNAL_MERGED, payload, None)
+            return len(new)
 
     @contextmanager
     def lease(self, owner: str) -> Iterator[None]:
@@ -316,18 +344,26 @@ class Ledger:
     # --- the database -----------------------------------------------------------------------------------
 
     def _append(
-        self, connection: Connection, kind: EntryKind, payload: JsonObject, run_id: str | None
+        self,
+        connection: Connection,
+        kind: EntryKind,
+        payload: JsonObject,
+        run_id: str | None,
+        *,
+        at: datetime | None = None,
+        operator: str | None = None,
     ) -> Entry:
+        """`at` and `operator` are of what was written elsewhere; else it is now, and whoever is here."""
         head = connection.execute(self._head_query().with_for_update()).one()
         if self._lease is not None:
             self._lease.check(connection)
-        at = self._clock()
+        at, operator = at or self._clock(), operator or self.operator
         text = canonical(payload)
         values = {
             "run_id": run_id,
             "kind": kind.value,
             "at": stamp(at),
-            "operator": self.operator,
+            "operator": operator,
             "payload": text,
             "previous_hash": head.hash,
         }
@@ -348,7 +384,7 @@ class Ledger:
             run_id=run_id,
             kind=kind,
             at=at,
-            operator=self.operator,
+            operator=operator,
             payload=json.loads(text),
             previous_hash=head.hash,
             hash=digest,

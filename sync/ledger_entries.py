@@ -34,6 +34,8 @@ class EntryKind(Enum):
     """To a server: at first use without a reason, later only with one."""
     SHRINKAGE_ACCEPTED = "shrinkage accepted"
     """By a person with a reason: that a side has less in it than before is right."""
+    JOURNAL_MERGED = "journal merged"
+    """The entries before it were written elsewhere, while this ledger could not be reached."""
     DELETION_ACKNOWLEDGED = "deletion acknowledged"
     """By a person with a reason: somebody looked at a deletion that is not in the ledger."""
 
@@ -88,6 +90,8 @@ def _said(kind: EntryKind, payload: JsonObject) -> str:
     if kind is EntryKind.SHRINKAGE_ACCEPTED:
         counts = ", ".join(f"{count} {name}" for name, count in sorted(payload["counts"].items()))
         return f"{payload['side']} with {counts}: {payload['reason']}"
+    if kind is EntryKind.JOURNAL_MERGED:
+        return f"{payload['entries']} entries of {payload['source']}, up to its {payload['up_to']}"
     if kind is EntryKind.DELETION_ACKNOWLEDGED:
         return f"{payload['words']}: {payload['reason']}"
     said = f"{payload['endpoint']} with ROOT domain {payload['root_id']}"

@@ -46,6 +46,40 @@ class Store:
         engine.dispose()
 
 
+class Database:
+    """One database of a server, which can be taken away from everybody who uses it."""
+
+    def __init__(self, server: Server) -> None:
+        self.url = server.create_database()
+        self._admin = server.admin
+
+    def go(self) -> None:
+        self._do(
+            f"ALTER DATABASE {self.url.database} ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.url.database}'",
+        )
+
+    def come_back(self) -> None:
+        self._do(f"ALTER DATABASE {self.url.database} ALLOW_CONNECTIONS true")
+
+    def restart(self) -> None:
+        """Gone for a moment: every session is lost."""
+        self.go()
+        self.come_back()
+
+    def _do(self, *statements: str) -> None:
+        engine = create_engine(self._admin, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+
+@pytest.fixture
+def database(postgresql: Server) -> Database:
+    """For what only a server has."""
+    return Database(postgresql)
+
+
 def sqlite_store(folder: Path) -> Store:
     return Store(f"sqlite:///{folder / 'ledger.sqlite'}")
 

@@ -118,6 +118,10 @@ def test_every_kind_has_a_summary(ledger: Ledger) -> None:
         "endpoint": "https://cloud.example.org",
         "root_id": "r",
         "side": "CI database",
+        "entries": 4,
+        "source": "desk:own.sqlite",
+        "up_to": 6,
+        "words": "domain dune by sync/sync",
     }
     summaries = {kind: ledger.append(kind, payload, run_id="run").summary for kind in EntryKind}
     assert summaries == {
@@ -131,6 +135,8 @@ def test_every_kind_has_a_summary(ledger: Ledger) -> None:
         EntryKind.LEASE_BROKEN: "of ben@desk, last heard of 2026-07-28T03:12:00.000000Z: the desk burns",
         EntryKind.PINNED: "https://cloud.example.org with ROOT domain r: the desk burns",
         EntryKind.SHRINKAGE_ACCEPTED: "CI database with 0 failed, 2 succeeded: the desk burns",
+        EntryKind.JOURNAL_MERGED: "4 entries of desk:own.sqlite, up to its 6",
+        EntryKind.DELETION_ACKNOWLEDGED: "domain dune by sync/sync: the desk burns",
     }
 
 

@@ -99,6 +99,7 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
         "unrecorded_deletions": plain(drift.deletions),
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
+        "journal_problem": session.journal_problem,
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
         "server": plain(session.recogniser.last),
         "taken_at": {
@@ -137,8 +138,9 @@ def check(arguments: argparse.Namespace) -> int:
             result(line)
         for one in drift.hidden:
             result(f"hidden: {one.project}, {one.what} ({one.rule})")
-        for problem in drift.rule_problems:
-            result(problem)
+        for problem in (*drift.rule_problems, session.journal_problem):
+            if problem:
+                result(problem)
         return code
 
 

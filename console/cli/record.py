@@ -1,4 +1,4 @@
-"""The commands about the ledger: show, verify, export, break-lease, pin."""
+"""The commands about the ledger: show, verify, export, merge, break-lease, pin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from console.cli.output import ask, plain, result, result_json, say, table
 from console.cli.sessions import session_of
 from console.session import Session
-from sync.errors import EXIT_CRITICAL, EXIT_DONE, GuardError, UsageError
+from sync.errors import EXIT_CRITICAL, EXIT_DONE, GuardError, LedgerError, UsageError
 
 if TYPE_CHECKING:
     from sync.ledger_entries import Pin
@@ -82,6 +82,25 @@ def export(arguments: argparse.Namespace) -> int:
     with session_of(arguments) as session:
         for entry in session.ledger.entries():
             result_json(exported(entry), indent=None)
+        return EXIT_DONE
+
+
+def merge(arguments: argparse.Namespace) -> int:
+    """`abreast ledger merge`: take in what was recorded elsewhere while the ledger could not be reached, by
+    this machine or in a file from another. Raises LedgerError where it cannot be."""
+    from sync.containment_journal import merge_journal
+
+    with session_of(arguments) as session:
+        ledger = session.ledger
+        if session.journal_problem:
+            raise LedgerError(session.journal_problem)
+        found = merge_journal(ledger, arguments.file) if arguments.file is not None else session.merged
+        if found is not None:
+            result(f"{found.words}.")
+        elif arguments.file is not None:
+            raise UsageError(f"There is no journal at {arguments.file}.")
+        else:
+            result("This machine has no journal of its own: everything is in the ledger.")
         return EXIT_DONE
 
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 from sync.credentials import CredentialFile
 from sync.errors import EXIT_UNKNOWN, GuardError, LeaseHeldError, LedgerError
@@ -35,8 +34,7 @@ from tests.fake_cloudstack import (
 )
 
 if TYPE_CHECKING:
-    from tests.databases import Server
-    from tests.stores import Store
+    from tests.stores import Database, Store
 
 pytest_plugins = ["tests.stores"]
 
@@ -138,39 +136,6 @@ def break_and_mend(
 
 
 # --- PostgreSQL went away -----------------------------------------------------------------------------------
-
-
-class Database:
-    """One database of a server, which can be taken away from everybody who uses it."""
-
-    def __init__(self, server: Server) -> None:
-        self.url = server.create_database()
-        self._admin = server.admin
-
-    def go(self) -> None:
-        self._do(
-            f"ALTER DATABASE {self.url.database} ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.url.database}'",
-        )
-
-    def come_back(self) -> None:
-        self._do(f"ALTER DATABASE {self.url.database} ALLOW_CONNECTIONS true")
-
-    def restart(self) -> None:
-        """Gone for a moment: every session is lost."""
-        self.go()
-        self.come_back()
-
-    def _do(self, *statements: str) -> None:
-        engine = create_engine(self._admin, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-
-
-@pytest.fixture
-def database(postgresql: Server) -> Database:
-    return Database(postgresql)
 
 
 def desk_on(database: Database, folder: Path) -> Desk:
