@@ -7,8 +7,7 @@ Imports nothing heavy.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,12 +31,19 @@ class Captures:
     def __init__(self, environment: Environment, *, clock: Callable[[], datetime]) -> None:
         self._environment = environment
         self._clock = clock
-        self._lock = threading.RLock()
+        self._writing = threading.RLock()
+        self._reading = threading.RLock()
+        """Two locks and two connections: a capture that takes long to write holds up no comparison."""
         self._store: CaptureStore | None = None
+        self._history: CaptureStore | None = None
         self._last: datetime | None = None
+        self._seen: datetime | None = None
+        """When the reading of CloudStack was taken that was captured last."""
         self._baseline: tuple[datetime, Mapping[str, Contents]] | None = None
         self.problem = ""
-        """Why the last attempt to write or read captures failed; empty when it did not."""
+        """Why the last capture failed; empty when it did not."""
+        self.baseline_problem = ""
+        """Why nothing is remembered of what domains had in them; empty when it is."""
 
     @property
     def is_on(self) -> bool:
@@ -45,27 +51,36 @@ class Captures:
         return self._environment.capture.is_on and self._environment.captures is not None
 
     @property
-    def store(self) -> CaptureStore:
-        """The environment's captures, opened. Raises CaptureError."""
-        with self._lock:
+    def exist(self) -> bool:
+        """Whether anything was ever captured."""
+        path = self._environment.captures
+        return path is not None and path.exists()
+
+    @property
+    def history(self) -> CaptureStore:
+        """The captures that there are, for reading. Raises CaptureError where there are none yet."""
+        with self._reading:
+            if self._history is None:
+                from sync.capture_store import CaptureStore
+
+                path = self._environment.captures
+                if path is None or not path.exists():
+                    raise CaptureError(
+                        f"Nothing of {self._environment.name} was captured yet.",
+                        next_step="The console and `abreast watch` do so after each complete refresh.",
+                    )
+                self._history = CaptureStore(path, read_only=True)
+            return self._history
+
+    def _writable(self) -> CaptureStore:
+        with self._writing:
             if self._store is None:
                 from sync.capture_store import CaptureStore
 
                 path = self._environment.captures
-                if path is None:
-                    raise CaptureError(f"{self._environment.name} has no file for captures.")
+                assert path is not None, "`is_on` was asked"
                 self._store = CaptureStore(path)
             return self._store
-
-    def history(self) -> CaptureStore:
-        """The captures that there are, for reading. Raises CaptureError where there are none yet."""
-        path = self._environment.captures
-        if path is None or not path.exists():
-            raise CaptureError(
-                f"Nothing of {self._environment.name} was captured yet.",
-                next_step="The console and `abreast watch` do so after each complete refresh.",
-            )
-        return self.store
 
     def make(self, desired: DesiredInventory, actual: ActualInventory) -> Capture:
         """Both sides as a capture of this environment."""
@@ -82,12 +97,19 @@ class Captures:
 
         rules = self._environment.capture
         capture = self.make(desired, actual)
-        with self._lock:
+        with self._writing:
             if not self.is_on or why_not(capture) or not is_due(self._last, capture.taken_at, rules):
                 return None
-            with self._noting_problems():
-                entry = self.store.add(capture, thinning=rules.thinning)
-            self._last = capture.taken_at
+            if self._seen is not None and actual.taken_at <= self._seen:
+                # The CI database was read anew beside the same reading of CloudStack.
+                return None
+            try:
+                entry = self._writable().add(capture, thinning=rules.thinning)
+            except CaptureError as error:
+                self.problem = str(error)
+                raise
+            self.problem = ""
+            self._last, self._seen = capture.taken_at, actual.taken_at
             return entry
 
     def baseline(self) -> Mapping[str, Contents]:
@@ -95,15 +117,17 @@ class Captures:
 
         Blocks. Empty where the captures cannot be read: nothing is concluded then.
         """
-        path = self._environment.captures
-        with self._lock:
+        with self._reading:
             now = self._clock()
             if self._baseline is not None and abs(now - self._baseline[0]) < _MEMORY:
                 return self._baseline[1]
             found: Mapping[str, Contents] = {}
-            if self.is_on and path is not None and path.exists():
-                with suppress(CaptureError), self._noting_problems():
-                    found = self.store.contents(now - BASELINE)
+            if self.is_on and self.exist:
+                try:
+                    found = self.history.contents(now - BASELINE)
+                    self.baseline_problem = ""
+                except CaptureError as error:
+                    self.baseline_problem = str(error)
             self._baseline = (now, found)
             return found
 
@@ -112,23 +136,12 @@ class Captures:
 
         Blocks; raises CaptureError.
         """
-        path = self._environment.captures
-        if path is None or not path.exists():
-            return {}
-        return self.store.last_captured(ids)
-
-    @contextmanager
-    def _noting_problems(self) -> Iterator[None]:
-        try:
-            yield
-        except CaptureError as error:
-            self.problem = str(error)
-            raise
-        self.problem = ""
+        return self.history.last_captured(ids) if self.exist else {}
 
     def close(self) -> None:
         """Lets go of the file."""
-        with self._lock:
-            if self._store is not None:
-                self._store.close()
-            self._store = None
+        with self._writing, self._reading:
+            for store in (self._store, self._history):
+                if store is not None:
+                    store.close()
+            self._store = self._history = None

@@ -13,6 +13,7 @@ from console.messages import (
     ActualRead,
     AgentsBroke,
     AgentsRead,
+    CaptureEnded,
     ComparisonBroke,
     DeletionsRead,
     DesiredRead,
@@ -119,6 +120,8 @@ def take_drift(app: ReadingApp, message: DriftCompared) -> None:
     if message.situation is not app.situation:
         # More was told of deletions while the two sides were compared.
         app.headline = app.session.headline(drift, app.situation)
+    if drift.desired.is_complete and drift.actual.is_complete and app.desired and app.actual:
+        app.capture_watch.offer(app.desired, app.actual)
 
 
 def take_deletions(app: ReadingApp, message: DeletionsRead) -> None:
@@ -130,6 +133,18 @@ def take_deletions(app: ReadingApp, message: DeletionsRead) -> None:
         return
     app.views = row_views(app.drift, app.last_known, app.agents, app.situation)
     app.headline = app.session.headline(app.drift, app.situation)
+
+
+def take_capture(app: ReadingApp, message: CaptureEnded) -> None:
+    """A capture was written, or failed: announced once, and in the header until one succeeds."""
+    app.capture_watch.ended()
+    if message.error is not None:
+        if not app.capture_problem:
+            app.show_error(message.error)
+        app.capture_problem = str(message.error)
+    elif message.entry is not None:
+        app.capture_problem = app.session.captures.baseline_problem
+        app.last_capture = message.entry
 
 
 def _keep_staged(app: ReadingApp, kept: Sequence[Action], dropped: Sequence[str]) -> None:

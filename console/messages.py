@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
     from sync.agents import JenkinsReading
+    from sync.capture_store import CaptureEntry
     from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
@@ -119,6 +120,15 @@ class ComparisonBroke(Message):
     def __init__(self, generation: int, error: AbreastError) -> None:
         super().__init__()
         self.generation = generation
+        self.error = error
+
+
+class CaptureEnded(Message):
+    """Both sides were captured; or with `error` were not, or with neither did not have to be."""
+
+    def __init__(self, entry: CaptureEntry | None, error: AbreastError | None) -> None:
+        super().__init__()
+        self.entry = entry
         self.error = error
 
 

@@ -19,6 +19,7 @@ from console.messages import (
     ActualRead,
     AgentsBroke,
     AgentsRead,
+    CaptureEnded,
     ComparisonBroke,
     DeletionsRead,
     DesiredRead,
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
     from console.agent_watch import AgentWatch
+    from console.capture_watch import CaptureWatch
     from console.refresh import Refresher
     from console.session_protocol import ConsoleSession, HeadlineText
     from console.state import RunState
     from sync.agents import JenkinsReading
+    from sync.capture_store import CaptureEntry
     from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.model import Action, ActualInventory, DesiredInventory, Drift
@@ -56,6 +59,10 @@ class ReadingApp(App[int]):
     drift: var[Drift | None] = var(None, always_update=True)
     agents: var[Mapping[str, JenkinsReading]] = var(dict, always_update=True)
     """What each project's Jenkins said last, by key; empty where it is not asked, or not yet."""
+    last_capture: var[CaptureEntry | None] = var(None)
+    """The newest one that this console took."""
+    capture_problem: var[str] = var("")
+    """Why the last capture failed; empty when it did not."""
     last_known: var[Drift | None] = var(None, always_update=True)
     """The last comparison of two complete readings."""
     situation: var[Situation | None] = var(None, always_update=True)
@@ -121,11 +128,19 @@ class ReadingApp(App[int]):
 
         return AgentWatch(self, self.session, clock=self.utc_clock)
 
+    @cached_property
+    def capture_watch(self) -> CaptureWatch:
+        """Has readings captured; made after the first frame."""
+        from console.capture_watch import CaptureWatch
+
+        return CaptureWatch(self, self.session)
+
     @on(SourceProgressed)
     @on(DesiredRead)
     @on(ActualRead)
     @on(AgentsRead)
     @on(AgentsBroke)
+    @on(CaptureEnded)
     @on(ReadingBroke)
     @on(DeletionsRead)
     @on(DriftCompared)
@@ -141,6 +156,8 @@ class ReadingApp(App[int]):
             intake.take_actual(self, message)
         elif isinstance(message, AgentsRead | AgentsBroke):
             intake.take_agents(self, message)
+        elif isinstance(message, CaptureEnded):
+            intake.take_capture(self, message)
         elif isinstance(message, ReadingBroke):
             intake.take_breakage(self, message)
         elif isinstance(message, DeletionsRead):

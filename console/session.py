@@ -258,7 +258,8 @@ class Session:
         from sync.ignore import hide, parse
 
         desired, actual = self.agreement.first(desired, actual)
-        drift = compare(desired, actual, network_rule=self.environment.network)
+        rule, before = self.environment.network, self.captures.baseline()
+        drift = compare(desired, actual, network_rule=rule, before=before)
         return self.deletions.marked(hide(drift, parse(self.environment.ignore), now=self.clock()))
 
     def situation(self, actual: ActualInventory, told: Told) -> Situation:

@@ -152,6 +152,11 @@ class ConsoleSession(Protocol):
         ...
 
     @property
+    def captures(self) -> Any:
+        """`console.capturing.Captures`; its methods block and raise CaptureError, its attributes do not."""
+        ...
+
+    @property
     def vault(self) -> Any:
         """`sync.credentials.CredentialFile`."""
         ...

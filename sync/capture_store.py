@@ -7,22 +7,34 @@ has a digest over all that is in it, which is compared whenever it is read. The 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 import zlib
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from sync.capture import Capture, PartKey, from_parts, head_of, parts_of, type_of
-from sync.capture_codec import CodecError, as_text, decode, encode
+from sync.capture_codec import CodecError, as_text, decode
+from sync.capture_rows import (
+    MODULUS,
+    State,
+    content_of,
+    digest_of,
+    ids_of,
+    last_seen,
+    packer,
+    safe,
+    sealed,
+    stamp,
+    unpacker,
+    unsafe,
+)
 from sync.capture_rules import Thinning
 from sync.capture_schedule import let_go
 from sync.errors import CaptureError
@@ -40,7 +52,6 @@ _DICTIONARY_SIZE = 4096
 _BUSY_SECONDS = 15.0
 _LOG_SIZE = 4 << 20
 """Bytes to which the log beside the file is cut back after a large capture."""
-_Pack = Callable[[bytes], bytes]
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE captures (
@@ -101,7 +112,7 @@ class CaptureStore:
         """Opens the file, and makes it where it is to be written. Raises CaptureError."""
         self.path = path
         self._lock = threading.RLock()
-        self._state: _State | None = None
+        self._state: State | None = None
         """What the newest capture has in it, as far as this process knows."""
         with self._guarded("opened"):
             self._connection = _connect(path, read_only=read_only)
@@ -165,39 +176,39 @@ class CaptureStore:
         self._state = after
         return entry
 
-    def _write_parts(self, before: _State, parts: dict[PartKey, object], id: int) -> tuple[_State, int]:
+    def _write_parts(self, before: State, parts: dict[PartKey, object], id: int) -> tuple[State, int]:
         ended, begun, total = [], [], before.total
         held = before.parts
         for key, row in held.items():
             if key not in parts:
                 ended.append(key)
-                total -= _digest(key, _content(key, row))
+                total -= digest_of(key, content_of(key, row))
         for key, row in parts.items():
             earlier = held.get(key)
             if earlier is row or earlier == row:
                 continue
             if earlier is not None:
                 ended.append(key)
-                total -= _digest(key, _content(key, earlier))
-            content = _content(key, row)
-            total += _digest(key, content)
+                total -= digest_of(key, content_of(key, earlier))
+            content = content_of(key, row)
+            total += digest_of(key, content)
             begun.append((key, row, content))
         self._connection.executemany(
             f"UPDATE versions SET until = {id} WHERE list = ? AND key = ? AND number = ? AND until IS NULL",  # noqa: S608 - a number of our own
-            [(name, _safe(key), number) for name, key, number in ended],
+            [(name, safe(key), number) for name, key, number in ended],
         )
-        pack = self._packer("parts")
+        pack = packer(self._dictionary("parts"))
         self._connection.executemany(
             "INSERT INTO versions VALUES (?, ?, ?, ?, NULL, ?, ?)",
             [
-                (name, _safe(key), number, id, _safe(getattr(row, "domain_id", "")), pack(content))
+                (name, safe(key), number, id, safe(getattr(row, "domain_id", "")), pack(content))
                 for (name, key, number), row, content in begun
             ],
         )
         changed = len(begun) + sum(key not in parts for key in ended)
-        return _State(id, parts, total % _MODULUS), changed
+        return State(id, parts, total % MODULUS), changed
 
-    def _write_entry(self, capture: Capture, state: _State, *, changed: int, id: int) -> CaptureEntry:
+    def _write_entry(self, capture: Capture, state: State, *, changed: int, id: int) -> CaptureEntry:
         head = as_text(head_of(capture))
         counts: dict[str, int] = {}
         for name, _, _ in state.parts:
@@ -209,18 +220,18 @@ class CaptureStore:
             actual=capture.actual.coverage.state,
             counts=counts,
             changed=changed,
-            digest=_sealed(head, state.total),
+            digest=sealed(head, state.total),
         )
         self._connection.execute(
             "INSERT INTO captures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 id,
-                _stamp(capture.taken_at),
+                stamp(capture.taken_at),
                 entry.desired.value,
                 entry.actual.value,
                 json.dumps(counts),
                 changed,
-                self._packer("head")(head),
+                packer(self._dictionary("head"))(head),
                 entry.digest,
             ),
         )
@@ -274,9 +285,9 @@ class CaptureStore:
             row = self._connection.execute("SELECT head, digest FROM captures WHERE id = ?", (id,)).fetchone()
             if row is None:
                 raise CaptureError(f"{self.path} has no capture {id} any more.", next_step="Choose another.")
-            head = self._unpacker("head")(row[0])
+            head = unpacker(self._dictionary("head"))(row[0])
             state = self._read_state(id)
-            if _sealed(head, state.total) != row[1]:
+            if sealed(head, state.total) != row[1]:
                 raise self._damaged(f"capture {id} is not what was written")
             return from_parts(json.loads(head), state.parts)
 
@@ -306,7 +317,7 @@ class CaptureStore:
             newest = self._newest()
             if newest is None:
                 return {}
-            present = set(_ids_of(self._state_of(newest[0]).parts))
+            present = set(ids_of(self._state_of(newest[0]).parts))
             times = dict(self._times())
             found: dict[str, datetime] = {}
             for id in ids:
@@ -314,9 +325,9 @@ class CaptureStore:
                     found[id] = newest[1]
                     continue
                 rows = self._connection.execute(
-                    "SELECT first, until FROM versions WHERE key = ? AND list LIKE 'actual.%'", (_safe(id),)
+                    "SELECT first, until FROM versions WHERE key = ? AND list LIKE 'actual.%'", (safe(id),)
                 ).fetchall()
-                seen = [last for first, until in rows if (last := _last(sorted(times), first, until))]
+                seen = [last for first, until in rows if (last := last_seen(sorted(times), first, until))]
                 if seen:
                     found[id] = times[max(seen)]
             return found
@@ -342,7 +353,7 @@ class CaptureStore:
             ).fetchall()
             newest: dict[str, int] = {}
             for owner, _, first, until in rows:
-                last = _last(ids, first, until)
+                last = last_seen(ids, first, until)
                 if last is not None:
                     newest[owner] = max(last, newest.get(owner, 0))
             counts: dict[tuple[str, str], int] = {}
@@ -351,7 +362,7 @@ class CaptureStore:
                 if first <= at and (until is None or at < until):
                     counts[owner, name] = counts.get((owner, name), 0) + 1
             return {
-                _unsafe(owner): Contents(
+                unsafe(owner): Contents(
                     vms=counts.get((owner, "actual.vms"), 0),
                     templates=counts.get((owner, "actual.templates"), 0),
                     at=times[at],
@@ -361,14 +372,14 @@ class CaptureStore:
 
     # --- what is in a capture -------------------------------------------------------------------------------
 
-    def _state_of(self, id: int) -> _State:
+    def _state_of(self, id: int) -> State:
         """What the capture of that id has in it; of the newest it is remembered."""
         if self._state is None or self._state.id != id:
-            self._state = self._read_state(id) if id else _State(0, {}, 0)
+            self._state = self._read_state(id) if id else State(0, {}, 0)
         return self._state
 
-    def _read_state(self, id: int) -> _State:
-        unpack = self._unpacker("parts")
+    def _read_state(self, id: int) -> State:
+        unpack = unpacker(self._dictionary("parts"))
         parts: dict[PartKey, object] = {}
         total = 0
         rows = self._connection.execute(
@@ -377,13 +388,13 @@ class CaptureStore:
             (id, id),
         )
         for name, safe_key, number, packed in rows:
-            key = (name, _unsafe(safe_key), number)
+            key = (name, unsafe(safe_key), number)
             content = unpack(packed)
-            total += _digest(key, content)
+            total += digest_of(key, content)
             of = type_of(name)
             if of is not None:
                 parts[key] = decode(of, json.loads(content))
-        return _State(id, parts, total % _MODULUS)
+        return State(id, parts, total % MODULUS)
 
     def _newest(self) -> tuple[int, datetime] | None:
         query = "SELECT id, taken_at FROM captures ORDER BY id DESC LIMIT 1"
@@ -402,7 +413,7 @@ class CaptureStore:
             return
         samples: dict[str, bytes] = {}
         for key, row in parts_of(capture).items():
-            samples.setdefault(key[0], _content(key, row))
+            samples.setdefault(key[0], content_of(key, row))
         parts = b"".join(samples.values())[-_DICTIONARY_SIZE:]
         head = as_text(head_of(capture))[-_DICTIONARY_SIZE:]
         self._connection.executemany(
@@ -414,24 +425,6 @@ class CaptureStore:
         if row is None:
             raise self._damaged(f"the dictionary of {name} is missing")
         return bytes(row[0])
-
-    def _packer(self, name: str) -> _Pack:
-        dictionary = self._dictionary(name)
-
-        def pack(content: bytes) -> bytes:
-            packer = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, dictionary)
-            return packer.compress(content) + packer.flush()
-
-        return pack
-
-    def _unpacker(self, name: str) -> _Pack:
-        dictionary = self._dictionary(name)
-
-        def unpack(packed: bytes) -> bytes:
-            unpacker = zlib.decompressobj(-15, dictionary)
-            return unpacker.decompress(packed) + unpacker.flush()
-
-        return unpack
 
     # --- errors ---------------------------------------------------------------------------------------------
 
@@ -471,63 +464,6 @@ class CaptureStore:
             f"The captures in {self.path} are damaged: {why}.",
             next_step="Move the file away and keep it; other captures are not affected.",
         )
-
-
-@dataclass(slots=True)
-class _State:
-    """What a capture has in it, and the sum of the digests of all that."""
-
-    id: int
-    parts: dict[PartKey, object]
-    total: int
-
-
-_MODULUS = 1 << 256
-
-
-def _digest(key: PartKey, content: bytes) -> int:
-    """Of one object. Their sum is that of a capture: it can be carried on from one capture to the next."""
-    named = as_text(list(key))
-    return int.from_bytes(hashlib.sha256(named + b"\0" + content).digest(), "big")
-
-
-def _sealed(head: bytes, total: int) -> str:
-    return hashlib.sha256(head + b"\0" + total.to_bytes(32, "big")).hexdigest()
-
-
-def _content(key: PartKey, row: object) -> bytes:
-    of = type_of(key[0])
-    assert of is not None, key
-    return as_text(encode(of, row))
-
-
-def _safe(text: str) -> str:
-    """A key that SQLite keeps as it is, whatever is in it: escaped as JSON has it, in ASCII."""
-    return json.dumps(text)[1:-1]
-
-
-def _unsafe(text: str) -> str:
-    key = json.loads(f'"{text}"')
-    assert isinstance(key, str)
-    return key
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _last(ids: list[int], first: int, until: int | None) -> int | None:
-    """The newest of the captures (ascending ids) that shows what was there from `first` until `until`."""
-    place = len(ids) if until is None else bisect_left(ids, until)
-    return ids[place - 1] if place and ids[place - 1] >= first else None
-
-
-def _ids_of(parts: Mapping[PartKey, object]) -> Iterator[str]:
-    for (name, key, _), row in parts.items():
-        if name.startswith("actual."):
-            yield key
-            for user in getattr(row, "users", ()):
-                yield user.id
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:

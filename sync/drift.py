@@ -12,10 +12,12 @@ from operator import attrgetter
 from typing import TypeVar
 
 from sync.headline import Headline, headline, unread
+from sync.hollow import hollowed
 from sync.misplaced import Ground, homes, lives_elsewhere, misplaced
 from sync.model import (
     Account,
     ActualInventory,
+    Contents,
     DesiredInventory,
     Domain,
     DomainView,
@@ -68,17 +70,24 @@ def losses(drift: Drift) -> tuple[Loss, ...]:
 
 
 def compare(
-    desired: DesiredInventory, actual: ActualInventory, *, network_rule: NetworkRule | None = None
+    desired: DesiredInventory,
+    actual: ActualInventory,
+    *,
+    network_rule: NetworkRule | None = None,
+    before: Mapping[str, Contents] | None = None,
 ) -> Drift:
     """Both sides aligned, worst first, then by key; the order of what was read does not matter.
 
     Rows exist only for keys that both scopes cover. MISSING, HOLLOW, UNEXPECTED and DIFFERS are only ever
     said from two complete inventories. That a deletion runs is seen in CloudStack alone, so it is said
     whenever CloudStack was read completely, but without repairs when the CI database was not.
+
+    `before` is what captures remember of each domain, by its id: one that is empty now is HOLLOW.
     """
     scope = _common(desired.scope, actual.scope)
     projects = {key: project for key, project in desired.projects.items() if scope.covers(key)}
     judge = _Judge(_gather(actual, scope), projects, desired=desired, network_rule=network_rule)
+    judge.before = before or {}
     rows: list[DriftRow] = []
     for key in {**projects, **judge.world.tops, **judge.world.corpses}:
         rows.extend(judge.rows(key, projects.get(key)))
@@ -313,6 +322,7 @@ class _Judge:
         self.has_parent = actual.parent_id is not None or "/" not in self.parent
         self.is_deletion_running = world.is_deletion_running
         self.unproven = _why_unproven(desired, actual)
+        self.before: Mapping[str, Contents] = {}
         self.homes: dict[str, Domain] = {}
         self.misplaced = "" if self.unproven else self._misplaced(projects)
         self.wrong_parent = (
@@ -381,6 +391,9 @@ class _Judge:
             known = _count(len(usable_members(project)), "member")
             reason = f"The domain {domain.path} is there without any account; the CI database knows {known}."
             return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), reason)
+        emptied = "" if kind is DriftKind.DELETING else hollowed(view, self.before)
+        if emptied:
+            return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), emptied)
         return DriftRow(key, kind, project, view, dying, tuple(parts), _why_differs(parts))
 
     def _dying_subdomain(self, dying: DomainView) -> Part:

@@ -95,6 +95,7 @@ def environment_for(ready: Ready, folder: Path) -> Environment:
         ci_database=CiDatabaseSettings(url=Secret(database_url(folder / CI_DATABASE))),
         cloudstack=CloudStackCredentials(read=credentials, write=credentials),
         ledger=f"sqlite:///{(folder / 'ledger.sqlite').as_posix()}",
+        captures=folder / "captures.sqlite",
         credential_file=folder / "new-passwords.jsonl",
         network=NetworkRule(offering=OFFERING, zone=ZONE),
         jenkins=JenkinsSettings(f"http://127.0.0.1:{ready.port}/jenkins/{{project}}", refresh_seconds=15.0),

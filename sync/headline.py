@@ -158,18 +158,26 @@ def _critical(drift: Drift, *, is_told: bool) -> Iterator[str]:
         yield f"{len(missing)} of {_count(projects, 'project')} {verb} no domain."
     if not is_told:
         yield from _deleting(drift, subject="" if missing else "domain")
-    hollow = len(_rows(drift, DriftKind.HOLLOW))
-    if hollow:
-        subject = (
-            "domain is hollow: its account is" if hollow == 1 else "domains are hollow: their accounts are"
-        )
-        yield f"{_number(hollow)} {subject} gone."
+    yield from _hollow(drift)
     orphaned = _rows(drift, DriftKind.ORPHANED)
     if orphaned:
         vms = sum(len(row.dying.vms) for row in orphaned if row.dying is not None)
         verb = "is" if vms == 1 else "are"
         domains = "a deleted domain" if len(orphaned) == 1 else f"{len(orphaned)} deleted domains"
         yield f"{_count(vms, 'VM')} {verb} left of {domains}, and no deletion runs."
+
+
+def _hollow(drift: Drift) -> Iterator[str]:
+    """Those without accounts, and those that captures remember with VMs or templates."""
+    hollow = _rows(drift, DriftKind.HOLLOW)
+    emptied = sum(row.view is not None and bool(row.view.accounts) for row in hollow)
+    for number, one, many in (
+        (len(hollow) - emptied, "its account is", "their accounts are"),
+        (emptied, "its VMs and templates are", "their VMs and templates are"),
+    ):
+        if number:
+            subject = f"domain is hollow: {one}" if number == 1 else f"domains are hollow: {many}"
+            yield f"{_number(number)} {subject} gone."
 
 
 def _deleting(drift: Drift, *, subject: str = "domain") -> Iterator[str]:

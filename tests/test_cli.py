@@ -517,8 +517,29 @@ def test_watching_without_a_screen_prints_a_line_a_refresh_and_ends_when_told(
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     assert first["environment"] == "lab"
+    assert first["captures"] == {"problem": ""}
     assert first["coverage"]["actual"]["state"] == "complete"
     process.send_signal(number)
     _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert error == "abreast: stopped watching.\n"
+    with CaptureStore(lab.configured.data / "lab-captures.sqlite", read_only=True) as store:
+        assert store.entries()[-1].is_complete
+
+
+def test_watching_without_a_screen_says_that_nothing_is_captured(lab: Lab, tmp_path: Path) -> None:
+    ready, ci_database = lab.sandbox.ready, lab.configured.folder / "ci.sqlite"
+    (tmp_path / "blocked").write_text("a file where a folder is needed")
+    more = (
+        '[environments.lab.capture]\nfile = "blocked/captures.sqlite"\n'
+        "[environments.lab.refresh]\ninventory_seconds = 1\n"
+    )
+    access = Access(ready.url, ready.key, ready.secret)
+    process = configure(tmp_path, access, f"sqlite:///{ci_database}", more=more).start("watch", "--headless")
+    assert process.stdout is not None
+    lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, "watching goes on"
+    assert "abreast: nothing is captured: The captures in " in error
+    assert "blocked" in lines[-1]["captures"]["problem"]

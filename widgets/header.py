@@ -93,6 +93,7 @@ class ConsoleHeader(Lines):
         self._identity = identity
         self._mode = mode
         self._run_word = ""
+        self._capture_problem = ""
         self._sources: tuple[SourceStatus, ...] = ()
         self._now = now
 
@@ -103,12 +104,14 @@ class ConsoleHeader(Lines):
         sources: tuple[SourceStatus, ...] | None = None,
         now: datetime | None = None,
         running: str | None = None,
+        capture_problem: str | None = None,
     ) -> None:
         """Show these values; what is not given stays. `running` is a word on the run going on."""
         self._mode = self._mode if mode is None else mode
         self._sources = self._sources if sources is None else sources
         self._now = self._now if now is None else now
         self._run_word = self._run_word if running is None else running
+        self._capture_problem = self._capture_problem if capture_problem is None else capture_problem
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -132,6 +135,8 @@ class ConsoleHeader(Lines):
             result += warnings(status, width)
             line = problem_line(status, width)
             result += [line] if line is not None else []
+        if self._capture_problem:
+            result.append([(fit(f" {self._capture_problem}", width), "tone--warning")])
         return result
 
     def _source_pieces(self, width: int) -> Line:

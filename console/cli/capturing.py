@@ -73,5 +73,5 @@ def _of_now(session: Session) -> Capture:
 
 
 def _of_then(session: Session, text: str) -> Capture:
-    store = session.captures.history()
+    store = session.captures.history
     return store.read(store.at(moment(text, session.clock())).id)

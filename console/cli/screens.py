@@ -7,12 +7,15 @@ import gc
 import signal
 import sys
 import threading
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from console.cli.output import result_json, say
 from console.cli.sessions import open_session, session_of
 from console.session import Session
-from sync.errors import EXIT_DONE, UsageError
+from sync.errors import EXIT_DONE, CaptureError, UsageError
+
+if TYPE_CHECKING:
+    from sync.model import ActualInventory, DesiredInventory
 
 
 def require_terminal(command: str, instead: str) -> None:
@@ -56,18 +59,36 @@ def run_app(session: Session, *, start: Literal["overview", "watch", "recovery"]
 
 def watch_headless(session: Session) -> int:
     """One JSON line a refresh to stdout, until SIGINT or SIGTERM. Never arms, never writes."""
-    from console.cli.reading import read_all, summary
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from console.cli.reading import is_read, read_all, summary
 
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     previous = None
-    while not stop.is_set():
-        started = session.clock()
-        desired, actual, situation = read_all(session, previous=previous)
-        result_json(summary(session, session.compare(desired, actual), situation), indent=None)
-        previous = actual
-        spent = (session.clock() - started).total_seconds()
-        stop.wait(max(session.environment.refresh.inventory_seconds - spent, 0.5))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="capture") as pool:
+        capturing: Future[object] | None = None
+        while not stop.is_set():
+            started = session.clock()
+            desired, actual, situation = read_all(session, previous=previous)
+            drift = session.compare(desired, actual)
+            found = summary(session, drift, situation) | {
+                "captures": {"problem": session.captures.problem or session.captures.baseline_problem}
+            }
+            result_json(found, indent=None)
+            if is_read(drift) and (capturing is None or capturing.done()):
+                capturing = pool.submit(_capture, session, desired, actual)
+            previous = actual
+            spent = (session.clock() - started).total_seconds()
+            stop.wait(max(session.environment.refresh.inventory_seconds - spent, 0.5))
     say("abreast: stopped watching.")
     return EXIT_DONE
+
+
+def _capture(session: Session, desired: DesiredInventory, actual: ActualInventory) -> None:
+    """A capture where one is due; that it failed is said at once, and in the lines until one succeeds."""
+    try:
+        session.captures.offer(desired, actual)
+    except CaptureError as error:
+        say(f"abreast: nothing is captured: {error}")

@@ -54,6 +54,7 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("now", lambda now: header.show(now=now))
         self.follow("sources", lambda sources: header.show(sources=sources))
         self.follow("console_mode", lambda mode: header.show(mode=mode.word))
+        self.follow("capture_problem", lambda problem: header.show(capture_problem=problem))
         self.follow("run_state", lambda _: header.show(running=self.console.operations.word))
         self.follow("staged", lambda _: self.show_keys())
         self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())

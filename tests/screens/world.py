@@ -300,6 +300,12 @@ class NoRuns:
         return None
 
 
+class NoCaptures:
+    """An environment whose readings nobody captures."""
+
+    is_on = False
+
+
 class FakeSession:
     """Serves the rows it is given. `gate` holds the readings of CloudStack back while it is cleared."""
 
@@ -336,6 +342,7 @@ class FakeSession:
         self.agents_fault: Exception | None = None
         self.ledger: Any = NoRuns()
         """A real `Ledger` in the tests that are about it."""
+        self.captures: Any = NoCaptures()
         self.rules = PlanRules(parent=self.environment.parent)
 
     def capabilities(self) -> SimpleNamespace:

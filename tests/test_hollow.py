@@ -1,0 +1,84 @@
+"""A domain that is there with its accounts and was emptied: known from what captures remember."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from sync.drift import compare
+from sync.headline import headline
+from sync.model import ActualInventory, Contents, DesiredInventory, DriftKind, OwnedResource
+from tests import examples as ex
+
+DUNE = ex.domain("dune", limits={})
+HAD = {DUNE.id: Contents(vms=3, templates=1, at=ex.NOON - timedelta(minutes=10))}
+
+
+def sides(
+    *, vms: tuple[str, ...] = (), templates: tuple[OwnedResource, ...] = ()
+) -> tuple[DesiredInventory, ActualInventory]:
+    found = ex.actual(
+        DUNE,
+        accounts=[ex.account(DUNE, "anna")],
+        vms=[ex.vm(f"dune-{number}", DUNE, state=state) for number, state in enumerate(vms)],
+    )
+    return ex.desired(ex.project("dune", "anna")), replace(found, templates=templates)
+
+
+def test_what_captures_remember_and_is_gone_makes_a_domain_hollow() -> None:
+    drift = compare(*sides(), before=HAD)
+    (row,) = drift.rows
+    assert row.kind is DriftKind.HOLLOW
+    assert row.reason == (
+        "The domain ROOT/ci/dune is empty; the capture of 2017-07-28 11:50 UTC "
+        "had 3 VMs and 1 template in it."
+    )
+    assert headline(drift).text == "One domain is hollow: its VMs and templates are gone."
+
+
+def test_without_captures_nothing_is_said() -> None:
+    assert [row.kind for row in compare(*sides()).rows] == [DriftKind.IN_SYNC]
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        sides(vms=("Running",)),
+        sides(vms=("Stopped", "Destroyed")),
+        sides(templates=(ex.resource("golden", DUNE),)),
+    ],
+)
+def test_as_long_as_anything_is_left_it_is_not_hollow(
+    world: tuple[DesiredInventory, ActualInventory],
+) -> None:
+    assert [row.kind for row in compare(*world, before=HAD).rows] == [DriftKind.IN_SYNC]
+
+
+def test_destroyed_vms_are_nobodys_and_named() -> None:
+    (row,) = compare(*sides(vms=("Destroyed", "Expunging")), before=HAD).rows
+    assert row.kind is DriftKind.HOLLOW
+    assert "2 destroyed ones are still listed and may be recoverable." in row.reason
+
+
+def test_a_domain_made_anew_lost_nothing() -> None:
+    other = {"id:of-before": HAD[DUNE.id]}
+    assert [row.kind for row in compare(*sides(), before=other).rows] == [DriftKind.IN_SYNC]
+
+
+def test_what_sub_domains_had_counts_and_what_they_have_too() -> None:
+    below = ex.domain("sub", parent=DUNE.path)
+    desired, actual = sides()
+    actual = replace(actual, domains=(DUNE, below))
+    had = {below.id: Contents(vms=1, templates=0, at=ex.NOON)}
+    (row,) = compare(desired, actual, before=had).rows
+    assert row.kind is DriftKind.HOLLOW and "had 1 VM in it" in row.reason
+    (row,) = compare(desired, replace(actual, vms=(ex.vm("x", below),)), before=had).rows
+    assert row.kind is DriftKind.IN_SYNC
+
+
+def test_nothing_is_hollow_by_a_reading_in_part() -> None:
+    desired, actual = sides()
+    (row,) = compare(desired, replace(actual, coverage=ex.partial()), before=HAD).rows
+    assert row.kind is DriftKind.UNKNOWN
