@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.faults import as_error
 from console.state import RunState
-from sync.model import Action, ActionResult, Drift, DriftRow, Outcome
+from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recovery import REBUILT, Assessment, Finding, Verification, plan_rebuild, verify
 from widgets.findings import FindingGroup
@@ -196,6 +196,13 @@ def still_repairable(run: RunState, proof: Verification) -> tuple[tuple[DriftRow
     projects = {action.project for action in run.plan.actions}
     mine = tuple(row for row in proof.repairable if row.key in projects)
     return mine, tuple(row for row in proof.repairable if row.key not in projects)
+
+
+def not_rebuilt(run: RunState, proof: Verification) -> tuple[DriftRow, ...]:
+    """What the run was for, is not there as it should be or not known, and has no repair."""
+    projects = {action.project for action in run.plan.actions}
+    kinds = (*REBUILT, DriftKind.UNKNOWN)
+    return tuple(row for row in proof.for_people if row.key in projects and row.kind in kinds)
 
 
 # --- in threads ---------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
     if proof is None:
         return _wrapped(after.problem, width, tone="tone--bad")
     mine, others = still_repairable(run, proof)
+    if proof.unproven:
+        return _wrapped(f"Not proven. {proof.unproven}", width, tone="tone--bad")
     lines = _heading(f"Read anew at {clock_time(after.at)}, both sides completely")
     if mine:
         lines += _rows("can still be repaired", mine, width, tone="tone--bad")

@@ -5,6 +5,7 @@ Pure: a `Situation` goes in, lines come out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,12 +19,13 @@ from console.recovering import (
     done_count,
     failures,
     is_unfinished,
+    not_rebuilt,
     still_repairable,
     waves,
 )
 from console.state import RunPhase, RunState
 from sync.model import Outcome
-from sync.recovery import Assessment
+from sync.recovery import Assessment, Verification
 from widgets.cells import counted
 from widgets.steps import StepState, StepView
 
@@ -54,6 +56,8 @@ class Situation:
     is_drill: bool
     assessment: Assessment | None = None
     """None until both sides were compared."""
+    is_fresh: bool = True
+    """Whether it is of readings from after the rebuild that ended last."""
     choice: Choice = field(default_factory=Choice)
     run: RunState | None = None
     """The execution going on or ended last, whatever it is for."""
@@ -94,14 +98,12 @@ class Situation:
 
 def current(situation: Situation) -> Step:
     """The step that is going on, or the next one to do."""
-    run, after = situation.rebuild, situation.aftermath
+    run = situation.rebuild
     if run is None or situation.is_finished_elsewhere:
         return Step.ASSESS
     if run.is_going_on or is_unfinished(run):
         return Step.REBUILD
-    if after is None or after.proof is None or after.proof.unproven or still_repairable(run, after.proof)[0]:
-        return Step.VERIFY
-    return Step.HAND_OVER
+    return Step.HAND_OVER if _verify(situation).state is StepState.DONE else Step.VERIFY
 
 
 def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
@@ -125,12 +127,22 @@ def _assess(situation: Situation) -> StepView:
     found, is_alarming = _assess_found(situation)
     return StepView(
         Step.ASSESS.value,
-        StepState.WAITING if situation.rebuild is None else StepState.DONE,
+        _assess_state(situation),
         found,
         do=_assess_do(situation),
         why="Nothing is deleted. Lost VMs and templates do not come back.",
         is_alarming=is_alarming,
     )
+
+
+def _assess_state(situation: Situation) -> StepState:
+    """Done once a rebuild stands on it, and as long as it is known."""
+    assessment = situation.assessment
+    if situation.rebuild is None or assessment is None:
+        return StepState.WAITING
+    if assessment.unproven:
+        return StepState.BAD
+    return StepState.DONE if situation.is_fresh else StepState.WAITING
 
 
 def _assess_found(situation: Situation) -> tuple[str, bool]:
@@ -140,6 +152,8 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         return "both sides are being read…", False
     if assessment.unproven:
         return f"not known. {assessment.unproven}", True
+    if not situation.is_fresh:
+        return "both sides are being read anew…", False
     named = (
         ("dying", assessment.dying),
         ("hollow", assessment.hollow),
@@ -152,10 +166,11 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
     if run is not None and run.is_going_on:
         projects = len({action.project for action in run.plan.actions})
         return f"{counted(projects, 'project')} in this rebuild", False
+    stuck = f"; {len(assessment.stuck)} not repairable here" if assessment.stuck else ""
     total = len(assessment.to_rebuild)
     if not total:
-        return f"nothing to rebuild{f' ({counts})' if counts else ''}{lost}", False
-    return f"{total} to rebuild: {counts}{lost}", True
+        return f"nothing to rebuild{stuck}{lost}", bool(stuck)
+    return f"{total} to rebuild: {counts}{stuck}{lost}", True
 
 
 def _assess_do(situation: Situation) -> str:
@@ -226,10 +241,13 @@ def _rebuild(situation: Situation) -> StepView:
         return StepView(Step.REBUILD.value, StepState.CURRENT, f"stopping, {found}", do, why)
     if is_unfinished(run):
         return _unfinished(run, situation, why)
-    succeeded = sum(result.outcome is Outcome.SUCCEEDED for result in run.results.values())
-    found = f"{succeeded} of {run.total} actions succeeded" + (f", {bad} failed" if bad else "")
-    state = StepState.BAD if bad else StepState.DONE
-    do = f"Read the reasons below; step 1 and {key('rebuild')} try again." if bad else "Nothing more."
+    outcomes = Counter(result.outcome for result in run.results.values())
+    rest = {"failed": bad, "not run": outcomes[Outcome.NOT_RUN], "skipped": outcomes[Outcome.SKIPPED]}
+    found = f"{outcomes[Outcome.SUCCEEDED]} of {run.total} actions succeeded"
+    found += "".join(f", {count} {word}" for word, count in rest.items() if count)
+    is_all = outcomes[Outcome.SUCCEEDED] + outcomes[Outcome.SKIPPED] == run.total
+    state = StepState.DONE if is_all else StepState.BAD
+    do = "Nothing more." if is_all else f"Read the reasons below; step 1 and {key('rebuild')} try again."
     return StepView(Step.REBUILD.value, state, found, do, why, is_alarming=bool(bad))
 
 
@@ -273,21 +291,40 @@ def _verify(situation: Situation) -> StepView:
     if run is None or run.is_going_on:
         do = "Comes by itself when the run has ended."
         return StepView(title, StepState.WAITING, "not done: both sides are read anew", do, why)
+    if situation.is_finished_elsewhere:
+        do = "Step 1 has what both sides say now."
+        return StepView(title, StepState.WAITING, "done by the console that finished the run", do, why)
     if after is None:
         do = "Wait: it takes one complete reading of both sides."
         return StepView(title, StepState.WAITING, "both sides are being read anew…", do, why)
-    if after.proof is None:
-        return StepView(title, StepState.BAD, after.problem, "Report this.", why, is_alarming=True)
-    mine, others = still_repairable(run, after.proof)
+    if after.proof is None or after.proof.unproven:
+        problem = after.problem if after.proof is None else f"not proven. {after.proof.unproven}"
+        do = "Report this." if after.proof is None else f"{key('refresh')} reads both sides again."
+        return StepView(title, StepState.BAD, problem, do, why, is_alarming=True)
     lost = f"; {counted(len(after.proof.losses), 'VM')} lost" if after.proof.losses else ""
-    if mine:
-        do = f"Step 1 lists them; there {key('rebuild')} tries again, after asking."
-        found = f"{counted(len(mine), 'project')} can still be repaired{lost}"
-        return StepView(title, StepState.BAD, found, do, why, is_alarming=True)
+    found, do = _left_of(run, after.proof, situation)
+    if found:
+        return StepView(title, StepState.BAD, f"{found}{lost}", do, why, is_alarming=True)
+    others = still_repairable(run, after.proof)[1]
     rest = f"; {len(others)} left out" if others else ""
     return StepView(
         title, StepState.DONE, f"nothing of it is left to repair{rest}{lost}", "Read what is lost below.", why
     )
+
+
+def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[str, str]:
+    """What of the run does not hold, and what to do about it; empty when all of it was seen to hold."""
+    tries = f"Step 1 lists them; there {situation.key('rebuild')} tries again, after asking."
+    if mine := still_repairable(run, proof)[0]:
+        return f"{counted(len(mine), 'project')} can still be repaired", tries
+    if stuck := not_rebuilt(run, proof):
+        do = "They have no repair here: the reasons stand below."
+        return f"{counted(len(stuck), 'project')} not rebuilt", do
+    projects = {action.project for action in run.plan.actions}
+    known = situation.assessment.to_rebuild if situation.assessment and situation.is_fresh else ()
+    if again := [finding for finding in known if finding.key in projects]:
+        return f"was proven, but {counted(len(again), 'project')} went missing again since", tries
+    return "", ""
 
 
 def _hand_over(situation: Situation) -> StepView:
@@ -298,12 +335,17 @@ def _hand_over(situation: Situation) -> StepView:
         return StepView(title, StepState.WAITING, found, "Comes by itself after step 3.", why)
     if after.problem:
         return StepView(title, StepState.BAD, after.problem, "See below.", why, is_alarming=True)
-    ids = counted(sum(after.new_ids.values()), "new id")
-    found = f"saved: {ids}, {counted(after.passwords, 'new password')}"
+    new_ids = sum(after.new_ids.values())
+    if not new_ids and not after.passwords:
+        found = "nothing to hand over: no new id, no new password"
+        return StepView(title, StepState.WAITING, found, "Nothing: no domain and no user was made anew.", why)
+    found = f"saved: {counted(new_ids, 'new id')}, {counted(after.passwords, 'new password')}"
     if situation.is_drill:
         do = "Practice: these files go when the drill ends."
     elif after.proof.stale_ids:
         do = "Give the map to the CI database's owner before any sync runs."
     else:
         do = "Give the passwords to their users; the file is for your eyes only."
-    return StepView(title, StepState.DONE, found, do, why)
+    # As long as the CI database stores ids that are gone, nobody has seen it handed over.
+    state = StepState.WAITING if after.proof.stale_ids else StepState.DONE
+    return StepView(title, state, found, do, why)

@@ -163,7 +163,8 @@ class RunningApp(ReadingApp):
 
     @on(RebuildProven)
     def _take_proof(self, message: RebuildProven) -> None:
-        if not self.operations.is_going_on:
+        run = self.run_state
+        if run is not None and not run.is_going_on and run.run_id == message.aftermath.run_id:
             self.aftermath = message.aftermath
 
     # --- the newest run in the ledger ---------------------------------------------------------------------

@@ -39,6 +39,8 @@ class Finding:
     """VMs that still exist in it, in a dying domain too."""
     machines_lost: int = 0
     """Machines of the CI database whose VM is gone."""
+    has_project: bool = True
+    """Whether the CI database knows it; a dying domain that it does not know is left to die."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Assessment:
     differing: tuple[Finding, ...]
     """There, with repairable differences: left alone unless chosen."""
     for_people: tuple[Finding, ...]
-    """Nothing is done about these: unexpected, unknown, or with a problem in the CI database."""
+    """Nothing is done about these: unexpected, unknown, left to die, or with a problem in the CI database."""
     in_sync: int
     losses: tuple[Loss, ...]
     unproven: str
@@ -64,7 +66,12 @@ class Assessment:
     def to_rebuild(self) -> tuple[Finding, ...]:
         """What a rebuild of everything takes up, worst first."""
         groups = (self.dying, self.hollow, self.missing, self.orphaned)
-        return tuple(finding for group in groups for finding in group if finding.actions)
+        return tuple(finding for group in groups for finding in group)
+
+    @property
+    def stuck(self) -> tuple[Finding, ...]:
+        """Projects that are not there as they should be and that nothing here can rebuild."""
+        return tuple(one for one in self.for_people if one.kind in REBUILT and one.has_project)
 
     @property
     def projects(self) -> int:
@@ -85,17 +92,16 @@ def assess(drift: Drift, rules: PlanRules, *, now: datetime) -> Assessment:
     findings = [_finding(row, rules, now) for row in drift.rows if row.kind is not DriftKind.IN_SYNC]
 
     def of(kind: DriftKind) -> tuple[Finding, ...]:
-        return tuple(finding for finding in findings if finding.kind is kind)
+        return tuple(finding for finding in findings if finding.kind is kind and finding.actions)
 
-    differing = tuple(one for one in of(DriftKind.DIFFERS) if one.actions)
-    grouped = {finding.key for kind in REBUILT for finding in of(kind)} | {one.key for one in differing}
+    grouped = {finding.key for kind in (*REBUILT, DriftKind.DIFFERS) for finding in of(kind)}
     return Assessment(
         missing=of(DriftKind.MISSING),
         hollow=of(DriftKind.HOLLOW),
         dying=of(DriftKind.DELETING),
         orphaned=of(DriftKind.ORPHANED),
-        differing=differing,
-        for_people=tuple(one for one in findings if one.kind not in REBUILT and one.key not in grouped),
+        differing=of(DriftKind.DIFFERS),
+        for_people=tuple(one for one in findings if one.key not in grouped),
         in_sync=drift.counts()[DriftKind.IN_SYNC],
         losses=losses(drift),
         unproven=_unproven(drift),
@@ -113,6 +119,7 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
         reason=row.reason,
         machines_alive=sum(len(view.vms) for view in views),
         machines_lost=len(row.losses),
+        has_project=row.project is not None,
     )
 
 

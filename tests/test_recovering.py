@@ -35,9 +35,9 @@ from sync.latest_run import LatestRun
 from sync.lease import Holder, Standing
 from sync.ledger import Ledger, RunSummary
 from sync.ledger import RunState as LedgerState
-from sync.model import Action, ActionResult, CoverageState, Drift, Outcome, Plan
+from sync.model import Action, ActionResult, CoverageState, Drift, DriftKind, Outcome, Plan
 from sync.plan import PlanRules, build, to_json
-from sync.recovery import Assessment, assess, verify
+from sync.recovery import Assessment, StaleId, assess, verify
 from tests.screens.world import COMPLETE, NOW, ROWS, drift_of
 from widgets.steps import StepState
 
@@ -231,6 +231,10 @@ def rebuilt() -> Drift:
     return later(drift_of(tuple(row for row in ROWS if not row.kind.is_critical)))
 
 
+def afterwards() -> Assessment:
+    return assess(rebuilt(), RULES, now=NOW)
+
+
 def test_the_current_step_follows_the_run(found: Assessment, run: RunState) -> None:
     now = situation(assessment=found)
     assert current(now) is Step.ASSESS
@@ -239,7 +243,8 @@ def test_the_current_step_follows_the_run(found: Assessment, run: RunState) -> N
     over = finished(ended(run))
     assert current(replace(now, run=over)) is Step.VERIFY
     assert current(replace(now, run=over, aftermath=proven(over, later()))) is Step.VERIFY
-    assert current(replace(now, run=over, aftermath=proven(over, rebuilt()))) is Step.HAND_OVER
+    fine = replace(now, assessment=afterwards(), run=over, aftermath=proven(over, rebuilt()))
+    assert current(fine) is Step.HAND_OVER
     stopped = finished(ended(ended(run, Outcome.NOT_RUN), of=2), why="stopped")
     assert current(replace(now, run=stopped, aftermath=proven(over, later()))) is Step.REBUILD
 
@@ -266,6 +271,7 @@ SITUATIONS = [
 def of_kind(kind: str, found: Assessment, run: RunState) -> Situation:
     over = finished(ended(run))
     interrupted = in_ledger(run)
+    saved = replace(proven(over, rebuilt()), passwords=2)
     return {
         "reading": situation(),
         "unproven": situation(assessment=replace(found, unproven="CloudStack was read partial.")),
@@ -277,7 +283,7 @@ def of_kind(kind: str, found: Assessment, run: RunState) -> Situation:
             assessment=found, run=finished(ended(run, Outcome.NOT_RUN), why="stop"), ledger_run=interrupted
         ),
         "over": situation(assessment=found, run=over),
-        "done": situation(assessment=found, run=over, aftermath=proven(over, rebuilt()), is_drill=True),
+        "done": situation(assessment=afterwards(), run=over, aftermath=saved, is_drill=True),
     }[kind]
 
 
@@ -382,6 +388,82 @@ def test_only_results_that_stand_are_taken_over_from_an_interrupted_run(
         ledger.end_run("r", {}, state=LedgerState.FINISHED, counts={})
         over = ask(ledger, later)
         assert over is not None and over.is_over and over.plan is None
+
+
+def states(now: Situation) -> list[StepState]:
+    return [step.state for step in steps(now, viewed=Step.ASSESS)]
+
+
+def test_a_step_is_ticked_only_when_it_was_seen_to_hold(found: Assessment, run: RunState) -> None:
+    over = finished(ended(run))
+    done = situation(assessment=afterwards(), run=over, aftermath=proven(over, rebuilt()))
+    tick = StepState.DONE
+    assert states(done)[:3] == [tick, tick, tick]
+    assert states(situation(run=over))[0] is not tick, "nothing was compared yet"
+    unread = replace(afterwards(), unproven="CloudStack: partial.")
+    assert states(replace(done, assessment=unread))[0] is StepState.BAD
+    stale = replace(done, assessment=found, is_fresh=False, aftermath=None)
+    assert states(stale)[0] is not tick
+    assert steps(stale, viewed=Step.ASSESS)[0].found == "both sides are being read anew…"
+    assert states(stale)[2] is not tick
+
+
+def test_a_rebuild_in_which_something_did_not_run_is_not_ticked(found: Assessment, run: RunState) -> None:
+    part = finished(ended(ended(run, Outcome.NOT_RUN), of=3))
+    view = steps(situation(assessment=found, run=part), viewed=Step.REBUILD)[1]
+    assert view.state is StepState.BAD
+    assert f"3 of {run.total} actions succeeded, {run.total - 3} not run" in view.found
+    skipped = finished(ended(ended(run), Outcome.SKIPPED, of=2))
+    view = steps(situation(assessment=found, run=skipped), viewed=Step.REBUILD)[1]
+    assert view.state is StepState.DONE
+    assert view.found.endswith("actions succeeded, 2 skipped")
+
+
+def test_what_is_not_known_or_gone_again_is_not_verified(found: Assessment, run: RunState) -> None:
+    over = finished(ended(run))
+    (cirrus,) = [row for row in ROWS if row.key == "cirrus"]
+    unknown = replace(cirrus, kind=DriftKind.UNKNOWN, project=None)
+    kept = [row for row in ROWS if not row.kind.is_critical]
+    after = later(drift_of((*kept, unknown)))
+    now = situation(assessment=assess(after, RULES, now=NOW), run=over, aftermath=proven(over, after))
+    view = steps(now, viewed=Step.VERIFY)[2]
+    assert (view.state, view.found) == (StepState.BAD, "1 project not rebuilt; 1 VM lost")
+    again = situation(assessment=found, run=over, aftermath=proven(over, rebuilt()))
+    view = steps(again, viewed=Step.VERIFY)[2]
+    assert view.state is StepState.BAD
+    assert "was proven, but 4 projects went missing again since" in view.found
+    proof = replace(verify(DRIFT, rebuilt(), rules=RULES), unproven="CloudStack: partial.")
+    unproven = replace(again, aftermath=Aftermath("r", NOW, proof))
+    view = steps(unproven, viewed=Step.VERIFY)[2]
+    assert (view.state, view.found) == (StepState.BAD, "not proven. CloudStack: partial.")
+    assert "Not proven." in text_of(proof_page(over, Aftermath("r", NOW, proof), 78))
+
+
+def test_nothing_is_handed_over_where_there_is_nothing(run: RunState) -> None:
+    over = finished(ended(run))
+    after = proven(over, rebuilt())
+    none = situation(assessment=afterwards(), run=over, aftermath=after)
+    view = steps(none, viewed=Step.HAND_OVER)[3]
+    assert view.state is not StepState.DONE
+    assert view.found == "nothing to hand over: no new id, no new password"
+    saved = replace(none, aftermath=replace(after, passwords=2))
+    assert states(saved)[3] is StepState.DONE
+    assert after.proof is not None
+    stale = replace(after.proof, stale_ids=(StaleId("cirrus", "cirrus", "old", "new"),))
+    linked = replace(none, aftermath=replace(after, passwords=2, proof=stale))
+    assert states(linked)[3] is StepState.CURRENT, "the CI database still has the old ids"
+
+
+def test_a_corpse_that_is_left_alone_is_not_counted_as_dying(found: Assessment, run: RunState) -> None:
+    corpse = next(row for row in ROWS if row.kind is DriftKind.DELETING)
+    corpse = replace(corpse, key="aurora-deleted-1", project=None)
+    seen = assess(drift_of((*ROWS, corpse)), RULES, now=NOW)
+    assert [one.key for one in seen.dying] == ["aurora"]
+    assert "aurora-deleted-1" in {one.key for one in seen.for_people}
+    words = steps(situation(assessment=seen), viewed=Step.ASSESS)[0].found
+    assert words.startswith("4 to rebuild: 1 dying, 1 hollow, 1 missing, 1 orphaned")
+    only = assess(drift_of((corpse,)), RULES, now=NOW)
+    assert steps(situation(assessment=only), viewed=Step.ASSESS)[0].found == "nothing to rebuild"
 
 
 def text_of(lines: list[list[tuple[str, str]]]) -> str:

@@ -23,6 +23,7 @@ from console.recovering import (
     done_here,
     failures,
     groups,
+    is_read_after,
     is_unfinished,
     noteworthy,
     plan_for,
@@ -233,12 +234,20 @@ class RecoveryScreen(ConsoleScreen):
             can_arm=app.session.can_arm,
             is_drill=app.session.environment.name == "drill",
             assessment=self.assessment,
+            is_fresh=self._is_fresh(),
             choice=self.choice,
             run=app.run_state,
             ledger_run=app.ledger_run,
             aftermath=app.aftermath,
             problem=self._problem or app.ledger_fault,
         )
+
+    def _is_fresh(self) -> bool:
+        """Whether what was assessed was read after the rebuild that ended last."""
+        run = self.rebuild_run
+        if run is None or run.is_going_on:
+            return True
+        return self._drift is not None and is_read_after(run, self._drift)
 
     def _key(self, id: str) -> str:
         found = commands.command(id)
