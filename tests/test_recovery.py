@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import sync.identity_map
+import sync.atomic_file
 from sync.credentials import CredentialFile
 from sync.drift import compare
 from sync.errors import GuardError, UsageError
@@ -303,7 +303,7 @@ def test_a_map_that_cannot_be_written_leaves_the_old_one(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sync.identity_map.os, "fsync", full)
+    monkeypatch.setattr(sync.atomic_file.os, "fsync", full)
     with pytest.raises(UsageError, match="No space left"):
         write((), tmp_path)
     assert len(json.loads((tmp_path / "identity-map.json").read_text())) == 2
