@@ -85,6 +85,11 @@ def _add_screens(commands: argparse._SubParsersAction[Parser]) -> None:
         "--headless", action="store_true", help="no screen: one JSON line a refresh, until interrupted"
     )
     _add(commands, "recover", _recover, "open the console in recovery mode")
+    replay = _add(commands, "replay", _replay, "the console on a capture: what was, read-only")
+    replay.add_argument("file", metavar="FILE", type=Path, help="as `abreast capture` writes it")
+    replay.add_argument(
+        "--at", metavar="T", help="of a file with several captures, the newest then: 12h, 2026-07-28T03:12"
+    )
     drill = _add(commands, "drill", _drill, "the practice incident, with nothing to configure")
     drill.add_argument("--scenario", choices=("july28",), default="july28", help="which incident")
     drill.add_argument(
@@ -257,6 +262,12 @@ def _recover(arguments: argparse.Namespace) -> int:
     from console.cli.screens import open_recovery
 
     return open_recovery(arguments)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from console.cli.capturing import replay
+
+    return replay(arguments)
 
 
 def _drill(arguments: argparse.Namespace) -> int:

@@ -206,6 +206,8 @@ class ConsoleApp(RunningApp):
                 "Nothing is sent before each action, or each kind of action, is confirmed.",
             )
             self.open("confirm", "Arm the console?", lines, self.identity.name, then=self._arm_if)
+        elif self.session.is_replay:
+            self.notify("This is a replay: what was cannot be changed.", severity="warning")
         else:
             self.notify(
                 f"{self.identity.title} is read-only: its configuration names no section as `write`.",

@@ -383,10 +383,13 @@ class Mode:
 
     armed: bool = False
     watching: bool = False
+    replaying: bool = False
 
     @property
     def word(self) -> str:
         """For the header."""
+        if self.replaying:
+            return "REPLAY"
         return "WATCH" if self.watching else "ARMED" if self.armed else "READ-ONLY"
 
     def allows(self, command: Command) -> bool:

@@ -82,7 +82,10 @@ class ReadingApp(App[int]):
         self.session = session
         self.utc_clock = clock
         self.set_reactive(ReadingApp.now, clock())
-        self.set_reactive(ReadingApp.console_mode, Mode(session.is_armed and not is_watching, is_watching))
+        self.set_reactive(
+            ReadingApp.console_mode,
+            Mode(session.is_armed and not is_watching, is_watching, session.is_replay),
+        )
 
     def run_in_background(self, work: Callable[[], object], *, name: str) -> Worker[None]:
         """Run `work` in a thread that quitting does not wait for; it reads, and posts what it found."""

@@ -56,6 +56,9 @@ class Session:
     Starts read-only: until `arm` is called there is no write client in the process.
     """
 
+    is_replay = False
+    """Whether it shows what was, and can change nothing."""
+
     def __init__(
         self,
         environment: Environment,

@@ -98,6 +98,11 @@ class ConsoleSession(Protocol):
     @property
     def can_arm(self) -> bool: ...
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether it shows a capture: what was, and cannot be changed."""
+        ...
+
     def arm(self) -> None:
         """Make the write client. Raises AbreastError where that is refused."""
         ...

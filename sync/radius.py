@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -128,6 +129,22 @@ class Radius:
         for row in sorted(self.objects, key=lambda row: (row.owner.domain_path, row.owner.name)):
             found.setdefault(row.owner, []).append(row)
         return {owner: tuple(rows) for owner, rows in found.items()}
+
+
+def with_captures(radius: Radius, captured: Mapping[str, datetime]) -> Radius:
+    """The same radius, saying of every object that is known nowhere else when it was captured last.
+
+    `captured` is by CloudStack's id. A capture describes an object; it is no copy of what is in it.
+    """
+    return replace(
+        radius,
+        objects=tuple(
+            replace(row, elsewhere=f"described by the capture of {captured[row.id]:%Y-%m-%d %H:%M} UTC")
+            if row.elsewhere == NO_CAPTURE and row.id is not None and row.id in captured
+            else row
+            for row in radius.objects
+        ),
+    )
 
 
 # --- in words -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from sync.model import (
     Reversibility,
     Scope,
 )
-from sync.radius import NO_CAPTURE, Effect, ObjectKind, loss_lines, size_words
+from sync.radius import NO_CAPTURE, Effect, ObjectKind, loss_lines, size_words, with_captures
 from tests import examples
 from tests.examples import NOON, PARENT, account, actual, desired, domain, member, project, resource, vm
 from tests.signing import disabling, plan_of
@@ -154,6 +154,18 @@ def test_what_exists_elsewhere_is_only_said_where_it_is_known() -> None:
     found = blast.of_domain(world(), "ROOT/ci/dune", desired=half)
     assert {row.elsewhere for row in found.objects} == {NO_CAPTURE}
     assert "members may be missing" in found.notes[0]
+
+
+def test_what_captures_know_is_said_of_what_is_known_nowhere_else() -> None:
+    found = blast.of_domain(world(), "ROOT/ci/dune", desired=known())
+    vm = next(row for row in found.objects if row.kind is ObjectKind.VM)
+    domain_row = next(row for row in found.objects if row.kind is ObjectKind.DOMAIN)
+    assert vm.id is not None and domain_row.id is not None
+    told = with_captures(found, {vm.id: examples.NOON, domain_row.id: examples.NOON, "other": examples.NOON})
+    words = "described by the capture of 2017-07-28 12:00 UTC"
+    assert [row.id for row in told.objects if row.elsewhere == words] == [vm.id]
+    assert any(f"elsewhere: {words}" in line for line in loss_lines(told))
+    assert with_captures(found, {}) == found
 
 
 def test_remains_of_an_earlier_domain_of_the_same_path_are_named_but_not_counted() -> None:

@@ -32,7 +32,7 @@ from tests.executions import execution
 
 COMMANDS = (
     "watch", "recover", "drill", "sandbox", "check", "inventory", "capture", "ledger", "plan", "review",
-    "apply", "rebuild",
+    "apply", "rebuild", "replay",
 )  # fmt: skip
 PATIENCE = 60.0
 pytestmark = pytest.mark.xdist_group("cli")
@@ -106,7 +106,14 @@ def test_every_command_has_help_and_takes_the_common_options_on_either_side(
     said = capsys.readouterr().out
     assert "--environment NAME" in said
     assert "--config FILE" in said
-    required = {"inventory": "actual", "ledger": "show", "capture": "f", "review": "f", "apply": "f"}
+    required = {
+        "inventory": "actual",
+        "ledger": "show",
+        "capture": "f",
+        "replay": "f",
+        "review": "f",
+        "apply": "f",
+    }
     needed = [required[command]] if command in required else []
     for arguments in (
         ["--environment", "e", "--config", "f", command, *needed],

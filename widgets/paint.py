@@ -52,6 +52,7 @@ PAINTS: dict[str, Paint] = {
     "env--other": Paint("env-text", "env-other", bold=True),
     "mode--armed": Paint("armed-text", "armed", bold=True),
     "mode--read-only": Paint("tone-muted", bold=True),
+    "mode--replay": Paint("tone-warning", bold=True),
     "mode--watch": Paint("tone-key", bold=True),
     "mode--running": Paint("tone-warning", bold=True),
     "banner--text": Paint("background", "drift-deleting", bold=True),

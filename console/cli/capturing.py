@@ -1,4 +1,4 @@
-"""`abreast capture`: both sides, read now or of an earlier moment, into a file to take along."""
+"""`abreast capture` and `replay`: both sides into a file to take along, and the console on such a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from console.cli.output import plain, result, result_json, say
 from console.cli.reading import coverage_words, read_both
 from console.cli.record import moment
 from console.cli.sessions import session_of
-from console.session import Session
+from console.session import Session, utc_now
 from sync.errors import EXIT_DONE, EXIT_UNKNOWN, IncompleteError
 from sync.model import CoverageState
 
@@ -60,6 +60,18 @@ def capture(arguments: argparse.Namespace) -> int:
     if not made.is_complete:
         say("abreast: captured in part; what was not read is not in it.")
     return EXIT_DONE if made.is_complete else EXIT_UNKNOWN
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """`abreast replay`: the console on a capture. Needs no configuration."""
+    from console.cli.screens import require_terminal, run_app
+    from console.replaying import ReplaySession
+    from sync.capture_file import read_file
+
+    require_terminal("replay", "It shows a capture on screen.")
+    at = moment(arguments.at, utc_now()) if arguments.at else None
+    session = ReplaySession(read_file(arguments.file, at=at), arguments.file)
+    return run_app(session, start="overview")
 
 
 def _of_now(session: Session) -> Capture:

@@ -309,6 +309,8 @@ class NoCaptures:
 class FakeSession:
     """Serves the rows it is given. `gate` holds the readings of CloudStack back while it is cleared."""
 
+    is_replay = False
+
     def __init__(
         self,
         rows: tuple[DriftRow, ...] = ROWS,
