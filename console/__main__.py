@@ -108,6 +108,7 @@ def _add_screens(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_readers(commands: argparse._SubParsersAction[Parser]) -> None:
     check = _add(commands, "check", _check, "one comparison: 0 in sync, 1 drift, 2 critical, 3 unknown")
     _format_option(check)
+    _add_report(commands)
     relink = _add(commands, "relink", _relink, "stored ids that no domain has any more, and what mends them")
     relink.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="write CSV and SQL there")
     _format_option(relink)
@@ -120,6 +121,25 @@ def _add_readers(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     _format_option(capture)
     _add_ledger(commands)
+
+
+def _add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    text = "the incident report, from the ledger, the captures and a reading"
+    report = _add(commands, "report", _report_incident, text)
+    report.add_argument(
+        "--since", metavar="T", help="when it began: 12h, 3d, 2026-07-28T03:12 (default: 24h)"
+    )
+    report.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        help="there, also as HTML, and the letters",
+    )
+    report.add_argument(
+        "--template", metavar="FILE", type=Path, help="of the letters: $project, $lost, $kept and others"
+    )
+    _format_option(report)
 
 
 def _add_ledger(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -370,6 +390,12 @@ def _apply(arguments: argparse.Namespace) -> int:
     from console.cli.changing import apply
 
     return apply(arguments)
+
+
+def _report_incident(arguments: argparse.Namespace) -> int:
+    from console.cli.reporting import report
+
+    return report(arguments)
 
 
 def _relink(arguments: argparse.Namespace) -> int:

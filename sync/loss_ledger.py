@@ -7,7 +7,7 @@ hiding it; what was not read, or is hidden by a deletion in progress, is said to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -130,13 +130,19 @@ _GONE_STATES = frozenset({"expunging", "expunged"})
 
 
 def loss_ledger(
-    before: ActualInventory, now: ActualInventory, *, expunging: Expunging | None = None
+    before: ActualInventory,
+    now: ActualInventory,
+    *,
+    expunging: Expunging | None = None,
+    deleted: Collection[str] = (),
 ) -> LossLedger:
     """Every object of `before` that is below its parent domain, with its fate by what `now` shows.
 
-    Both must be of one scope; what came after the capture is in neither column.
+    Both must be of one scope; what came after the capture is in neither column. `deleted` has the ids of
+    domains whose deletion is known to have ended; of others that are not listed it may still be going on,
+    while any deletion runs.
     """
-    judge = _Judge(now, expunging or Expunging())
+    judge = _Judge(now, expunging or Expunging(), deleted=_with_those_below(deleted, before))
     parent = before.scope.parent
     by_project: dict[str, list[Loss]] = {}
     names: dict[str, str] = {}
@@ -204,8 +210,9 @@ def _owner(project: str | None, account: str | None) -> str:
 class _Judge:
     """Says of single objects what a reading shows of them."""
 
-    def __init__(self, now: ActualInventory, expunging: Expunging) -> None:
+    def __init__(self, now: ActualInventory, expunging: Expunging, *, deleted: frozenset[str]) -> None:
         self._now = now
+        self._deleted = deleted
         self._expunging = expunging
         self._there = {(one.type, one.id) for one in _objects(now)}
         self._domains = {domain.id for domain in now.domains}
@@ -257,7 +264,18 @@ class _Judge:
         """Whether the domain may be Inactive, which hides it and what is in it, rather than gone."""
         if domain_id in self._domains:
             return False
-        return self._may_delete or domain_id in self._remains
+        if domain_id in self._remains:
+            return True
+        return self._may_delete and domain_id not in self._deleted
+
+
+def _with_those_below(deleted: Collection[str], before: ActualInventory) -> frozenset[str]:
+    """A domain's deletion is that of the domains below it, too."""
+    found = set(deleted)
+    for domain in sorted(before.domains, key=lambda one: one.level):
+        if domain.parent_id in found:
+            found.add(domain.id)
+    return frozenset(found)
 
 
 def _below(path: str, parent: str) -> str:

@@ -12,6 +12,7 @@ from sync.cloudstack import capabilities as asking
 from sync.cloudstack import parse
 from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.deletion_reading import Survey, calls_of, deletion_events, evidence
+from sync.cloudstack.expunging import expunging
 from sync.cloudstack.gathering import Gathering
 from sync.cloudstack.paging import Habits, Pager, Query
 from sync.cloudstack.values import Clock, Credentials, JobState, Progress
@@ -168,6 +169,13 @@ class Reader:
         except SourceError as error:
             return (), str(error)
         return deletion_events(found, self._pooled, since=since)
+
+    def expunging(self) -> tuple[float | None, Mapping[str, datetime]]:
+        """`expunge.delay` in seconds, None where it cannot be read, and when each VM was destroyed, by id.
+
+        Raises SourceError.
+        """
+        return expunging(self.capabilities(), self._pooled, now=self._clock())
 
     @property
     def paths(self) -> Mapping[str, str]:

@@ -1,0 +1,152 @@
+"""Letters to the owners of projects, and the first message to everybody: from the report, by a template.
+
+They are written as mail files for people to read and send; abreast sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
+from pathlib import Path
+from string import Template
+
+from sync.errors import ConfigurationError
+from sync.loss_ledger import Fate, Loss
+from sync.model import Member
+from sync.private_file import read_text
+from sync.report import ProjectReport, Report
+
+FIELDS = ("project", "when", "lost", "recoverable", "kept", "state", "todo", "environment")
+"""What a template may name as `$field`."""
+
+LETTER = """\
+Dear owners of $project,
+
+on $when your project on $environment was hit by a deletion that nobody wanted.
+
+What is lost:
+$lost
+
+What can still be recovered, if you tell us in time:
+$recoverable
+
+What you have kept:
+$kept
+
+How your project stands now: $state.
+
+What to do:
+$todo
+
+We are sorry.
+"""
+
+FIRST_MESSAGE = """\
+Projects on $environment were deleted by mistake on $when. We are on it.
+
+- Projects that were hit, as far as we know: $projects
+- Jobs whose agents ran on CloudStack will fail for now. Jenkins itself and its history are not affected.
+- Please do not create or delete anything on CloudStack until we say so.
+- The next message comes as soon as we know more.
+"""
+
+_NOT_IN_QUOTES = str.maketrans("", "", '"\\')
+_NOT_IN_ADDRESS = str.maketrans("", "", '<>"(), ;')
+
+_NAMED = 30
+"""Objects of a kind that a letter names; more are counted."""
+
+
+def template_from(path: Path | None) -> Template:
+    """The letter's template, from a file or our own. Raises ConfigurationError for a field nobody fills."""
+    text = LETTER if path is None else read_text(path, what="the template of the letters")[0]
+    template = Template(text)
+    if not template.is_valid():
+        raise ConfigurationError(
+            f"{path}: the template of the letters has a `$` that names nothing.",
+            next_step="Write it as `$$`.",
+        )
+    unknown = [name for name in template.get_identifiers() if name not in FIELDS]
+    if unknown:
+        raise ConfigurationError(
+            f"{path}: the template of the letters has a field ${unknown[0]}.",
+            next_step=f"There are {', '.join(f'${name}' for name in FIELDS)}.",
+        )
+    return template
+
+
+def letters(report: Report, template: Template) -> Iterator[tuple[str, EmailMessage]]:
+    """One for each project that was hit and has somebody to tell: the project's name, and the mail."""
+    for project in report.projects:
+        if not project.is_hit or not project.owners:
+            continue
+        mail = EmailMessage(policy=SMTPUTF8)
+        mail["To"] = ", ".join(_address(owner) for owner in project.owners)
+        mail["Subject"] = _one_line(f"{project.name}: what was lost on {report.since:%Y-%m-%d}")
+        mail.set_content(_text(report, project, template))
+        yield project.name, mail
+
+
+def first_message(report: Report) -> str:
+    """For everybody, in the first ten minutes."""
+    hit = [_one_line(one.name) for one in report.projects if one.is_hit]
+    return Template(FIRST_MESSAGE).substitute(
+        environment=report.environment,
+        when=f"{report.since:%Y-%m-%d}",
+        projects=f"{len(hit)} ({', '.join(hit)})" if hit else "none",
+    )
+
+
+def _address(owner: Member) -> str:
+    """As a mail's header has it, whatever the name: in quotes, without what would end them."""
+    name = _one_line(f"{owner.firstname} {owner.lastname}").translate(_NOT_IN_QUOTES)
+    return f'"{name}" <{_one_line(owner.email).translate(_NOT_IN_ADDRESS)}>'
+
+
+def _text(report: Report, project: ProjectReport, template: Template) -> str:
+    objects = project.losses.objects if project.losses is not None else ()
+    return template.substitute(
+        project=_one_line(project.name),
+        when=f"{report.since:%Y-%m-%d}",
+        environment=report.environment,
+        lost=_listed([one for one in objects if one.fate in (Fate.LOST, Fate.DYING)]),
+        recoverable=_listed([one for one in objects if one.fate is Fate.RECOVERABLE]),
+        kept=_listed([one for one in objects if one.fate in (Fate.SURVIVES, Fate.UNKNOWN)]),
+        state=project.state,
+        todo="\n".join(f"- {text}" for text in _todo(project)),
+    )
+
+
+def _todo(project: ProjectReport) -> Iterator[str]:
+    yield "New users have new passwords: ask us for yours."
+    for change in project.changed:
+        yield _one_line(change.words)
+    lost = {one.type for one in project.losses.of(Fate.LOST)} if project.losses is not None else set()
+    if "VM" in lost:
+        yield "Make your VMs anew, from your templates where you have any, and tell Jenkins the addresses."
+    if "template" in lost:
+        yield "Make your templates anew, and download a copy of each."
+
+
+def _listed(losses: list[Loss]) -> str:
+    """`- 3 VMs: a, b, c`, by type; what is unsure says so."""
+    by_type: dict[tuple[str, Fate], list[Loss]] = {}
+    for one in losses:
+        by_type.setdefault((one.type, one.fate), []).append(one)
+    lines = []
+    for (type_name, fate), some in by_type.items():
+        names = ", ".join(_with_time(one) for one in some[:_NAMED])
+        more = f" and {len(some) - _NAMED} more" if len(some) > _NAMED else ""
+        said = f" ({fate.value})" if fate in (Fate.DYING, Fate.UNKNOWN) else ""
+        lines.append(f"- {type_name}{said}, {len(some)}: {names}{more}")
+    return "\n".join(lines) or "- nothing"
+
+
+def _with_time(one: Loss) -> str:
+    until = f" (until {one.until:%Y-%m-%d %H:%M} UTC)" if one.until is not None else ""
+    return f"{_one_line(one.name)}{until}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,231 @@
+"""The incident report written out: Markdown for people, and the same as one HTML page with two plots.
+
+Whatever comes from outside is text, never markup: escaped in the Markdown, and so in the page made of it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from markdown_it import MarkdownIt
+
+from sync.loss_ledger import Fate
+from sync.model import DriftKind, Outcome
+from sync.object_types import NOT_READ_TYPES, Comeback, object_type
+from sync.report import ProjectReport, Report
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
+_AT_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+"""What makes a list or a heading of a line that begins with it."""
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MOST_LISTED = 200
+"""Moments of the timeline that are written out; the ledger has all of them."""
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1d2430}"
+    "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #c9d1da;padding:.25em .6em;"
+    "text-align:left;vertical-align:top}th{background:#eef2f6}svg{max-width:100%;height:auto}"
+    "figcaption{color:#5b6675}"
+)
+
+
+def escaped(text: str) -> str:
+    """Text from outside as Markdown that shows exactly it, in one line."""
+    plain = _SPECIAL.sub(r"\\\1", _BREAKS.sub(" ", text)).strip()
+    start = _AT_START.match(plain)
+    if start is None:
+        return plain
+    at = start.end() if start[2].isdigit() else start.start(2)
+    return f"{plain[:at]}\\{plain[at:]}"
+
+
+def markdown(report: Report) -> str:
+    """The whole report."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def page(report: Report) -> str:
+    """The whole report as one HTML page that needs nothing else."""
+    title = f"Incident report: {report.environment}"
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(report))
+    figures = "".join(_figures(report))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body>\n{body}{figures}</body></html>\n"
+    )
+
+
+# --- Markdown -----------------------------------------------------------------------------------------------
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# Incident report: {escaped(report.environment)}"
+    yield ""
+    yield (
+        f"From {_at(report.since)} to {_at(report.made_at)}, made by {escaped(report.made_by)} from the "
+        "ledger, the captures and a reading of both sides."
+    )
+    yield ""
+    yield escaped(report.headline)
+    yield from _losses(report)
+    yield from _done(report)
+    yield from _now(report)
+    yield from _timeline(report)
+    yield from _projects(report)
+    yield from _types()
+    yield from _section("What this report cannot know")
+    yield from (f"- {escaped(text)}" for text in report.unsure)
+
+
+def _section(title: str) -> Iterator[str]:
+    yield from ("", f"## {title}", "")
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"| {' | '.join('---' for _ in header)} |"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _losses(report: Report) -> Iterator[str]:
+    yield from _section("What was lost")
+    ledger = report.losses
+    basis = f"the capture of {_at(ledger.before)}" if ledger.before else "the CI database alone"
+    yield f"Against {basis}, as CloudStack was at {_at(ledger.now)}."
+    yield ""
+    rows = [
+        (escaped(name), *(str(fates.get(fate, 0)) for fate in Fate), object_type(name).comeback.value)
+        for name, fates in ledger.counts().items()
+    ]
+    yield from _table(("", *(fate.value for fate in Fate), "comes back"), rows)
+
+
+def _done(report: Report) -> Iterator[str]:
+    yield from _section("What was done")
+    if not report.done:
+        yield "The ledger has no action of that time."
+        return
+    rows = [
+        (escaped(one.kind), *(str(one.outcomes.get(outcome, 0)) for outcome in Outcome))
+        for one in report.done
+    ]
+    yield from _table(("", *(outcome.value for outcome in Outcome)), rows)
+    if report.problems:
+        yield ""
+        yield "What did not succeed:"
+        yield ""
+        for problem in report.problems:
+            yield f"- {escaped(problem.action)}: {problem.outcome.value}. {escaped(problem.detail)}"
+
+
+def _now(report: Report) -> Iterator[str]:
+    yield from _section("How it stands")
+    rows = [(kind.value, str(report.now.get(kind, 0))) for kind in DriftKind]
+    yield from _table(("drift", "projects"), rows)
+
+
+def _timeline(report: Report) -> Iterator[str]:
+    yield from _section("Timeline")
+    if not report.timeline:
+        yield "The ledger has nothing of that time."
+        return
+    shown = report.timeline[-_MOST_LISTED:]
+    if len(shown) < len(report.timeline):
+        yield f"The last {len(shown)} of {len(report.timeline)} moments; `abreast ledger show` has all."
+        yield ""
+    rows = [(_at(one.at), escaped(one.by), escaped(one.what)) for one in shown]
+    yield from _table(("when (UTC)", "who", "what"), rows)
+
+
+def _projects(report: Report) -> Iterator[str]:
+    hit = [one for one in report.projects if one.is_hit]
+    yield from _section(f"Projects that were hit: {len(hit)}")
+    rows = [(escaped(one.name), *_counts(one), escaped(one.state)) for one in hit]
+    if rows:
+        yield from _table(("project", "lost", "being destroyed", "recoverable", "survives", "now"), rows)
+    risks = [change for one in report.projects for change in one.changed if change.taken_by]
+    if risks:
+        yield from _section("Addresses that somebody else has now")
+        yield "Jenkins still has the keys for these. Take the agents offline before it connects."
+        yield ""
+        yield from (f"- {escaped(one.words)}" for one in risks)
+
+
+def _counts(project: ProjectReport) -> tuple[str, ...]:
+    fates = (Fate.LOST, Fate.DYING, Fate.RECOVERABLE, Fate.SURVIVES)
+    return tuple(str(len(project.losses.of(fate))) if project.losses is not None else "" for fate in fates)
+
+
+def _types() -> Iterator[str]:
+    yield from _section("What else CloudStack destroys with a domain")
+    yield "No reading has these one by one; each project has to look for its own."
+    yield ""
+    for comeback in Comeback:
+        names = [one.name for one in NOT_READ_TYPES if one.comeback is comeback]
+        if names:
+            yield f"- {comeback.value}: {', '.join(names)}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+# --- plots --------------------------------------------------------------------------------------------------
+
+_WIDTH, _HEIGHT, _EDGE = 720, 240, 46
+
+
+def _figures(report: Report) -> Iterator[str]:
+    if len(report.progress) > 1:
+        yield _figure(_progress_plot(report), "Actions that had succeeded, over time")
+    if report.losses.counts():
+        yield _figure(_loss_plot(report), "Objects of before: lost (dark), everything else (light)")
+
+
+def _figure(drawing: str, caption: str) -> str:
+    return f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>\n"
+
+
+def _svg(inner: str, height: int) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
+        f'height="{height}" font-family="system-ui,sans-serif" font-size="12">{inner}</svg>'
+    )
+
+
+def _progress_plot(report: Report) -> str:
+    first, last = report.progress[0][0], report.progress[-1][0]
+    span = max((last - first).total_seconds(), 1.0)
+    most = report.progress[-1][1]
+    points = " ".join(
+        f"{_EDGE + (at - first).total_seconds() / span * (_WIDTH - 2 * _EDGE):.1f},"
+        f"{_HEIGHT - _EDGE - count / most * (_HEIGHT - 2 * _EDGE):.1f}"
+        for at, count in report.progress
+    )
+    floor = _HEIGHT - _EDGE
+    return _svg(
+        f'<line x1="{_EDGE}" y1="{floor}" x2="{_WIDTH - _EDGE}" y2="{floor}" stroke="#5b6675"/>'
+        f'<polyline points="{points}" fill="none" stroke="#1f6f8b" stroke-width="2"/>'
+        f'<text x="{_EDGE}" y="{floor + 18}">{first:%H:%M:%S}</text>'
+        f'<text x="{_WIDTH - _EDGE}" y="{floor + 18}" text-anchor="end">{last:%H:%M:%S}</text>'
+        f'<text x="{_WIDTH - _EDGE}" y="{_EDGE - 8}" text-anchor="end">{most}</text>',
+        _HEIGHT,
+    )
+
+
+def _loss_plot(report: Report) -> str:
+    counts = report.losses.counts()
+    most = max(sum(fates.values()) for fates in counts.values())
+    room, bars = _WIDTH - 230, []
+    for place, (name, fates) in enumerate(counts.items()):
+        lost, total, top = fates.get(Fate.LOST, 0), sum(fates.values()), 8 + place * 26
+        bars.append(
+            f'<text x="150" y="{top + 14}" text-anchor="end">{html.escape(name)}</text>'
+            f'<rect x="160" y="{top}" width="{total / most * room:.1f}" height="18" fill="#c9d8e0"/>'
+            f'<rect x="160" y="{top}" width="{lost / most * room:.1f}" height="18" fill="#8b1f2f"/>'
+            f'<text x="{166 + total / most * room:.1f}" y="{top + 14}">{lost} of {total}</text>'
+        )
+    return _svg("".join(bars), 16 + 26 * len(counts))
