@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.binding import BindingType
 
-from console import commands, themes
+from console import commands, keymap, themes
 from console.commands import Command, Mode
 from console.faults import as_error
 from console.messages import ArmingEnded
@@ -44,6 +44,8 @@ _SCREENS = {
     "help": "console.screens.help:HelpScreen",
     "confirm": "console.screens.confirm:ConfirmScreen",
     "sources": "console.screens.error:SourcesScreen",
+    "radius": "console.screens.radius:RadiusScreen",
+    "approvals": "console.screens.approvals:ApprovalsScreen",
     "hidden": "console.screens.hidden:HiddenScreen",
     "review": "console.screens.review:ReviewScreen",
     "execution": "console.screens.execution:ExecutionScreen",
@@ -83,7 +85,7 @@ class ConsoleApp(RunningApp):
         for theme in themes.THEMES:
             self.register_theme(theme)
         self._start_with(themes.named(environment.theme))
-        self.set_keymap(commands.checked_keymap(environment.keys))
+        self.set_keymap(keymap.checked_keymap(environment.keys))
 
     def _start_with(self, theme: str) -> None:
         """Choose the theme before any style sheet is parsed: assigning it parses all of them once more."""

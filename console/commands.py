@@ -5,13 +5,10 @@ The id of a command is the id of its binding, by which the configuration's `keys
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding
-
-from sync.errors import ConfigurationError
 
 SCOPES: dict[str, str] = {
     "app": "everywhere",
@@ -19,6 +16,7 @@ SCOPES: dict[str, str] = {
     "project": "Project",
     "watch": "Watch",
     "review": "Review",
+    "approvals": "Approvals",
     "execution": "Execution",
     "recovery": "Recovery",
     "history": "History",
@@ -192,6 +190,46 @@ COMMANDS: tuple[Command, ...] = (
         "run",
         ("review",),
         dangerous=True,
+    ),
+    Command(
+        "blast-radius",
+        "b",
+        "blast radius",
+        "Every object that the action would stop or destroy: whose it is, how big, whether it comes back.",
+        "blast_radius",
+        ("review",),
+    ),
+    Command(
+        "approvals",
+        "p",
+        "approvals",
+        "Who has approved the plan, who is missing, what to send them.",
+        "approvals",
+        ("review",),
+    ),
+    Command(
+        "write-plan",
+        "W",
+        "write plan",
+        "Write the plan and the text that others sign into a folder of this environment.",
+        "write_plan",
+        ("approvals",),
+    ),
+    Command(
+        "take-in",
+        "I",
+        "take in",
+        "Take in signature files that came back, and judge them.",
+        "take_in",
+        ("approvals",),
+    ),
+    Command(
+        "copy-line",
+        "y",
+        "copy line",
+        "Copy the one line with which others sign, where the terminal lets it.",
+        "copy_line",
+        ("approvals",),
     ),
     Command(
         "take-out",
@@ -374,7 +412,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
 )
 
-_BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
+BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +439,7 @@ class Mode:
 
 def command(id: str) -> Command | None:
     """The command of that id."""
-    return _BY_ID.get(id)
+    return BY_ID.get(id)
 
 
 def in_scope(scope: str) -> Iterable[Command]:
@@ -438,43 +476,3 @@ def is_command(action: str) -> bool:
 def by_key(scope: str, key: str) -> Command | None:
     """The command of that scope whose default key this is."""
     return next((command for command in in_scope(scope) if key in command.keys.split(",")), None)
-
-
-KEY_NAMES = {"slash": "/", "question_mark": "?", "escape": "esc", "enter": "enter"}
-
-
-def shown_keys(command: Command, keymap: Mapping[str, str]) -> str:
-    """The keys of a command for people, as `keymap` remaps them: `/`, `ctrl+p`."""
-    keys = keymap.get(command.id, command.keys)
-    return " ".join(KEY_NAMES.get(key.strip(), key.strip()) for key in keys.split(","))
-
-
-def checked_keymap(keys: Mapping[str, str]) -> dict[str, str]:
-    """The configuration's `keys`, proven. Raises ConfigurationError for an id that no command has."""
-    for id in keys:
-        if id not in _BY_ID:
-            near = difflib.get_close_matches(id, _BY_ID, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else "`?` in the console lists the commands."
-            raise ConfigurationError(f"keys: there is no command {id!r}.", next_step=hint)
-    return dict(keys)
-
-
-def markdown_table() -> str:
-    """The README's table of keys: id, keys, where, what."""
-    lines = ["| id | keys | where | what it does |", "| --- | --- | --- | --- |"]
-    for command in COMMANDS:
-        keys = " ".join(f"`{_KEY_WORDS.get(key, key)}`" for key in command.keys.split(","))
-        where = ", ".join(SCOPES[scope] for scope in command.scopes)
-        note = " Only while armed." if command.dangerous else ""
-        lines.append(f"| `{command.id}` | {keys} | {where} | {command.help}{note} |")
-    return "\n".join(lines)
-
-
-_KEY_WORDS: Mapping[str, str] = {
-    "slash": "/",
-    "question_mark": "?",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "escape": "esc",
-}
-"""Textual's names of keys that people call otherwise."""

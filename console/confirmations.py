@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync.errors import AbreastError
 from sync.model import Action
+from sync.radius import Radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +21,46 @@ class Confirmed:
 
     action: Action
     at: datetime
+    radius: Radius | None = None
+    """What it was shown to stop or destroy."""
 
+
+Radii = Mapping[str, Radius | AbreastError]
+"""By action id: what each would stop or destroy, or why that cannot be computed."""
 
 Confirmations = Mapping[str, Confirmed]
 """By action id."""
 
 
 def confirm(
-    confirmed: Confirmations, actions: Iterable[Action], *, staged: Sequence[Action], at: datetime
+    confirmed: Confirmations,
+    actions: Iterable[Action],
+    *,
+    staged: Sequence[Action],
+    radii: Radii,
+    at: datetime,
 ) -> Confirmations:
-    """With these actions confirmed too, as far as they are staged exactly as they were shown."""
+    """With these actions confirmed too, as far as they are staged exactly as they were shown, and what they
+    stop or destroy is known."""
     present = {action.id: action for action in staged}
-    fresh = {action.id: Confirmed(action, at) for action in actions if present.get(action.id) == action}
+    fresh = {}
+    for action in actions:
+        radius = radii.get(action.id)
+        if present.get(action.id) == action and isinstance(radius, Radius):
+            fresh[action.id] = Confirmed(action, at, radius)
     return {**confirmed, **fresh}
+
+
+def with_radii(confirmed: Confirmations, radii: Radii) -> Confirmations:
+    """Without what would now stop or destroy something else than was shown, or nobody knows what."""
+    return {id: one for id, one in confirmed.items() if _marks(radii.get(id)) == _marks(one.radius)}
+
+
+def _marks(radius: object) -> object:
+    """What makes a radius this one: the objects and what becomes of them, not their sizes and times."""
+    if not isinstance(radius, Radius):
+        return None
+    return frozenset((row.kind, row.id, row.domain_path, row.name, row.effect) for row in radius.objects)
 
 
 def still_confirmed(confirmed: Confirmations, staged: Sequence[Action]) -> Confirmations:

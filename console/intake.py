@@ -27,6 +27,7 @@ from sync.model import Action, Coverage, CoverageState, Side
 if TYPE_CHECKING:
     from console.readings import ReadingApp
     from console.session_protocol import RefreshRates
+    from sync.model import ActualInventory
     from widgets.values import SourceStatus
 
 
@@ -70,6 +71,7 @@ def take_actual(app: ReadingApp, message: ActualRead) -> None:
         return
     _set_status(app, actual_status(_status(app, Side.ACTUAL), message.inventory))
     app.refresher.keep_actual(message.inventory)
+    app.whole = whole_after(app.whole, message.inventory)
     app.actual = message.inventory
     app.refresher.compare(app.staged, app.situation)
 
@@ -86,10 +88,19 @@ def take_agents(app: ReadingApp, message: AgentsRead | AgentsBroke) -> None:
     app.views = row_views(app.drift, app.last_known, app.agents, app.situation)
 
 
+def whole_after(before: ActualInventory | None, found: ActualInventory) -> ActualInventory | None:
+    """The latest reading from which nothing is missing, after this one: users are not read every time."""
+    if not found.coverage.is_complete:
+        return None
+    return found if found.users_taken_at in (None, found.taken_at) else before
+
+
 def take_breakage(app: ReadingApp, message: ReadingBroke) -> None:
     """A reading ended without an inventory: the side is as unread as after a failed one."""
     if not app.refresher.ended(message.side, message.generation):
         return
+    if message.side is Side.ACTUAL:
+        app.whole = None
     coverage = Coverage(CoverageState.FAILED, why=str(message.error))
     status = _status(app, message.side)
     _set_status(app, after_reading(status, coverage, taken_at=app.utc_clock(), count=0))

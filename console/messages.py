@@ -9,10 +9,13 @@ from textual.message import Message
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from console.approvals import Submitted
+    from console.confirmations import Radii
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
     from console.session_protocol import HeadlineText
     from sync.agents import JenkinsReading
+    from sync.approval_rules import Approved
     from sync.capture_store import CaptureEntry
     from sync.deletions import Situation
     from sync.errors import AbreastError
@@ -174,12 +177,40 @@ class PlanBroke(Message):
         self.error = error
 
 
-class RunPlanned(Message):
-    """The plan of what the operator confirmed and wants to run was made."""
+class RadiiComputed(Message):
+    """What the staged actions would stop or destroy was computed, or why it cannot be, by action id."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, generation: int, radii: Radii) -> None:
+        super().__init__()
+        self.generation = generation
+        self.radii = radii
+
+
+class ApprovalJudged(Message):
+    """A plan was written for approval, or its signatures were judged again."""
+
+    def __init__(self, generation: int, submitted: Submitted) -> None:
+        super().__init__()
+        self.generation = generation
+        self.submitted = submitted
+
+
+class ApprovalBroke(Message):
+    """A plan could not be written for approval, or its signatures not be judged."""
+
+    def __init__(self, generation: int, error: AbreastError) -> None:
+        super().__init__()
+        self.generation = generation
+        self.error = error
+
+
+class RunPlanned(Message):
+    """The plan of what the operator confirmed and wants to run was made, and approved where it has to be."""
+
+    def __init__(self, plan: Plan, approved: Approved | None = None) -> None:
         super().__init__()
         self.plan = plan
+        self.approved = approved
 
 
 class RunNotPlanned(Message):

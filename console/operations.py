@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from console.approvals import plan_to_run
 from console.confirmations import Confirmations, first_word, without
 from console.faults import as_error
 from console.messages import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from console.running import RunningApp
+    from sync.approval_rules import Approved
     from sync.executor import Confirmation, ExecutionEvent, RunReport
 
 
@@ -99,7 +101,8 @@ class Operations:
     # --- executing ----------------------------------------------------------------------------------------
 
     def run_confirmed(self, actions: Sequence[Action]) -> bool:
-        """Make a plan of these confirmed actions alone, and execute it if it is of nothing else.
+        """Make a plan of these confirmed actions alone, and execute it if it is of nothing else; where it
+        needs approval, the plan is the one that was signed.
 
         False when an execution is going on. RunPlanned or RunNotPlanned comes back.
         """
@@ -109,19 +112,20 @@ class Operations:
             return False
         self._starting = {action.id: known[action.id] for action in wanted}
         self._app.plan_fault = ""
+        submitted = self._app.submitted
 
         def work() -> None:
             try:
-                plan = self._app.session.plan(wanted)
+                plan, approved = plan_to_run(self._app.session, wanted, submitted)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 self._app.post_message(RunNotPlanned(as_error(error, doing="making the plan")))
             else:
-                self._app.post_message(RunPlanned(plan))
+                self._app.post_message(RunPlanned(plan, approved))
 
         self._thread(work, "plan")
         return True
 
-    def take_run_plan(self, plan: Plan) -> None:
+    def take_run_plan(self, plan: Plan, approved: Approved | None = None) -> None:
         """Execute the plan of what was confirmed. Raises GuardError when it is not of exactly that, or when
         a confirmation has ended since."""
         wanted, self._starting = self._starting, {}
@@ -137,7 +141,7 @@ class Operations:
                 f"Nothing was sent: meanwhile the confirmation of “{describe(ended[0].id)}” ended.",
                 next_step="Look at it again, then confirm it.",
             )
-        self.execute(plan, confirmed_at=first_word(wanted))
+        self.execute(plan, confirmed_at=first_word(wanted), approved=approved)
 
     def take_run_not_planned(self, error: AbreastError) -> None:
         """There is no plan of what was confirmed: nothing runs, the confirmations stay."""
@@ -145,14 +149,23 @@ class Operations:
         self._app.plan_fault = str(error)
         self._app.show_error(error)
 
-    def execute(self, plan: Plan, *, rebuild: bool = False, confirmed_at: datetime | None = None) -> bool:
+    def execute(
+        self,
+        plan: Plan,
+        *,
+        rebuild: bool = False,
+        confirmed_at: datetime | None = None,
+        approved: Approved | None = None,
+    ) -> bool:
         """Start the execution of a plan that the operator confirmed, just now where it is not said when;
-        False when one is going on."""
+        False when one is going on. `approved` has the signatures, where it needs any."""
         confirmation = self._confirmation(plan, confirmed_at)
 
         def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
             executor = self._app.session.executor(rebuild=rebuild)
-            report: RunReport = executor.run(plan, confirmed=confirmation, on_event=on_event, stop=stop)
+            report: RunReport = executor.run(
+                plan, confirmed=confirmation, on_event=on_event, stop=stop, approved=approved
+            )
             return report
 
         return self._start(plan, run, rebuild=rebuild)

@@ -56,6 +56,9 @@ class ReadingApp(App[int]):
     now: var[datetime] = var(utc_now)
     desired: var[DesiredInventory | None] = var(None, always_update=True)
     actual: var[ActualInventory | None] = var(None, always_update=True)
+    whole: var[ActualInventory | None] = var(None)
+    """The latest complete reading of CloudStack with nothing taken over from earlier ones; None while the
+    latest reading is not complete. What is destroyed is told from it."""
     drift: var[Drift | None] = var(None, always_update=True)
     agents: var[Mapping[str, JenkinsReading]] = var(dict, always_update=True)
     """What each project's Jenkins said last, by key; empty where it is not asked, or not yet."""

@@ -12,10 +12,13 @@ from textual.reactive import var
 
 from console.commands import Mode
 from console.messages import (
+    ApprovalBroke,
+    ApprovalJudged,
     LedgerAsked,
     LedgerUnread,
     PlanBroke,
     PlanMade,
+    RadiiComputed,
     RebuildProven,
     RunBroke,
     RunFinished,
@@ -27,9 +30,11 @@ from console.readings import ReadingApp
 from sync.errors import AbreastError
 
 if TYPE_CHECKING:
-    from console.confirmations import Confirmations
+    from console.approvals import ApprovalDesk, Submitted
+    from console.confirmations import Confirmations, Radii
     from console.ledger_run import LedgerRun
     from console.operations import Operations
+    from console.radii import RadiusKeeper
     from console.recovering import Aftermath
     from sync.model import Action, Drift, Plan
 
@@ -43,6 +48,10 @@ class RunningApp(ReadingApp):
     """Why the plan could not be made or run; empty when it could."""
     confirmed: var[Confirmations] = var(dict, always_update=True)
     """What of the staged actions the operator confirmed; the watchers below keep it true to them."""
+    submitted: var[Submitted | None] = var(None, always_update=True)
+    """The plan that was written last for others to approve; see `console.approvals`."""
+    radii: var[Radii] = var(dict, always_update=True)
+    """By action id, what of the staged actions was computed last; see `console.radii`."""
     ledger_run: var[LedgerRun | None] = var(None)
     """The newest run, whoever executes it, as the ledger had it when it was asked last; None while one of
     this console is going on."""
@@ -57,6 +66,32 @@ class RunningApp(ReadingApp):
         from console.operations import Operations
 
         return Operations(self)
+
+    @cached_property
+    def radius_keeper(self) -> RadiusKeeper:
+        """Computes `radii`; made when Review is first opened."""
+        from console.radii import RadiusKeeper
+
+        return RadiusKeeper(self)
+
+    @cached_property
+    def approval_desk(self) -> ApprovalDesk:
+        """Writes plans for approval and judges their signatures; made when Review is first opened."""
+        from console.approvals import ApprovalDesk
+
+        return ApprovalDesk(self)
+
+    @on(ApprovalJudged)
+    def _take_approval(self, message: ApprovalJudged) -> None:
+        self.approval_desk.take(message)
+
+    @on(ApprovalBroke)
+    def _take_approval_breakage(self, message: ApprovalBroke) -> None:
+        self.approval_desk.take_breakage(message)
+
+    @on(RadiiComputed)
+    def _take_radii(self, message: RadiiComputed) -> None:
+        self.radius_keeper.take(message)
 
     @on(PlanMade)
     def _take_plan(self, message: PlanMade) -> None:
@@ -128,7 +163,7 @@ class RunningApp(ReadingApp):
     @on(RunPlanned)
     def _take_run_plan(self, message: RunPlanned) -> None:
         try:
-            self.operations.take_run_plan(message.plan)
+            self.operations.take_run_plan(message.plan, message.approved)
         except AbreastError as error:
             self.operations.take_run_not_planned(error)
 

@@ -22,7 +22,11 @@ from console.recognition import Other, Recogniser
 from sync.errors import GuardError, LedgerError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from console.confirmations import Radii
     from sync.agents import JenkinsReading
+    from sync.approval import Standing
     from sync.ci_db import CiDatabase
     from sync.cloudstack import Capabilities, Reader, Writer
     from sync.containment_journal import Merged
@@ -281,6 +285,14 @@ class Session:
 
         return repairs(row, rules=self.rules, now=self.clock())
 
+    def radii(
+        self, actions: Sequence[Action], desired: DesiredInventory | None, actual: ActualInventory
+    ) -> Radii:
+        """What each action would stop or destroy, or why that cannot be computed."""
+        from sync.blast import of_each
+
+        return of_each(actions, actual, desired=desired)
+
     def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
         """Bind actions to this environment, this server and this operator. Raises SourceError."""
         from sync.plan import build
@@ -302,6 +314,27 @@ class Session:
 
         folder = self.environment.credential_file.parent
         return write(stale, self.environment.ci_database, folder, name=name, at=self.clock())
+
+    # --- approving ----------------------------------------------------------------------------------------
+
+    def write_plan(self, plan: Plan) -> Path:
+        """Put the plan and the text to be signed into the environment's own folder. Raises UsageError."""
+        from sync.approval_intake import write_plan
+
+        folder = self.environment.credential_file.parent / "plans" / self.environment.name
+        return write_plan(plan, folder)
+
+    def standing(self, plan: Plan, file: Path) -> Standing:
+        """How the signatures beside that file stand. Raises GuardError where ssh-keygen cannot be used."""
+        from sync.approval import assess
+
+        return assess(plan, file, self.environment.approvals, now=self.clock())
+
+    def take_signatures(self, file: Path, source: Path) -> None:
+        """Copy signatures beside that plan's file. Raises UsageError."""
+        from sync.approval_intake import take_in
+
+        take_in(file, source)
 
     # --- acting -------------------------------------------------------------------------------------------
 

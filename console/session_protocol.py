@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from console.confirmations import Radii
     from sync.agents import JenkinsReading
+    from sync.approval import Standing
+    from sync.approval_rules import ApprovalRules
     from sync.deletions import Situation, Told
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan
     from sync.recovery import StaleId
@@ -61,6 +64,8 @@ class EnvironmentFacts(Protocol):
     def keys(self) -> Mapping[str, str]: ...
     @property
     def theme(self) -> str | None: ...
+    @property
+    def approvals(self) -> ApprovalRules: ...
     @property
     def runbook(self) -> Mapping[str, str]: ...
 
@@ -138,8 +143,26 @@ class ConsoleSession(Protocol):
 
     def repairs(self, row: DriftRow) -> tuple[Action, ...]: ...
 
+    def radii(
+        self, actions: Sequence[Action], desired: DesiredInventory | None, actual: ActualInventory
+    ) -> Radii:
+        """What each action would stop or destroy, or why that cannot be computed. Takes long."""
+        ...
+
     def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
         """Bind actions to this environment, server and operator. Blocks; raises AbreastError."""
+        ...
+
+    def write_plan(self, plan: Plan) -> Path:
+        """Put the plan and the text to be signed into files; the plan's. Blocks; raises UsageError."""
+        ...
+
+    def standing(self, plan: Plan, file: Path) -> Standing:
+        """How the signatures beside that file stand. Blocks; raises GuardError without ssh-keygen."""
+        ...
+
+    def take_signatures(self, file: Path, source: Path) -> None:
+        """Copy signatures beside that plan's file. Blocks; raises UsageError."""
         ...
 
     def capabilities(self) -> Any:

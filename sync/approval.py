@@ -111,7 +111,7 @@ def objects_file(plan_file: Path) -> Path:
 def write_objects(plan: Plan, plan_file: Path) -> Path:
     """Write the text to be signed. Raises UsageError when it cannot be."""
     path = objects_file(plan_file)
-    _write(path, objects_text(plan).encode())
+    write_whole(path, objects_text(plan).encode())
     return path
 
 
@@ -125,8 +125,8 @@ def command_for(plan_file: Path) -> str:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing: what is half written would be taken for damaged."""
+def write_whole(path: Path, content: bytes) -> None:
+    """All of it or nothing: what is half written would be taken for damaged. Raises UsageError."""
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".abreast-", delete=False) as file:
             try:
@@ -177,7 +177,7 @@ def approve(
     write_objects(plan, plan_file)
     name = judged.name if len(judged.name) <= _LONGEST_NAME else judged.fingerprint
     path = plan_file.with_name(f"{plan_file.name}.{quote(name, safe='@+')}.sig")
-    _write(path, content)
+    write_whole(path, content)
     return path, judged
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 
 from sync.errors import GuardError
@@ -47,6 +48,7 @@ __all__ = [
     "merged",
     "of_action",
     "of_domain",
+    "of_each",
     "of_plan",
     "stated",
     "summary",
@@ -98,12 +100,31 @@ def of_action(action: Action, actual: ActualInventory, *, desired: DesiredInvent
     Raises GuardError when it cannot be computed: lists not complete, the object not among them, or a kind of
     action whose effects nobody has written down.
     """
+    return _of_action(action, _World(actual, desired, of=action.id))
+
+
+def of_each(
+    actions: Iterable[Action], actual: ActualInventory, *, desired: DesiredInventory | None = None
+) -> dict[str, Radius | GuardError]:
+    """By action id, what each would stop or destroy, or why that cannot be computed."""
+    world = _World(actual, desired, of="")
+    found: dict[str, Radius | GuardError] = {}
+    for action in actions:
+        world.of = action.id
+        try:
+            found[action.id] = _of_action(action, world)
+        except GuardError as error:
+            found[action.id] = error
+    return found
+
+
+def _of_action(action: Action, world: _World) -> Radius:
     if action.kind in _HARMLESS:
-        return Radius(action.id, _HARMLESS[action.kind], taken_at=actual.taken_at)
+        return Radius(action.id, _HARMLESS[action.kind], taken_at=world.actual.taken_at)
     compute = _radii.get(action.kind)
     if compute is None:
         raise _uncomputable(action.id, f"what “{action.kind.value}” destroys is not known")
-    return compute(action, _World(actual, desired, of=action.id))
+    return compute(action, world)
 
 
 def of_plan(
@@ -162,20 +183,20 @@ def _disable_user(action: Action, world: _World) -> Radius:
     if action.target_id is None:
         return replace(stated(action), taken_at=world.actual.taken_at)
     world.require_complete()
-    for account in world.actual.accounts:
-        for user in account.users:
-            if user.id == action.target_id:
-                row = replace(world.user(user, account), effect=Effect.NO_ACCESS)
-                left = sum(1 for other in account.users if other is not user and _is_enabled(other.state))
-                note = "" if left else f"{user.username} is the last enabled user of {row.owner.label}"
-                return Radius(
-                    action.id,
-                    _locked_out(action, f"{row.owner.label}:{user.username}"),
-                    (row,),
-                    world.actual.taken_at,
-                    (note,) if note else (),
-                )
-    raise _uncomputable(action.id, f"CloudStack does not list the user {action.target}")
+    found = world.users.get(action.target_id)
+    if found is None:
+        raise _uncomputable(action.id, f"CloudStack does not list the user {action.target}")
+    user, account = found
+    row = replace(world.user(user, account), effect=Effect.NO_ACCESS)
+    left = sum(1 for other in account.users if other is not user and _is_enabled(other.state))
+    note = "" if left else f"{user.username} is the last enabled user of {row.owner.label}"
+    return Radius(
+        action.id,
+        _locked_out(action, f"{row.owner.label}:{user.username}"),
+        (row,),
+        world.actual.taken_at,
+        (note,) if note else (),
+    )
 
 
 _radii: Mapping[ActionKind, Callable[[Action, _World], Radius]] = MappingProxyType(
@@ -232,6 +253,11 @@ class _World:
             (account.domain_id, account.name.casefold()): account for account in actual.accounts
         }
         self._project_owners = {(row.domain_id, row.name): row.account or "" for row in actual.projects}
+
+    @cached_property
+    def users(self) -> Mapping[str, tuple[User, Account]]:
+        """By id, with the account that each belongs to."""
+        return {user.id: (user, account) for account in self.actual.accounts for user in account.users}
 
     # --- refusing -------------------------------------------------------------------------------------------
 

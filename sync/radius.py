@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from sync.reversibility import Reversibility
+
 NOTHING = "stops nothing, destroys nothing"
 NO_CAPTURE = "no capture knows it"
 IN_CI_DATABASE = "CI database"
@@ -88,6 +90,15 @@ class Affected:
     elsewhere: str = NO_CAPTURE
     """Where else it is known to exist."""
 
+    @property
+    def reversibility(self) -> Reversibility:
+        """Whether this very object comes back: a domain and its people from the CI database, data from
+        nowhere."""
+        if self.effect is not Effect.DESTROYED:
+            return Reversibility.UNDOABLE
+        is_known = self.elsewhere == IN_CI_DATABASE
+        return Reversibility.RECREATABLE if is_known else Reversibility.IRREVERSIBLE
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
@@ -166,6 +177,8 @@ def _total_words(kind: ObjectKind, total: Total) -> str:
     name = kind.value if total.count == 1 else f"{kind.value}s"
     if total.size is None:
         return f"{total.count} {name}"
+    if total.unsized == total.count:
+        return f"{total.count} {name} (size unknown)"
     unknown = f", {total.unsized} of unknown size" if total.unsized else ""
     return f"{total.count} {name} ({size_words(total.size)}{unknown})"
 
@@ -184,7 +197,12 @@ def loss_lines(radius: Radius) -> tuple[str, ...]:
     """What would be lost, in plain words with ids, one line an object: for people to read, and to sign."""
     lines = []
     for row in radius.objects:
-        facts = [row.effect.value, row.state, f"created {row.created}" if row.created else ""]
+        facts = [
+            row.effect.value,
+            row.reversibility.value,
+            row.state,
+            f"created {row.created}" if row.created else "",
+        ]
         if row.kind.has_size:
             facts.append("size unknown" if row.size is None else size_words(row.size))
         if row.copies > 1:

@@ -185,8 +185,8 @@ def test_the_loss_list_is_one_line_an_object_with_ids() -> None:
     lines = loss_lines(found)
     assert len(lines) == len(found.objects)
     assert (
-        "snapshot snap (id:resource:ROOT/ci/dune:snap): destroyed, Ready, created 2017-07-01, 3.0 GiB, "
-        "of ROOT/ci/dune:dune, elsewhere: no capture knows it"
+        "snapshot snap (id:resource:ROOT/ci/dune:snap): destroyed, irreversible, Ready, created 2017-07-01, "
+        "3.0 GiB, of ROOT/ci/dune:dune, elsewhere: no capture knows it"
     ) in lines
     assert any(line.startswith("volume DATA-2 ") and "size unknown" in line for line in lines)
     assert any(line.startswith("template jenkins ") and "2 copies" in line for line in lines)

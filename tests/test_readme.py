@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from console import commands
+from console import keymap
 from console.__main__ import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def test_the_configuration_shown_is_the_one_that_the_tests_load() -> None:
 
 
 def test_the_keys_shown_are_those_of_the_table() -> None:
-    assert section("keys") == commands.markdown_table() + "\n"
+    assert section("keys") == keymap.markdown_table() + "\n"
 
 
 def test_every_command_is_shown() -> None:

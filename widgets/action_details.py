@@ -81,12 +81,20 @@ class ActionDetails(Lines):
         self._action: Action | None = None
         self._result: ActionResult | None = None
         self._unmet: frozenset[str] = frozenset()
+        self._effects: tuple[str, str] = ("", "")
 
     def show(
-        self, action: Action | None, result: ActionResult | None = None, *, unmet: Collection[str] = ()
+        self,
+        action: Action | None,
+        result: ActionResult | None = None,
+        *,
+        unmet: Collection[str] = (),
+        effects: tuple[str, str] = ("", ""),
     ) -> None:
-        """Show this action, what came of it where it has run, and which of its needs are `unmet`."""
+        """Show this action, what came of it where it has run, and which of its needs are `unmet`; `effects`
+        are the words of what it would stop or destroy, and their tone."""
         self._action, self._result, self._unmet = action, result, frozenset(unmet)
+        self._effects = effects
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -101,6 +109,9 @@ class ActionDetails(Lines):
             text = f"{outcome_text(outcome)}. {self._result.detail}".strip()
             lines += _labelled("outcome", text, width, most=4, tone=OUTCOME_CLASSES[outcome])
         lines += _labelled("change", "; ".join(change_texts(action)), width, most=2)
+        effects, tone = self._effects
+        if effects:
+            lines += _labelled("effect", effects, width, most=3, tone=tone)
         lines += _labelled("why", action.reason, width, most=2)
         lines += _labelled("undo", undo_text(action), width, most=2)
         if action.needs:

@@ -220,5 +220,10 @@ def radii_json(plan: Plan, radii: tuple[Radius, ...]) -> JsonObject:
         "summary": whole.statement,
         "totals": plain(whole.totals()),
         "notes": list(whole.notes),
-        "actions": plain(radii),
+        "actions": [_radius_json(radius) for radius in radii],
     }
+
+
+def _radius_json(radius: Radius) -> JsonObject:
+    objects = [{**plain(row), "reversibility": row.reversibility.value} for row in radius.objects]
+    return {**plain(radius), "objects": objects}

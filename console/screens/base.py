@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.screen import Screen
 
-from console import commands
+from console import commands, keymap
 from widgets.header import ConsoleHeader
 from widgets.key_bar import KeyBar, KeyHint
 
@@ -86,7 +86,7 @@ class ConsoleScreen(Screen[ScreenResult]):
         """The first key of the command of that id, as it is mapped now."""
         found = commands.command(id)
         assert found is not None, id
-        return commands.shown_keys(found, self.console.session.environment.keys).partition(" ")[0]
+        return keymap.shown_keys(found, self.console.session.environment.keys).partition(" ")[0]
 
     def hint_rank(self, command: commands.Command) -> int:
         """Which hints give way where there is no room: the highest first; help is always kept."""
@@ -102,9 +102,7 @@ class ConsoleScreen(Screen[ScreenResult]):
         for bound in self.active_bindings.values():
             id = bound.binding.id
             if bound.enabled and id is not None and id not in active:
-                active[id] = commands.KEY_NAMES.get(
-                    bound.binding.key, self.app.get_key_display(bound.binding)
-                )
+                active[id] = keymap.KEY_NAMES.get(bound.binding.key, self.app.get_key_display(bound.binding))
         found = sorted((command for command in commands.COMMANDS if command.id in active), key=self.hint_rank)
         if len(self.app.screen_stack) == 1 and not self.has_step_back():
             found = [command for command in found if command.id != "back"]

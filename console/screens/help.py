@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from console import commands
+from console import commands, keymap
 from console.screens.base import ConsoleScreen
 from sync.model import DriftKind
 from widgets.cells import fit
@@ -63,7 +63,7 @@ class HelpScreen(ConsoleScreen):
         name = commands.SCOPES[scope]
         lines: list[Line] = [[], [(f" {name[0].upper()}{name[1:]}", "tone--strong")]]
         for command in found:
-            keys = commands.shown_keys(command, self.console.session.environment.keys)
+            keys = keymap.shown_keys(command, self.console.session.environment.keys)
             id_width = 12 if width >= 100 else 0
             texts = wrap(command.help, max(20, width - 20 - id_width))
             for number, text in enumerate(texts):

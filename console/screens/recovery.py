@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
-from console import commands
+from console import commands, keymap
 from console.faults import as_error
 from console.recovering import (
     Choice,
@@ -252,7 +252,7 @@ class RecoveryScreen(ConsoleScreen):
     def _key(self, id: str) -> str:
         found = commands.command(id)
         assert found is not None, id
-        return commands.shown_keys(found, self.console.session.environment.keys).split(" ")[0]
+        return keymap.shown_keys(found, self.console.session.environment.keys).split(" ")[0]
 
     def show(self) -> None:
         """Show the steps and the panel of the one that is looked at; a new step is looked at by itself."""

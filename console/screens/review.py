@@ -17,10 +17,12 @@ from console.state import RunState, without_dependents
 from sync.model import Action, Plan, Reversibility
 from widgets.action_details import ActionDetails, change_texts, describe, is_creation, undo_text
 from widgets.action_list import object_of
+from widgets.approval_lines import approval_words
 from widgets.cells import clean, counted, fit
 from widgets.lines import Line, Lines, spread, wrap
+from widgets.radius_lines import effect_texts, effects_of, effects_of_all
 from widgets.run_list import PlanList
-from widgets.virtual_list import VirtualList
+from widgets.virtual_list import Piece, VirtualList
 
 SAMPLES = 5
 """How many of many are shown before they are confirmed together."""
@@ -37,10 +39,21 @@ class PlanTitle(Lines):
         self._seal = ""
         self._next = ""
         self._fault = ""
+        self._notes: tuple[Piece, ...] = ()
 
-    def show(self, facts: str, seal: str, *, next_step: str, fault: str = "") -> None:
-        """Show these."""
+    def show(
+        self,
+        facts: str,
+        seal: str,
+        *,
+        next_step: str,
+        effects: Piece = ("", ""),
+        approval: Piece = ("", ""),
+        fault: str = "",
+    ) -> None:
+        """Show these; `effects` is what all of it would stop or destroy, `approval` who signed it."""
         self._facts, self._seal, self._next, self._fault = facts, seal, next_step, fault
+        self._notes = (effects, approval)
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -50,7 +63,8 @@ class PlanTitle(Lines):
             if self._fault
             else []
         )
-        return [head, *fault, [(fit(f" {self._next}", width), "tone--key")]]
+        notes: list[Line] = [[(fit(f" {text}", width), tone)] for text, tone in self._notes if text]
+        return [head, *notes, *fault, [(fit(f" {self._next}", width), "tone--key")]]
 
 
 class ReviewScreen(ConsoleScreen):
@@ -76,13 +90,17 @@ class ReviewScreen(ConsoleScreen):
         self.list = self.query_one(PlanList)
         self.follow("staged", self._take_staged)
         self.follow("confirmed", lambda _: self.show_actions())
+        self.follow("radii", lambda _: self.show_actions())
+        self.follow("actual", lambda _: self._compute_radii())
         self.follow("plan", self._take_plan)
         self.follow("run_state", self._take_run)
-        for name in ("plan_fault", "console_mode", "now"):
+        for name in ("plan_fault", "console_mode", "submitted"):
             self.follow(name, lambda _: self.show_title())
+        self.follow("now", lambda _: self._take_time())
 
     def on_screen_resume(self) -> None:
         self._plan_staged()
+        self._compute_radii()
 
     # --- what is shown ------------------------------------------------------------------------------------
 
@@ -91,6 +109,12 @@ class ReviewScreen(ConsoleScreen):
         self.show_actions()
         if self.is_in_front:
             self._plan_staged()
+        self._compute_radii()
+
+    def _compute_radii(self) -> None:
+        """What would be stopped or destroyed is told anew for every other plan, and after every reading."""
+        if self.is_in_front:
+            self.console.radius_keeper.compute()
 
     @property
     def is_in_front(self) -> bool:
@@ -110,8 +134,12 @@ class ReviewScreen(ConsoleScreen):
 
     def current_plan(self) -> Plan | None:
         """The plan of exactly what is staged; None while there is none, or it is of something else."""
-        plan = self.console.plan
-        return plan if plan is not None and plan.actions == self.console.staged else None
+        plan, app = self.console.plan, self.console
+        return (
+            plan
+            if plan is not None and plan.actions == app.staged and app.utc_clock() < plan.expires_at
+            else None
+        )
 
     def _take_plan(self, plan: Plan | None) -> None:
         """The plan puts the actions into an order that can be executed: show it in that order."""
@@ -119,6 +147,16 @@ class ReviewScreen(ConsoleScreen):
         if plan is not None and plan.actions != staged and _by_id(plan.actions) == _by_id(staged):
             self.console.set_reactive(type(self.console).staged, plan.actions)
             self.show_actions()
+        self.show_title()
+
+    def _take_time(self) -> None:
+        """A plan that has expired is made anew; signatures beside it are looked at again."""
+        app = self.console
+        if app.plan is not None and app.utc_clock() >= app.plan.expires_at:
+            self._asked = ()
+        if self.is_in_front:
+            self._plan_staged()
+            app.approval_desk.look(now=app.utc_clock())
         self.show_title()
 
     def _take_run(self, run: RunState | None) -> None:
@@ -141,7 +179,14 @@ class ReviewScreen(ConsoleScreen):
         if app.plan_fault and not app.operations.is_going_on:
             self._has_asked_to_run = False
         facts = f"{counted(len(app.staged), 'action')} staged, {len(app.confirmed)} confirmed"
-        self.query_one(PlanTitle).show(facts, self._seal(), next_step=self._next_step(), fault=app.plan_fault)
+        self.query_one(PlanTitle).show(
+            facts,
+            self._seal(),
+            next_step=self._next_step(),
+            effects=effects_of_all(app.staged, app.radii),
+            approval=self._approval(),
+            fault=app.plan_fault,
+        )
         self.refresh_bindings()
 
     def _seal(self) -> str:
@@ -150,6 +195,17 @@ class ReviewScreen(ConsoleScreen):
             return ""
         minutes = max(0, int((plan.expires_at - self.console.now).total_seconds() // 60))
         return f"digest {plan.digest[:12]}, expires in {minutes} min"
+
+    def _approval(self) -> Piece:
+        """How the approval of the plan stands, in one line; nothing where it needs none."""
+        plan, desk = self.current_plan(), self.console.approval_desk
+        if plan is None or not desk.needed(plan):
+            return ("", "")
+        return approval_words(desk.needed(plan), desk.of(plan), key=self.key_of("approvals"))
+
+    def action_approvals(self) -> None:
+        """Who has approved the plan, who is missing, what to send them."""
+        self.console.open("approvals")
 
     def _next_step(self) -> str:
         app = self.console
@@ -176,7 +232,9 @@ class ReviewScreen(ConsoleScreen):
         """The action under the cursor in full."""
         app = self.console
         unmet = [action.id for action in app.staged if action.id not in app.confirmed]
-        self.query_one(ActionDetails).show(self.list.current, unmet=unmet)
+        action = self.list.current
+        effects = effects_of(action, app.radii) if action is not None else ("", "")
+        self.query_one(ActionDetails).show(action, unmet=unmet, effects=effects)
         self.refresh_bindings()
 
     # --- keys ---------------------------------------------------------------------------------------------
@@ -203,7 +261,12 @@ class ReviewScreen(ConsoleScreen):
         if action.id in app.confirmed:
             app.confirmed = without(app.confirmed, {action.id})
             return
-        texts = _facts(action, tuple(id for id in action.needs if id not in app.confirmed))
+        if self._refuses(action):
+            return
+        texts = [
+            *_facts(action, tuple(id for id in action.needs if id not in app.confirmed)),
+            *effect_texts((action,), app.radii),
+        ]
         title = f"{action.kind.value.capitalize()} {fit(object_of(action), 50).strip()}?"
         question: ConfirmScreen | QuestionScreen = QuestionScreen(title, texts, "Confirm")
         if action.reversibility is Reversibility.IRREVERSIBLE:
@@ -227,17 +290,34 @@ class ReviewScreen(ConsoleScreen):
         if not same:
             self.notify(f"“{action.kind.value}” cannot be undone: each is confirmed by itself.")
             return
+        if self._refuses(*same):
+            return
         total = len(same)
         title = f"Confirm {total} × {action.kind.value}?"
-        question = ConfirmScreen(title, _totals(same, self.console.identity.title), str(total))
+        texts = [*_totals(same, self.console.identity.title), *effect_texts(same, self.console.radii)]
+        question = ConfirmScreen(title, texts, str(total))
         self.app.push_screen(question, lambda yes: self._confirm(same) if yes else None)
+
+    def _refuses(self, *actions: Action) -> bool:
+        """Whether one of these cannot be confirmed or run, because nobody knows what it destroys; says so."""
+        refusals = self.console.radius_keeper.refusals(actions)
+        if refusals:
+            action, why = refusals[0]
+            self.notify(f"{describe(action.id)} cannot be confirmed. {why}", severity="error")
+        return bool(refusals)
+
+    def action_blast_radius(self) -> None:
+        """Every object that the actions would stop or destroy, beginning with the one under the cursor."""
+        self.console.open("radius", self.list.cursor_key)
 
     def _confirm(self, actions: tuple[Action, ...]) -> None:
         """Take the operator's word for these, as far as they are still what was shown."""
         app = self.console
         if not app.console_mode.armed:
             return
-        app.confirmed = confirm(app.confirmed, actions, staged=app.staged, at=app.utc_clock())
+        app.confirmed = confirm(
+            app.confirmed, actions, staged=app.staged, radii=app.radii, at=app.utc_clock()
+        )
         changed = [action for action in actions if action.id not in app.confirmed]
         if changed:
             self.notify(
@@ -283,6 +363,8 @@ class ReviewScreen(ConsoleScreen):
                 f"What is confirmed needs what is not: confirm “{first}”{more} first, or take it out.",
                 severity="warning",
             )
+            return
+        if self._refuses(*chosen(app.confirmed, app.staged)):
             return
         self._has_asked_to_run = app.operations.run_confirmed(chosen(app.confirmed, app.staged))
         self.show_title()

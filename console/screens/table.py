@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from console import commands
+from console import commands, keymap
 from console.screens.base import ConsoleScreen
 from console.state import Filter, SortOrder, counts_of, visible
 from sync.model import DriftKind, Side
@@ -125,7 +125,7 @@ class TableScreen(ConsoleScreen):
         found = commands.by_key(self.SCOPE, key)
         if found is None or not self.console.console_mode.allows(found):
             return ""
-        shown = commands.shown_keys(found, self.console.session.environment.keys)
+        shown = keymap.shown_keys(found, self.console.session.environment.keys)
         return f"{shown.split(' ')[0]} {words}"
 
     def show_soundness(self) -> None:

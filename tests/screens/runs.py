@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from console.app import ConsoleApp
 from console.state import RunPhase
+from sync.approval_rules import Approved
 from sync.errors import AbreastError, GuardError
 from sync.executor import STOPPED_BY_OPERATOR, Confirmation, ExecutionEvent, RunReport
 from sync.ledger import RunState as LedgerState
@@ -40,6 +41,7 @@ class ScriptedExecutor:
         self.clock = clock
         self.runs: list[tuple[Plan, Confirmation]] = []
         """What it was handed."""
+        self.approved: list[Approved | None] = []
         self.results: dict[str, tuple[Outcome, str]] = {}
         """By action id; what is not named succeeds."""
         self.refusal: AbreastError | None = None
@@ -57,8 +59,10 @@ class ScriptedExecutor:
         confirmed: Confirmation,
         on_event: Callable[[ExecutionEvent], None],
         stop: threading.Event,
+        approved: Approved | None = None,
     ) -> RunReport:
         self.runs.append((plan, confirmed))
+        self.approved.append(approved)
         if self.refusal is not None:
             raise self.refusal
         if confirmed.digest != plan.digest or not confirmed.by:
@@ -177,6 +181,7 @@ async def open_review(pilot: Pilot[Any]) -> ConsoleApp:
     app.staged = tuple(action for view in app.views for action in app.session.repairs(view.row))
     app.open("review")
     await until(pilot, lambda: not app.staged or app.plan is not None or bool(app.plan_fault))
+    await until(pilot, lambda: {action.id for action in app.staged} <= set(app.radii))
     await pilot.pause()
     return app
 

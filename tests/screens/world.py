@@ -13,6 +13,8 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from sync.agents import JenkinsReading
+from sync.approval_rules import ApprovalRules
+from sync.blast import of_each
 from sync.deletions import Attempt, Deletion, Job, Kind, Situation, Stage, Told
 from sync.errors import GuardError
 from sync.headline import Headline, headline
@@ -45,6 +47,7 @@ from sync.model import (
     VirtualMachine,
 )
 from sync.plan import PlanRules
+from sync.radius import Radius
 from sync.unrecorded import NOT_ASKED
 
 NOW = datetime(2026, 7, 28, 3, 12, 44, tzinfo=UTC)
@@ -268,6 +271,9 @@ class Rates:
     limits_every: int = 10
 
 
+NO_APPROVALS = ApprovalRules(required=dict.fromkeys(Reversibility, 0))
+
+
 @dataclass(frozen=True)
 class Facts:
     name: str = "drill"
@@ -278,6 +284,8 @@ class Facts:
     keys: Mapping[str, str] = field(default_factory=dict)
     theme: str | None = None
     runbook: Mapping[str, str] = field(default_factory=dict)
+    approvals: ApprovalRules = NO_APPROVALS
+    """Nothing in this world needs approval, unless a test says so."""
 
 
 class Clock:
@@ -486,6 +494,9 @@ class FakeSession:
             needs=(create.id,),
         )
         return (create, account)
+
+    def radii(self, actions, desired, actual) -> dict[str, Radius | GuardError]:
+        return of_each(actions, actual, desired=desired)
 
     def plan(self, actions, *, notes=()) -> Plan:
         now = self.clock()
