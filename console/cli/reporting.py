@@ -68,7 +68,7 @@ def losses(
     from sync.loss_ledger import loss_ledger, losses_without_capture
 
     try:
-        store = session.captures.history()
+        store = session.captures.history
         before = [one for one in store.entries() if one.is_complete and one.taken_at <= since]
         if before:
             return loss_ledger(
