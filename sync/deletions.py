@@ -390,8 +390,8 @@ class _Judge:
 
     def without_events(self, told: set[str], *, is_deleting: bool) -> list[Deletion]:
         """VMs whose domain is not listed and that no event explains: an exact sign of a deletion in progress
-        or of its remains. Said only from a complete reading: otherwise the domain may just not be shown."""
-        if not self.reading.coverage.is_complete:
+        or of its remains. Said only where all domains were read: otherwise it may just not be shown."""
+        if not (self.reading.coverage.is_complete or self.reading.world.has_all_domains):
             return []
         covered = {id for target in told for id in self._ids_below(target, self._path_of(target))}
         orphans = {id: vms for id, vms in self.vms.items() if id not in self.domains and id not in covered}

@@ -79,8 +79,9 @@ def compare(
     """Both sides aligned, worst first, then by key; the order of what was read does not matter.
 
     Rows exist only for keys that both scopes cover. MISSING, HOLLOW, UNEXPECTED and DIFFERS are only ever
-    said from two complete inventories. That a deletion runs is seen in CloudStack alone, so it is said
-    whenever CloudStack was read completely, but without repairs when the CI database was not.
+    said from two complete inventories. That a deletion runs is seen in CloudStack alone, in what is there: a
+    VM or sub-domain whose domain is not. So it is said wherever all domains were read, whatever else was not,
+    but then without repairs.
 
     `before` is what captures remember of each domain, by its id: one that is empty now is HOLLOW.
     """
@@ -100,6 +101,7 @@ def compare(
         actual_taken_at=actual.taken_at,
         limits_taken_at=actual.limits_taken_at,
         scope=scope,
+        deletion_jobs=sum(job.deletes_domain for job in actual.jobs or () if not actual.coverage.is_foreign),
         misplaced=judge.misplaced,
     )
 
@@ -153,7 +155,7 @@ class _World:
     def is_deletion_running(self) -> bool:
         """Whether a job deletes some domain; so it is taken to be where jobs could not be read."""
         jobs = self.actual.jobs
-        return jobs is None or any(job.command.endswith("DeleteDomainCmd") for job in jobs)
+        return jobs is None or any(job.deletes_domain for job in jobs)
 
     def view(self, domain: Domain) -> DomainView:
         """What CloudStack has of one project."""
@@ -318,7 +320,9 @@ class _Judge:
         self.world = world
         self.parent = actual.scope.parent
         self.network_rule = network_rule
-        self.is_actual_complete = actual.coverage.is_complete
+        self.sees_deletions = actual.coverage.is_complete or (
+            actual.has_all_domains and not actual.coverage.is_foreign
+        )
         self.has_parent = actual.parent_id is not None or "/" not in self.parent
         self.is_deletion_running = world.is_deletion_running
         self.unproven = _why_unproven(desired, actual)
@@ -351,7 +355,7 @@ class _Judge:
     def rows(self, key: str, project: Project | None) -> Iterator[DriftRow]:
         """The row of a key, and one more for each dying domain that is not the project's own any more."""
         tops = self.world.tops.get(key, [])
-        corpses = self.world.corpses.get(key, []) if self.is_actual_complete else []
+        corpses = self.world.corpses.get(key, []) if self.sees_deletions else []
         blocked = self.unproven or self.wrong_parent or _why_unusable(project) or _ambiguous(tops)
         if not blocked and project is not None and key in self.homes:
             blocked = lives_elsewhere(project.name, self.parent, self.homes[key])
@@ -375,9 +379,12 @@ class _Judge:
         domain = min(tops, key=attrgetter("id"))
         view = self.world.view(domain)
         dying = self.world.dying_view(own) if own is not None else None
-        if blocked:
-            return DriftRow(key, DriftKind.UNKNOWN, project, view, dying=dying, reason=blocked)
         parts = [] if dying is None else [self._dying_subdomain(dying)]
+        if blocked and parts:
+            [lost] = parts
+            return DriftRow(key, lost.kind, project, view, dying, (lost, _blocking(blocked)), lost.note)
+        if blocked:
+            return DriftRow(key, DriftKind.UNKNOWN, project, view, reason=blocked)
         if project is None:
             kind = min([DriftKind.UNEXPECTED, *(part.kind for part in parts)], key=_RANKS.__getitem__)
             reason = (
@@ -417,7 +424,7 @@ class _Judge:
             reason = f"The domain {dying.path} is gone and no deletion runs, {still}."
         parts: tuple[Part, ...] = ()
         if blocked:
-            parts = (Part(Subject.DOMAIN, "", "", DriftKind.UNKNOWN, None, None, blocked),)
+            parts = (_blocking(blocked),)
         elif project is not None:
             parts = tuple(self._lacking(project, dying))
         return DriftRow(key, kind, project, None, dying=dying, parts=parts, reason=reason)
@@ -461,6 +468,11 @@ def _ambiguous(tops: list[Domain]) -> str:
         return ""
     paths = ", ".join(sorted(domain.path for domain in tops))
     return f"CloudStack lists more than one domain for this key ({paths}): which one is meant cannot be told."
+
+
+def _blocking(why: str) -> Part:
+    """The part of a row whose own kind is certain while nothing else is; see `parts.is_blocked`."""
+    return Part(Subject.DOMAIN, "", "", DriftKind.UNKNOWN, None, None, why)
 
 
 def _still_there(dying: DomainView) -> str:

@@ -69,11 +69,12 @@ def headline(
     sentences += _unrecorded(drift)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
     if drift.misplaced:
-        findings = [*_shrunk(drift), drift.misplaced, *([] if is_told else _deleting(drift))]
+        findings = [*_shrunk(drift), drift.misplaced, *_dying(drift, is_told=is_told)]
     elif is_complete:
         findings = [*_shrunk(drift), *_critical(drift, is_told=is_told), *_lesser(drift)]
     else:
-        findings = [*([] if is_told else _deleting(drift)), *_unknown(drift)]
+        dying = _dying(drift, is_told=is_told)
+        findings = [*_shrunk(drift), *(dying or ([] if is_told else _by_jobs(drift))), *_unknown(drift)]
     remains = [] if situation is None else [*_remains(situation)]
     sentences += findings or ([_in_sync(drift)] if is_complete and not remains and not is_told else [])
     sentences += remains
@@ -159,6 +160,24 @@ def _critical(drift: Drift, *, is_told: bool) -> Iterator[str]:
     if not is_told:
         yield from _deleting(drift, subject="" if missing else "domain")
     yield from _hollow(drift)
+    yield from _orphaned(drift)
+
+
+def _dying(drift: Drift, *, is_told: bool) -> list[str]:
+    """What is certain of deletions also where not everything was read."""
+    return [*([] if is_told else _deleting(drift)), *_orphaned(drift)]
+
+
+def _by_jobs(drift: Drift) -> Iterator[str]:
+    """What only the jobs tell of a deletion, because what it takes was not read."""
+    if drift.deletion_jobs:
+        yield (
+            f"CloudStack deletes now: {_count(drift.deletion_jobs, 'job')} of it "
+            f"{'deletes a domain' if drift.deletion_jobs == 1 else 'delete domains'}, which, it does not say."
+        )
+
+
+def _orphaned(drift: Drift) -> Iterator[str]:
     orphaned = _rows(drift, DriftKind.ORPHANED)
     if orphaned:
         vms = sum(len(row.dying.vms) for row in orphaned if row.dying is not None)

@@ -54,6 +54,9 @@ class ListProof:
     """Why the list is not proven complete; empty when it is."""
     note: str = ""
     """How it was proven, where not by `count`, or what had to be assumed."""
+    only_shrank: bool = False
+    """Whether it lost rows all the time while it was read and gained none: nothing is left of it that was not
+    read, although some of what was read may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +302,10 @@ class RunningJob:
     user_id: str
     account: str
 
+    @property
+    def deletes_domain(self) -> bool:
+        return self.command.endswith("DeleteDomainCmd")
+
 
 @dataclass(frozen=True, slots=True)
 class ActualInventory:
@@ -313,6 +320,9 @@ class ActualInventory:
     parent_id: str | None = None
     """Id of the scope's parent domain; None when it does not exist."""
     domains: tuple[Domain, ...] = ()
+    has_all_domains: bool = False
+    """Whether no domain is there but those listed, also where something else was not read whole: a VM that
+    names another one tells of a deletion."""
     elsewhere: tuple[Domain, ...] = ()
     """Domains outside of the parent, without limits: where projects may live when the parent is wrong."""
     accounts: tuple[Account, ...] = ()
@@ -326,7 +336,8 @@ class ActualInventory:
     projects: tuple[OwnedResource, ...] = ()
     """CloudStack's own Projects, which own things that belong to no account."""
     jobs: tuple[RunningJob, ...] | None = None
-    """Running asynchronous jobs; None when they could not be read."""
+    """Running asynchronous jobs; None when they could not be read. Of a list that is not proven only those
+    that delete domains: they run, whatever else does."""
     release: str = ""
     limits_taken_at: datetime | None = None
     users_taken_at: datetime | None = None
@@ -501,6 +512,8 @@ class Drift:
     actual_taken_at: datetime
     limits_taken_at: datetime | None = None
     scope: Scope = Scope()
+    deletion_jobs: int = 0
+    """Running jobs that delete a domain, wherever it is; CloudStack does not say which."""
     misplaced: str = ""
     """Why the scope's parent is probably not where the projects' domains are, in whole sentences: nothing is
     proposed then. Empty when nothing says so."""

@@ -161,7 +161,8 @@ def test_a_row_that_goes_between_two_pages_is_noticed() -> None:
 
     server.spoil = [go]
     listing = read(server)
-    assert listing.rows == server.rows
+    assert sorted(row["id"] for row in listing.rows) == sorted(row["id"] for row in server.rows)
+    assert listing.proof.problem == ""
     assert listing.proof.count_before == 24
 
 
@@ -285,3 +286,83 @@ def test_rows_of_several_places_are_told_apart_by_all_their_fields() -> None:
     query = Query("listThings", "thing", identity=("id", "zoneid"))
     assert Pager(lambda *_: answer, habits=Habits()).read(query).proof.problem == ""
     assert Pager(lambda *_: answer, habits=Habits()).read(QUERY).proof.problem != ""
+
+
+# --- a list that only loses rows ----------------------------------------------------------------------------
+
+
+def lose_first(server: ListServer) -> Any:
+    """After an answer the first row goes, so that what follows moves up."""
+
+    def spoil(answer: dict[str, Any]) -> dict[str, Any]:
+        server.rows = server.rows[1:]
+        return answer
+
+    return spoil
+
+
+def without(*numbers: int) -> Any:
+    ids = {f"id-{number}" for number in numbers}
+    return lambda answer: {**answer, "thing": [row for row in answer["thing"] if row["id"] not in ids]}
+
+
+def test_a_list_that_loses_rows_all_the_time_has_every_row_that_is_left() -> None:
+    server = ListServer(100)
+    server.spoil = [lose_first(server)] * 100
+    listing = read(server)
+    assert listing.proof.only_shrank
+    assert listing.proof.problem == (
+        "listThings: it lost rows all the time, from 100 to 69 in 3 readings: those read were there, which "
+        "of them are left is not proven"
+    )
+    read_ids = [row["id"] for row in listing.rows]
+    assert len(read_ids) == len(set(read_ids)) <= 100
+    assert {row["id"] for row in server.rows} <= set(read_ids)
+    with pytest.raises(IncompleteError):
+        listing.require()
+
+
+def test_a_list_that_also_gains_a_row_is_just_unproven() -> None:
+    server = ListServer(100)
+
+    def gain(answer: dict[str, Any]) -> dict[str, Any]:
+        server.rows = [*server.rows, *({"id": f"new-{number}"} for number in range(30))]
+        return answer
+
+    server.spoil = [*[lose_first(server)] * 14, gain, *[lose_first(server)] * 80]
+    listing = read(server)
+    assert not listing.proof.only_shrank
+    assert "(3 times)" in listing.proof.problem
+
+
+def test_a_last_reading_that_finds_a_new_row_proves_nothing() -> None:
+    """What two readings missed, a third may have missed as well."""
+    server = ListServer(25)
+    lose = lose_first(server)
+    server.spoil = [None, without(18), None, lose, None, without(18), None, lose, None, lose, None, None]
+    listing = read(server)
+    assert "id-18" in {row["id"] for row in listing.rows}
+    assert not listing.proof.only_shrank
+
+
+def test_readings_that_miss_rows_while_the_count_falls_prove_nothing() -> None:
+    """The count is above what all readings together have."""
+    server = ListServer(25)
+    lose = lose_first(server)
+    missing = without(*range(14, 19))
+    server.spoil = [None, missing, None, lose] * READINGS
+    listing = read(server)
+    assert len(listing.rows) == 20
+    assert not listing.proof.only_shrank
+
+
+def test_a_steady_list_that_never_adds_up_has_not_shrunk() -> None:
+    server = ListServer(25)
+    server.spoil = [drop_last, None, None, None] * READINGS
+    assert not read(server).proof.only_shrank
+
+
+def test_a_release_that_counts_per_page_tells_nothing_of_shrinking() -> None:
+    server = ListServer(25, per_page=True)
+    server.rows[12] = server.rows[3]
+    assert not read(server).proof.only_shrank

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.cli.reading import verdict
 from sync.drift import compare, headline, losses
 from sync.model import (
+    ActualInventory,
     Agent,
+    Coverage,
     CoverageState,
     Drift,
     DriftKind,
@@ -23,6 +26,8 @@ from sync.model import (
     Scope,
     Subject,
 )
+from sync.parts import is_blocked
+from sync.plan import PlanRules, repairs
 from tests import examples as ex
 from tests import strategies as worlds
 
@@ -566,3 +571,94 @@ def test_there_is_always_a_headline(world: object, desired: object, actual: obje
     complete = desired.state is actual.state is CoverageState.COMPLETE
     assert complete or "R" not in [key.key for key in head.next_keys]
     assert "!" not in [key.key for key in head.next_keys]
+
+
+# --- a deletion seen in part --------------------------------------------------------------------------------
+
+
+def seen_in_part(*, has_all_domains: bool = True, **changed: object) -> ActualInventory:
+    """Aurora is dying, dune lives; the list of VMs did not add up."""
+    inventory = ex.actual(
+        ex.domain("dune"),
+        accounts=[ex.account(ex.domain("dune"), "anna")],
+        vms=[ex.vm("a", ex.domain("aurora")), ex.vm("d", ex.domain("dune"))],
+        jobs=[ex.delete_job()],
+        coverage=ex.partial("listVirtualMachines: it lost rows all the time"),
+    )
+    return replace(inventory, has_all_domains=has_all_domains, **changed)  # type: ignore[arg-type]
+
+
+THREE = ex.desired(ex.project("aurora", "anna"), ex.project("dune", "anna"), ex.project("zephyr", "anna"))
+
+
+def test_a_partial_reading_that_has_all_domains_shows_a_deletion_and_nothing_else() -> None:
+    drift = compare(THREE, seen_in_part())
+    assert kinds(drift) == {
+        "aurora": DriftKind.DELETING,
+        "dune": DriftKind.UNKNOWN,
+        "zephyr": DriftKind.UNKNOWN,
+    }
+    assert headline(drift).text == (
+        "CloudStack was read in part only: listVirtualMachines: it lost rows all the time. One domain is "
+        "being deleted now (1 VM still runs). Whether 2 rows are in sync is not known."
+    )
+    assert all(repairs(row, rules=PlanRules(), now=ex.NOON) == () for row in drift.rows)
+    assert verdict(drift) == (2, "critical")
+
+
+def test_a_partial_reading_shows_what_a_deletion_left_behind() -> None:
+    drift = compare(THREE, seen_in_part(jobs=()))
+    assert kinds(drift)["aurora"] is DriftKind.ORPHANED
+    assert "1 VM is left of a deleted domain, and no deletion runs." in headline(drift).text
+    assert verdict(drift) == (2, "critical")
+
+
+@pytest.mark.parametrize(
+    "actual",
+    [
+        seen_in_part(has_all_domains=False, jobs=()),
+        seen_in_part(coverage=replace(ex.partial("another server"), is_foreign=True)),
+    ],
+    ids=["not all domains", "another server"],
+)
+def test_a_domain_that_may_just_not_be_shown_is_not_being_deleted(actual: ActualInventory) -> None:
+    drift = compare(THREE, actual)
+    assert set(kinds(drift).values()) == {DriftKind.UNKNOWN}
+    assert verdict(drift) == (3, "unknown")
+
+
+@pytest.mark.parametrize("state", [CoverageState.PARTIAL, CoverageState.FAILED])
+def test_a_job_alone_tells_of_a_deletion_where_nothing_else_was_read(state: CoverageState) -> None:
+    job = replace(ex.actual(jobs=[ex.delete_job()]), coverage=Coverage(state, "the rest did not answer"))
+    drift = compare(THREE, job)
+    assert set(kinds(drift).values()) == {DriftKind.UNKNOWN}
+    assert (
+        "CloudStack deletes now: 1 job of it deletes a domain, which, it does not say."
+        in headline(drift).text
+    )
+    assert verdict(drift) == (2, "critical")
+
+
+def test_a_job_beside_a_complete_reading_is_no_alarm() -> None:
+    """It may be refused, or concern another tenant: what it takes would have been seen."""
+    domain = ex.domain("dune")
+    actual = ex.actual(domain, accounts=[ex.account(domain, "anna")], jobs=[ex.delete_job()])
+    assert verdict(compare(ex.desired(ex.project("dune", "anna")), actual)) == (0, "in sync")
+
+
+def test_a_dying_sub_domain_is_seen_although_the_ci_database_is_not() -> None:
+    domain, below = ex.domain("dune"), ex.domain("gone", parent="ROOT/ci/dune")
+    actual = ex.actual(
+        domain, accounts=[ex.account(domain, "anna")], vms=[ex.vm("v", below)], jobs=[ex.delete_job()]
+    )
+    row = only(compare(ex.desired(ex.project("dune", "anna"), coverage=ex.failed()), actual))
+    assert row.kind is DriftKind.DELETING
+    assert "ROOT/ci/dune/gone is gone from the list" in row.reason
+    assert is_blocked(row)
+    assert repairs(row, rules=PlanRules(), now=ex.NOON) == ()
+
+
+def test_what_is_certain_is_critical_beside_a_row_that_cannot_be_compared() -> None:
+    drift = compare(ex.desired(ex.project("x", problem="bad"), ex.project("dune")), ex.actual())
+    assert kinds(drift) == {"dune": DriftKind.MISSING, "x": DriftKind.UNKNOWN}
+    assert verdict(drift) == (2, "critical")

@@ -64,16 +64,15 @@ def refuse_unread(drift: Drift, consequence: str) -> None:
 
 
 def verdict(drift: Drift, situation: Situation | None = None) -> tuple[int, str]:
-    """Exit code and word of one comparison. An unproven side is unknown, whatever else was found; but that
+    """Exit code and word of one comparison. What is critical is certain, whatever else is unknown: that
     something was deleted past the ledger, or is being deleted, is proven by its events alone."""
     kinds = {row.kind for row in drift.rows}
-    if drift.deletions.found or (situation is not None and situation.is_happening):
+    is_told = bool(drift.deletions.found) or (situation is not None and situation.is_happening)
+    is_dying_unseen = drift.deletion_jobs > 0 and not drift.actual.is_complete
+    is_deleting = is_told or is_dying_unseen
+    if is_deleting or drift.actual.shrunk or any(kind.is_critical for kind in kinds):
         return EXIT_CRITICAL, "critical"
-    if not is_read(drift) or DriftKind.UNKNOWN in kinds:
-        return EXIT_UNKNOWN, "unknown"
-    if drift.actual.shrunk or any(kind.is_critical for kind in kinds):
-        return EXIT_CRITICAL, "critical"
-    if drift.deletions.problem:
+    if not is_read(drift) or DriftKind.UNKNOWN in kinds or drift.deletions.problem:
         return EXIT_UNKNOWN, "unknown"
     if kinds - {DriftKind.IN_SYNC}:
         return EXIT_DRIFT, "drift"

@@ -115,7 +115,9 @@ class Gathering:
         domains = self._results["domains"]
         if domains.error is not None:
             coverage = Coverage(CoverageState.FAILED, str(domains.error), self._proofs(), self._server.caller)
-            return ActualInventory(self._scope, self._taken_at, coverage, release=self._server.release)
+            return ActualInventory(
+                self._scope, self._taken_at, coverage, jobs=self._jobs(), release=self._server.release
+            )
         paths = {str(row["id"]): str(row.get("path", "")) for row in domains.rows}
         remembered.update(paths)
         remembered.update(
@@ -242,6 +244,7 @@ class Gathering:
             self._coverage(paths),
             parent_id=next((domain.id for domain in domains if domain.path.casefold() == parent), None),
             domains=domains,
+            has_all_domains=self._has_all_domains(),
             elsewhere=self._elsewhere(),
             accounts=self._accounts(ids),
             vms=vms,
@@ -273,6 +276,15 @@ class Gathering:
             limits = before.get(domain.id)
             found.append(domain if limits is None else replace(domain, limits=limits))
         return tuple(found)
+
+    def _has_all_domains(self) -> bool:
+        """Whether the list of domains is proven whole, or has at least what is left of a shrinking one."""
+        result = self._results["domains"]
+        return (
+            self._server.is_root_admin
+            and any(row.get("id") == self._server.root_id for row in result.rows)
+            and all(proof.only_shrank or not proof.problem for proof in result.proofs)
+        )
 
     def _elsewhere(self) -> tuple[Domain, ...]:
         parent = self._scope.parent
@@ -317,10 +329,11 @@ class Gathering:
     def _jobs(self) -> tuple[RunningJob, ...] | None:
         """The running jobs; None when they could not be read, which is no reason to give up the inventory."""
         result = self._results.get("jobs")
-        if result is None or not result.is_proven:
+        if result is None:
             return None
         names = {str(row["id"]): str(row.get("name", "")) for row in self._results["accounts"].rows}
-        return tuple(parse.job(row, names) for row in result.rows if not row.get("jobstatus"))
+        jobs = tuple(parse.job(row, names) for row in result.rows if not row.get("jobstatus"))
+        return jobs if result.is_proven else tuple(job for job in jobs if job.deletes_domain) or None
 
     # --- coverage ------------------------------------------------------------------------------------------
 

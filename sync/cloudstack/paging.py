@@ -5,6 +5,11 @@ second count is taken where the next row would be, because a server that cuts li
 Rows that come or go while pages are read shift the pages, so a reading that does not add up is repeated. The
 traps are measured: 431 above the largest page, pages without a list, `{}` for nothing, and releases that
 count per page.
+
+A list that only loses rows while it is read, as under a mass deletion, never adds up. It is read again from
+its end: a row that goes then moves others to pages still to come, so none is skipped. Every row that is left
+is among those read, once the last reading finds nothing new; which of them have gone meanwhile is not told,
+so the list stays unproven, marked as one that only shrank.
 """
 
 from __future__ import annotations
@@ -43,6 +48,10 @@ class Query:
     def name(self) -> str:
         return f"{self.command} {self.note}".strip()
 
+    def identity_of(self, row: JsonObject) -> tuple[str, ...]:
+        """What tells a row from the others of the list."""
+        return tuple(str(row.get(name)) for name in self.identity)
+
     def with_parameters(self, note: str = "", **parameters: str) -> Query:
         return replace(self, parameters={**self.parameters, **parameters}, note=note or self.note)
 
@@ -80,15 +89,18 @@ class Pager:
     def read(self, query: Query, progress: Progress | None = None) -> Listing:
         """All rows of the list, with the proof; `proof.problem` says why it is none. Raises SourceError."""
         largest = None
+        readings: list[Listing] = []
         for _ in range(READINGS):
-            reading = _Reading(self, query, progress, largest=largest)
+            reading = _Reading(
+                self, query, progress, largest=largest, backwards=any(map(_lost_rows, readings))
+            )
             listing = reading.listing()
             if not listing.proof.problem:
                 return listing
+            readings.append(listing)
             # A page that was not filled is perhaps all that this server gives at a time, whatever is asked.
             largest = reading.first_rows or None
-        problem = f"{listing.proof.problem} ({READINGS} times)"
-        return Listing(listing.rows, replace(listing.proof, problem=problem))
+        return _together(query, readings)
 
     # --- pages ---------------------------------------------------------------------------------------------
 
@@ -135,12 +147,19 @@ class _Reading:
     """One attempt at one list."""
 
     def __init__(
-        self, pager: Pager, query: Query, progress: Progress | None, *, largest: int | None = None
+        self,
+        pager: Pager,
+        query: Query,
+        progress: Progress | None,
+        *,
+        largest: int | None = None,
+        backwards: bool = False,
     ) -> None:
         self._pager = pager
         self._query = query
         self._progress = progress
         self._largest = largest
+        self._backwards = backwards
         self.first_rows = 0
         """How many rows the first page had."""
         self._rows: list[JsonObject] = []
@@ -158,10 +177,10 @@ class _Reading:
             return self._until_short(len(self._rows) - size, size)
         # A server that does not page this list has shown all of it by now.
         last = -(-before // size) if len(rows) < before else 1
-        for start in range(self._pages + 1, last + 1, WAVE):
-            numbers = list(range(start, min(start + WAVE, last + 1)))
-            for page in self._pager.pages(self._query, numbers, size):
-                self._take(page)
+        if self._backwards and last > 1:
+            self._take_backwards(last, size)
+        else:
+            self._take_forwards(last, size)
         behind = self._row_behind()
         after = _count(behind, _rows_of(self._query, behind))
         if after < before and after <= 1:
@@ -172,6 +191,18 @@ class _Reading:
                 self._pager.learn_that_count_is_per_page()
                 return self._by_ids(behind)
         return self._proven(before, after, behind)
+
+    def _take_forwards(self, last: int, size: int) -> None:
+        for start in range(self._pages + 1, last + 1, WAVE):
+            numbers = list(range(start, min(start + WAVE, last + 1)))
+            for page in self._pager.pages(self._query, numbers, size):
+                self._take(page)
+
+    def _take_backwards(self, last: int, size: int) -> None:
+        """One page after another from the last to the first, which is read anew: it was read too early."""
+        self._rows.clear()
+        for number in range(last, 0, -1):
+            self._take(self._pager.page(self._query, number, size))
 
     def _row_behind(self) -> JsonObject:
         """The page of one row that follows all rows: past the end it has no list, only the count (measured
@@ -208,15 +239,13 @@ class _Reading:
         return rows
 
     def _unique(self) -> int:
-        return len({self._identity(row) for row in self._rows})
-
-    def _identity(self, row: JsonObject) -> tuple[str, ...]:
-        return tuple(str(row.get(name)) for name in self._query.identity)
+        return len(set(map(self._query.identity_of, self._rows)))
 
     def _cut_off(self, behind: JsonObject) -> str:
         """Why the rows are not all, when the one behind them is there; empty when it is not."""
-        seen = {self._identity(row) for row in self._rows}
-        if all(self._identity(row) in seen for row in _rows_of(self._query, behind)):
+        identity_of = self._query.identity_of
+        seen = set(map(identity_of, self._rows))
+        if all(identity_of(row) in seen for row in _rows_of(self._query, behind)):
             return ""
         return (
             f"{self._query.name}: {len(self._rows)} rows were given as all, but there is another behind "
@@ -261,6 +290,41 @@ class _Reading:
             note=note,
         )
         return Listing(self._rows, proof)
+
+
+def _together(query: Query, readings: list[Listing]) -> Listing:
+    """What several readings of one list come to, none of which adds up: each row once, as seen last."""
+    earlier = {query.identity_of(row): row for listing in readings[:-1] for row in listing.rows}
+    last = {query.identity_of(row): row for row in readings[-1].rows}
+    rows = [*(row for identity, row in earlier.items() if identity not in last), *last.values()]
+    proof = readings[-1].proof
+    only_shrank = last.keys() <= earlier.keys() and _counts_fell([one.proof for one in readings], len(rows))
+    if only_shrank:
+        problem = (
+            f"{query.name}: it lost rows all the time, from {readings[0].proof.count_before} to "
+            f"{proof.count_after} in {len(readings)} readings: those read were there, which of them are left "
+            "is not proven"
+        )
+    else:
+        problem = f"{proof.problem} ({len(readings)} times)"
+    return Listing(rows, replace(proof, problem=problem, only_shrank=only_shrank))
+
+
+def _lost_rows(listing: Listing) -> bool:
+    before, after = listing.proof.count_before, listing.proof.count_after
+    return before is not None and after is not None and after < before
+
+
+def _counts_fell(proofs: list[ListProof], rows: int) -> bool:
+    """Whether the list never grew from count to count, did shrink, and no more is left than was read."""
+    counts = [count for proof in proofs for count in (proof.count_before, proof.count_after)]
+    told = [count for count in counts if count is not None]
+    return (
+        len(told) == len(counts)
+        and told == sorted(told, reverse=True)
+        and told[0] > told[-1]
+        and (0 < told[-1] <= rows)
+    )
 
 
 def _rows_of(query: Query, page: JsonObject) -> list[JsonObject]:

@@ -17,7 +17,7 @@ LISTS = (
     *("truncated_page", "duplicated_row", "shifted_page", "wrong_count", "empty_page", "page_without_list"),
 )
 """Kinds that only concern a list with rows; other answers do not use them up."""
-AFTER = ("timeout_after_effect", "reset_after", "truncated_body", "lost_job", *LISTS)
+AFTER = ("timeout_after_effect", "reset_after", "truncated_body", "lost_job", "time_passes", *LISTS)
 KINDS = (*BEFORE, *AFTER, "cleanup_fails")
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
 UNAVAILABLE = "<html><head><title>503 Service Unavailable</title></head><body>starting</body></html>\n"
@@ -38,7 +38,8 @@ class Fault:
     """How often it happens still; None: always."""
     probability: float = 1.0
     seconds: float = 60.0
-    """Real seconds: how long `slow` delays, and a time-out keeps the connection open."""
+    """Real seconds: how long `slow` delays, and a time-out keeps the connection open. For `time_passes` those
+    of the sandbox: what runs goes on by so much after each answer, so that lists change between pages."""
     domain: str = ""
     """Path of the domain whose clean-up fails (`cleanup_fails`)."""
 
@@ -99,6 +100,9 @@ class Faults:
             return None
         if fault.kind in LISTS:
             answer.body = _spoiled(answer.body, fault.kind)
+        elif fault.kind == "time_passes":
+            self._engine.world.clock.advance(fault.seconds)
+            self._engine.tick()
         elif fault.kind == "truncated_body":
             text = json.dumps(answer.body)
             answer.body = text[: len(text) // 2]
