@@ -93,13 +93,23 @@ def _add_screens(commands: argparse._SubParsersAction[Parser]) -> None:
     drill = _add(commands, "drill", _drill, "the practice incident, with nothing to configure")
     drill.add_argument("--scenario", choices=("july28",), default="july28", help="which incident")
     drill.add_argument(
+        "--from",
+        dest="capture",
+        metavar="FILE",
+        type=Path,
+        help="no incident: a practice cloud as this capture was",
+    )
+    drill.add_argument(
         "--script", action="store_true", help="play it through without a terminal and print a JSON summary"
     )
     sandbox = _add(commands, "sandbox", _sandbox, "the stand-in CloudStack alone, for other tools")
     sandbox.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
     sandbox.add_argument("--state", metavar="FILE", type=Path, help="keep its state here over a restart")
     sandbox.add_argument(
-        "--world", default="drill", metavar="empty|drill|large|FILE", help="what it is seeded with"
+        "--world",
+        default="drill",
+        metavar="empty|drill|large|FILE",
+        help="what it is seeded with (FILE may be a capture)",
     )
     sandbox.add_argument("--release", choices=("4.23", "4.18"), default="4.23", help="which CloudStack it is")
     sandbox.add_argument("--speed", type=float, default=1.0, help="how much faster its time runs")

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -255,6 +256,37 @@ def assert_without_secrets(file: Path, lab: Lab) -> None:
     assert b"instancename" in names, "the fields' names were found"
     forbidden = re.compile(rb"password|secret|api_?key|token|private|userdata", re.IGNORECASE)
     assert [name for name in names if forbidden.search(name)] == []
+
+
+def test_a_drill_from_a_capture_compares_as_the_capture_did(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "lab.capture"
+    assert run("capture", str(file)).code == 0
+    before = json.loads(run("check", "--format", "json").out)
+    ran = run("drill", "--from", str(file), "--script")
+    after = json.loads(ran.out)
+    assert "seeding a practice cloud of release 4.23 as lab was" in ran.error
+    assert (ran.code, after["counts"], after["left_out"]) == (before["exit_code"], before["counts"], [])
+    assert after["environment"] == "drill"
+
+
+def test_a_sandbox_from_a_capture_serves_it_and_its_ci_database(run: Run, tmp_path: Path) -> None:
+    file, state = tmp_path / "lab.capture", tmp_path / "state.json"
+    assert run("capture", str(file)).code == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "console", "sandbox", "--world", str(file), "--state", str(state)],
+        cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(process, "ctrl+c ends it")
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, error) == (0, "")
+    assert f"# CI database: sqlite:///{state}.ci.sqlite" in out
+    with contextlib.closing(sqlite3.connect(f"{state}.ci.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM projects").fetchone() == (40,)
+    found = read_file(file)
+    text = state.read_text()
+    assert all(domain.id in text for domain in found.actual.domains)
 
 
 def test_a_partial_reading_is_captured_as_partial(run: Run, tmp_path: Path, lab: Lab) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from console.cli.output import result, result_json, say
@@ -39,6 +40,8 @@ def cleaning_up_when_ended() -> Iterator[None]:
 def drill(arguments: argparse.Namespace) -> int:
     """`abreast drill`: the incident, then the console on it; without a terminal it plays itself."""
     with cleaning_up_when_ended():
+        if arguments.capture is not None:
+            return _rehearsed(arguments)
         if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
             return _scripted(arguments.scenario)
         from console.cli.screens import run_app
@@ -47,6 +50,29 @@ def drill(arguments: argparse.Namespace) -> int:
 
         with practice(scenario=arguments.scenario, on_step=say) as incident:
             return run_app(Session(incident.environment), start="overview")
+
+
+def _rehearsed(arguments: argparse.Namespace) -> int:
+    """`abreast drill --from FILE`: the console on a practice cloud as the capture was.
+
+    Without a terminal it says how the two sides compare there.
+    """
+    from console.cli.reading import read_both, summary
+    from console.cli.screens import run_app
+    from console.session import Session
+    from sync.capture_file import read_file
+    from sync.rehearsal import rehearse
+
+    with rehearse(read_file(arguments.capture), on_step=say) as rehearsal:
+        session = Session(rehearsal.environment)
+        if not arguments.script and sys.stdin.isatty() and sys.stdout.isatty():
+            return run_app(session, start="overview")
+        try:
+            found = summary(session, session.compare(*read_both(session)))
+        finally:
+            session.close()
+        result_json(found | {"left_out": rehearsal.notes})
+        return int(found["exit_code"])
 
 
 def _scripted(scenario: str) -> int:
@@ -66,14 +92,15 @@ def sandbox(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
+        state = _captured_state(arguments, stack)
         database = _ci_database(arguments.world, arguments.state, stack)
         try:
             server = stack.enter_context(
                 SandboxProcess.start(
-                    world=arguments.world,
+                    world="empty" if state is not arguments.state else arguments.world,
                     release=arguments.release,
                     speed=arguments.speed,
-                    state=arguments.state,
+                    state=state,
                     port=arguments.port,
                 )
             )
@@ -94,6 +121,34 @@ def sandbox(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def _is_capture(world: str) -> bool:
+    """Whether the world is a file with captures."""
+    from sync.capture_store import is_capture
+
+    try:
+        return is_capture(Path(world))
+    except OSError:
+        return False
+
+
+def _captured_state(arguments: argparse.Namespace, stack: ExitStack) -> Path | None:
+    """The state file to start from: the one that is named, or one made of the capture that the world is."""
+    named: Path | None = arguments.state
+    if not _is_capture(arguments.world) or (named is not None and named.exists()):
+        return named
+    from sync.capture_file import read_file
+    from sync.captured_world import write_world
+
+    path = named
+    if path is None:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="abreast-sandbox-"))
+        path = Path(folder) / "world.json"
+    now = datetime.now(UTC)
+    for note in write_world(read_file(Path(arguments.world)), path, now=now, release=arguments.release):
+        say(note)
+    return path
+
+
 def _ci_database(world: str, state: Path | None, stack: ExitStack) -> Path:
     """The sample CI database of a world: beside the state file, or for as long as the command runs."""
     from sync.sandbox.worlds import WorldFileError, blueprint_for, write_database
@@ -104,7 +159,14 @@ def _ci_database(world: str, state: Path | None, stack: ExitStack) -> Path:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="abreast-sandbox-"))
         path = Path(folder) / "ci.sqlite"
     try:
-        if not path.exists():
+        if path.exists():
+            return path
+        if _is_capture(world):
+            from sync.capture_file import read_file
+            from sync.captured_world import write_ci_database
+
+            write_ci_database(read_file(Path(world)), path)
+        else:
             write_database(blueprint_for(world), path)
     except WorldFileError as problem:
         raise UsageError(str(problem)) from None
