@@ -32,6 +32,7 @@ from widgets.identity import identity_of
 if TYPE_CHECKING:
     from textual.command import Provider
     from textual.screen import Screen
+    from textual.widget import AwaitMount
 
     from console.session_protocol import ConsoleSession
     from sync.errors import AbreastError
@@ -127,9 +128,9 @@ class ConsoleApp(RunningApp):
         made: Screen[Any] = getattr(import_module(module), cls)(*arguments, **named)
         return made
 
-    def open(self, name: str, *arguments: Any, then: Callable[[Any], None] | None = None) -> None:
-        """Push the screen of that name; `then` is called with what it is dismissed with."""
-        self.push_screen(self.make_screen(name, *arguments), callback=then)
+    def open(self, name: str, *arguments: Any) -> AwaitMount:
+        """Push the screen of that name; who awaits it has keys that are typed behind this one reach it."""
+        return self.push_screen(self.make_screen(name, *arguments))
 
     # --- commands -----------------------------------------------------------------------------------------
 
@@ -170,14 +171,14 @@ class ConsoleApp(RunningApp):
     def action_next_theme(self) -> None:
         self.theme = themes.following(self.theme)
 
-    def action_help(self) -> None:
-        self.open("help", getattr(self.screen, "SCOPE", "app"))
+    async def action_help(self) -> None:
+        await self.open("help", getattr(self.screen, "SCOPE", "app"))
 
     def action_help_quit(self) -> None:
         """ctrl+c: Textual's own answer is markup and names a key that is not in the table of commands."""
         self.notify("q quits; it asks while a run is going on.")
 
-    def action_leave(self) -> None:
+    async def action_leave(self) -> None:
         """Quit; ask first while an execution is going on."""
         if not self.operations.is_going_on:
             self.exit(0)
@@ -187,7 +188,8 @@ class ConsoleApp(RunningApp):
             "Quitting stops following it: what was sent ends in CloudStack, the rest does not run.",
             "The ledger has every step; the next start resolves what is open and can resume the run.",
         )
-        self.open("confirm", "Quit while a run is going on?", lines, "quit", then=self._leave_if)
+        question = self.make_screen("confirm", "Quit while a run is going on?", lines, "quit")
+        await self.ask(question, self._leave_if)
 
     def _leave_if(self, confirmed: bool | None) -> None:
         if confirmed:
@@ -195,9 +197,9 @@ class ConsoleApp(RunningApp):
             self.exit(0)
 
     async def action_quit(self) -> None:
-        self.action_leave()
+        await self.action_leave()
 
-    def action_arm(self) -> None:
+    async def action_arm(self) -> None:
         """Arm after the environment's name was typed; disarm at once."""
         if self.session.is_armed:
             self.session.disarm()
@@ -207,7 +209,8 @@ class ConsoleApp(RunningApp):
                 f"Confirmed actions will change {self.identity.title}.",
                 "Nothing is sent before each action, or each kind of action, is confirmed.",
             )
-            self.open("confirm", "Arm the console?", lines, self.identity.name, then=self._arm_if)
+            question = self.make_screen("confirm", "Arm the console?", lines, self.identity.name)
+            await self.ask(question, self._arm_if)
         elif self.session.is_replay:
             self.notify("This is a replay: what was cannot be changed.", severity="warning")
         else:

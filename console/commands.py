@@ -43,8 +43,6 @@ class Command:
     watch: bool = False
     """Exists in the monitoring mode too."""
     footer: bool = True
-    priority: bool = False
-    """Runs before anything else that was typed behind it is looked at."""
 
     @property
     def action_name(self) -> str:
@@ -78,7 +76,6 @@ COMMANDS: tuple[Command, ...] = (
         "filter",
         ("overview", "watch", "history"),
         watch=True,
-        priority=True,
     ),
     Command(
         "show-all",
@@ -376,7 +373,7 @@ COMMANDS: tuple[Command, ...] = (
         "ctrl+p",
         "palette",
         "Find any command by typing a part of its name.",
-        "command_palette",
+        "palette",
         ("app",),
         watch=True,
         footer=False,
@@ -455,7 +452,6 @@ def bindings(scope: str) -> list[Binding]:
             command.action,
             command.label,
             show=command.footer,
-            priority=command.priority,
             id=command.id,
             tooltip=command.help,
         )

@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textual import on
-from textual.app import App
 from textual.reactive import var
 
 from console.commands import Mode
+from console.keystrokes import KeystrokesApp
 from console.messages import (
     ActualRead,
     AgentsBroke,
@@ -50,7 +50,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class ReadingApp(App[int]):
+class ReadingApp(KeystrokesApp[int]):
     """Holds what is known of one environment, and keeps it fresh."""
 
     now: var[datetime] = var(utc_now)

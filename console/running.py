@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ from console.readings import ReadingApp
 from sync.errors import AbreastError
 
 if TYPE_CHECKING:
+    from textual.widget import AwaitMount
+
     from console.approvals import ApprovalDesk, Submitted
     from console.confirmations import Confirmations, Radii
     from console.ledger_run import LedgerRun
@@ -151,12 +152,12 @@ class RunningApp(ReadingApp):
             "recovery",
         )
 
-    def action_follow_run(self) -> None:
+    async def action_follow_run(self) -> None:
         """Show the run that goes on or ended last, wherever it was begun."""
         if self.run_state is not None:
-            self.open("recovery" if self.run_state.is_rebuild else "execution")
+            await self.open("recovery" if self.run_state.is_rebuild else "execution")
 
-    def open(self, name: str, *arguments: Any, then: Callable[[Any], None] | None = None) -> None:
+    def open(self, name: str, *arguments: Any) -> AwaitMount:
         """Push the screen of that name; the App knows them."""
         raise NotImplementedError
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
-from console.screens.confirm import ConfirmScreen
 from console.session import Session
 from sync.drill import practice
 from sync.model import DriftKind
@@ -94,7 +93,7 @@ async def _arm(app: ConsoleApp, pilot: Pilot[int]) -> None:
 async def _rebuild(app: ConsoleApp, pilot: Pilot[int]) -> None:
     """Confirm the rebuild of everything, and take the pictures when a good part of it is done."""
     await pilot.press("x")
-    await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+    await until(pilot, lambda: any(one.expected for one in app.screen.query(TypedConfirm)), "the question")
     await pilot.press(*app.screen.query_one(TypedConfirm).expected, "enter")
     await until(pilot, lambda: app.run_state is not None and _share_done(app) > 0.3, "progress")
     await in_both_themes(app, pilot, "recovery")

@@ -39,6 +39,10 @@ class Facts(VerticalScroll, can_focus=False):
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(Paragraphs(["", *texts, ""]), classes="confirm-facts")
 
+    def show(self, texts: Sequence[str]) -> None:
+        """Show these instead."""
+        self.query_one(Paragraphs).show(["", *texts, ""])
+
 
 SCROLLING: tuple[BindingType, ...] = (
     Binding("up", "scroll_facts(-1)", "up", show=False),
@@ -50,7 +54,11 @@ SCROLLING: tuple[BindingType, ...] = (
 
 
 class TypedConfirm(Vertical):
-    """Confirms only when what was typed is exactly the expected word; everything else is no."""
+    """Confirms only when what was typed is exactly the expected word; everything else is no.
+
+    Without a word yet it is a question that is still being put: what is typed already stays in its box, and
+    nothing is confirmed before `put` has shown what is asked.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", id="confirm.cancel"),
@@ -73,27 +81,26 @@ class TypedConfirm(Vertical):
         self,
         title: str,
         texts: Sequence[str],
-        expected: str,
+        expected: str | None,
         *,
         verb: str = "Confirm",
         is_destructive: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id, classes="confirm")
-        if not expected:
-            raise ValueError("a typed confirmation needs a word to type")
+        _check(expected)
         self._title = clean(title)
         self._texts = tuple(texts)
         self._expected = expected
         self._verb = verb
         self._is_destructive = is_destructive
+        self._put_at = 0.0
+        """When the question was put, on the clock of Textual's messages; 0 where it stood there at once."""
 
     def compose(self) -> ComposeResult:
         yield Paragraphs([self._title], tone="tone--strong", id="confirm-title")
         yield Facts(self._texts)
-        yield Paragraphs(
-            [f"Type {clean(self._expected)} to confirm."], tone="tone--warning", id="confirm-hint"
-        )
+        yield Paragraphs([self._hint()], tone="tone--warning", id="confirm-hint")
         yield Input(id="confirm-word", placeholder="esc cancels", select_on_focus=False)
         with Horizontal(id="confirm-buttons"):
             yield Button("Cancel", id="confirm-cancel")
@@ -101,27 +108,58 @@ class TypedConfirm(Vertical):
             verb.variant = "error" if self._is_destructive else "warning"
             yield verb
 
-    def on_mount(self) -> None:
-        self.query_one("#confirm-cancel", Button).focus()
+    def _hint(self) -> str:
+        if self._expected:
+            return f"Type {clean(self._expected)} to confirm."
+        return "Nothing to confirm: esc goes back." if self._put_at else "Nothing to confirm yet: it is made."
 
-    def on_key(self, event: events.Key) -> None:
-        """A letter typed while a button has the focus is meant for the word: no hunting for the box."""
-        box = self.query_one("#confirm-word", Input)
-        if event.is_printable and event.character != " " and not box.has_focus:
-            event.stop()
-            box.focus()
-            box.value += event.character or ""
-            box.cursor_position = len(box.value)
+    def put(self, title: str, texts: Sequence[str], expected: str | None) -> None:
+        """Show what is asked, now that it is known; without a word why it is not. What was typed before
+        stays, and confirms nothing yet."""
+        _check(expected)
+        self._put_at = Message().time
+        self._title, self._texts, self._expected = clean(title), tuple(texts), expected
+        self.query_one("#confirm-title", Paragraphs).show([self._title])
+        self.query_one(Facts).show(self._texts)
+        waiting = f"{clean(self.expected)} stands in the box already: enter confirms what is shown."
+        self._say(waiting if self.is_right else self._wrong(self._box.value.strip()))
+        self.query_one("#confirm-go", Button).disabled = not self.is_right
+
+    def is_blind(self, event: events.Key) -> bool:
+        """Whether this enter ends a word that was typed before there was anything to confirm: it does not
+        count, and it is told."""
+        if event.key != "enter" or self.screen.focused is not self._box:
+            return False
+        if not self._expected:
+            self._say(self._hint())
+        return not self._expected or event.time < self._put_at
+
+    def take_typing(self) -> None:
+        """Something is about to be typed: it is meant for the word, whichever button has the focus."""
+        if self.screen.focused is not self._box:
+            self.screen.set_focus(self._box)
+            self._box.cursor_position = len(self._box.value)
+
+    @property
+    def _box(self) -> Input:
+        return self.query_one("#confirm-word", Input)
+
+    def _say(self, hint: str) -> None:
+        self.query_one("#confirm-hint", Paragraphs).show([hint])
+
+    def _wrong(self, typed: str) -> str:
+        wrong = f"“{clean(typed)}” is not {clean(self.expected)}. " if typed and self._expected else ""
+        return wrong + self._hint()
 
     @property
     def expected(self) -> str:
-        """The word to type."""
-        return self._expected
+        """The word to type; empty while it is not known."""
+        return self._expected or ""
 
     @property
     def is_right(self) -> bool:
         """Whether the word stands there."""
-        return self.query_one("#confirm-word", Input).value.strip() == self._expected.strip()
+        return self._expected is not None and self._box.value.strip() == self._expected.strip()
 
     @on(Input.Changed, "#confirm-word")
     def _compare(self, event: Input.Changed) -> None:
@@ -134,9 +172,7 @@ class TypedConfirm(Vertical):
         if self.is_right:
             self.post_message(self.Decided(self, True))
             return
-        typed, expected = clean(event.value.strip()), clean(self._expected)
-        wrong = f"“{typed}” is not {expected}. " if typed else ""
-        self.query_one("#confirm-hint", Paragraphs).show([f"{wrong}Type {expected} to confirm."])
+        self._say(self._wrong(event.value.strip()))
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
@@ -148,3 +184,8 @@ class TypedConfirm(Vertical):
 
     def action_scroll_facts(self, lines: int) -> None:
         self.query_one(Facts).scroll_relative(y=lines, animate=False)
+
+
+def _check(expected: str | None) -> None:
+    if expected == "":
+        raise ValueError("a typed confirmation needs a word to type")

@@ -168,8 +168,8 @@ class ExecutionScreen(ConsoleScreen):
         if bad:
             self.list.cursor = next((index for index in bad if index > self.list.cursor), bad[0])
 
-    def action_recover(self) -> None:
-        self.console.open("recovery")
+    async def action_recover(self) -> None:
+        await self.console.open("recovery")
 
-    def action_history(self) -> None:
-        self.console.open("history")
+    async def action_history(self) -> None:
+        await self.console.open("history")

@@ -225,13 +225,13 @@ class HistoryScreen(ConsoleScreen):
         self.refresh_bindings()
 
     @on(VirtualList.Chosen)
-    def action_open_entry(self) -> None:
+    async def action_open_entry(self) -> None:
         line = self.list.current
         if line is None:
             return
         entry = self._by_key.get(line.key) or self._first_of(line.key)
         if entry is not None:
-            self.app.push_screen(EntryScreen(entry))
+            await self.app.push_screen(EntryScreen(entry))
 
     def _first_of(self, key: str) -> Entry | None:
         """The first entry of a run, which holds its plan."""

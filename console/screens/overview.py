@@ -78,11 +78,11 @@ class OverviewScreen(TableScreen):
         self.console.staged = toggle_staged(self.console.staged, offered)
         self.table.action_cursor(1)
 
-    def action_review(self) -> None:
-        self.console.open("review")
+    async def action_review(self) -> None:
+        await self.console.open("review")
 
-    def action_recover(self) -> None:
-        self.console.open("recovery")
+    async def action_recover(self) -> None:
+        await self.console.open("recovery")
 
-    def action_history(self) -> None:
-        self.console.open("history")
+    async def action_history(self) -> None:
+        await self.console.open("history")

@@ -190,11 +190,11 @@ class ProjectScreen(ConsoleScreen):
             app.staged = (*app.staged, *(one for one in fresh if one.id not in present))
         self.actions.action_cursor(1)
 
-    def action_review(self) -> None:
-        self.console.open("review")
+    async def action_review(self) -> None:
+        await self.console.open("review")
 
-    def action_recover(self) -> None:
-        self.console.open("recovery")
+    async def action_recover(self) -> None:
+        await self.console.open("recovery")
 
-    def action_sources(self) -> None:
-        self.console.open("sources")
+    async def action_sources(self) -> None:
+        await self.console.open("sources")

@@ -16,6 +16,7 @@ from textual.message import Message
 
 from console import commands, keymap
 from console.faults import as_error
+from console.ledger_run import LedgerRun
 from console.recovering import (
     Choice,
     chosen,
@@ -89,7 +90,7 @@ class RecoveryScreen(ConsoleScreen):
             self.plan = plan
 
     class Refused(Message):
-        """The assessment or the plan could not be made."""
+        """The assessment or the plan could not be made; a question that waits for the plan says so."""
 
         def __init__(self, error: AbreastError) -> None:
             super().__init__()
@@ -104,6 +105,14 @@ class RecoveryScreen(ConsoleScreen):
         self._assessing = 0
         self._planning = 0
         """Generations of what was asked for last; what is older is dropped."""
+        self._question: ConfirmScreen | None = None
+        """What is asked about the plan, or will be when it is made."""
+        self._planned: Plan | None = None
+        """The plan that the question is about."""
+        self._resuming: ConfirmScreen | None = None
+        """What is asked about an interrupted run, or will be when the ledger has answered."""
+        self._to_resume: LedgerRun | None = None
+        """The run that the question is about."""
         self._problem = ""
         self._current = Step.ASSESS
         self._viewed = Step.ASSESS
@@ -130,8 +139,9 @@ class RecoveryScreen(ConsoleScreen):
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
         self.follow("run_state", self._take_run)
-        for name in ("ledger_run", "aftermath", "console_mode", "ledger_fault"):
+        for name in ("ledger_run", "aftermath", "console_mode"):
             self.follow(name, lambda _: self.show())
+        self.follow("ledger_fault", self._take_ledger_fault)
         self.follow("now", lambda _: self.show_progress())
         if self.console.session.can_arm:
             self.console.operations.ask_ledger()
@@ -178,22 +188,25 @@ class RecoveryScreen(ConsoleScreen):
     @on(Refused)
     def _take_refusal(self, message: Refused) -> None:
         self._problem = str(message.error)
+        if self._planned is None and self._question is not None and self._question.is_current:
+            self._question.put("There is no plan.", [self._problem], None)
         self.console.show_error(message.error)
         self.show()
 
     @on(Planned)
     def _take_plan(self, message: Planned) -> None:
         """Ask about the very plan that would run: totals, samples, and its number typed."""
-        if message.generation != self._planning or not self.is_current:
+        question = self._question
+        if message.generation != self._planning or question is None or not question.is_current:
             return
-        plan = message.plan
+        plan = self._planned = message.plan
         projects = len({action.project for action in plan.actions})
         title = f"Rebuild {counted(projects, 'project')} in {self.console.identity.title}?"
-        question = ConfirmScreen(title, questions(plan.actions), str(len(plan.actions)), "Rebuild")
-        self.app.push_screen(question, lambda yes: self._run_if(yes, plan))
+        question.put(title, questions(plan.actions), str(len(plan.actions)))
 
-    def _run_if(self, confirmed: bool | None, plan: Plan) -> None:
-        if confirmed and not self.console.operations.execute(plan, rebuild=True):
+    def _run_if(self, confirmed: bool | None) -> None:
+        plan, self._planned, self._question = self._planned, None, None
+        if confirmed and plan is not None and not self.console.operations.execute(plan, rebuild=True):
             self.notify("Another run is going on: nothing was sent.", severity="warning")
 
     def _take_run(self, run: RunState | None) -> None:
@@ -383,21 +396,32 @@ class RecoveryScreen(ConsoleScreen):
             self.choice = self.choice.toggled(self.assessment.to_rebuild)
             self.show()
 
-    def action_rebuild(self) -> None:
-        keys = frozenset(finding.key for finding in self.chosen)
-        if self._drift is not None and keys:
-            self._problem = ""
-            self._plan(self._drift, keys)
+    async def action_rebuild(self) -> None:
+        """Ask at once, so that a number typed behind the key finds its box; the plan is shown when made."""
+        keys, drift = frozenset(finding.key for finding in self.chosen), self._drift
+        if drift is None or not keys:
+            return
+        self._problem, self._planned = "", None
+        title = f"Rebuild {counted(len(keys), 'project')} in {self.console.identity.title}?"
+        self._question = ConfirmScreen(title, ["What has to be done is being worked out."], None, "Rebuild")
+        await self.console.ask(self._question, self._run_if)
+        self._plan(drift, keys)
 
-    def action_resume(self) -> None:
-        """Ask the ledger once more, then the operator: what is unknown is read, the rest is sent."""
+    async def action_resume(self) -> None:
+        """Ask the operator, and the ledger once more: what is unknown is read, the rest is sent."""
+        self._resuming = ConfirmScreen(
+            "Finish the interrupted run?", ["The ledger is asked how it stands."], None, "Finish it"
+        )
+        await self.console.ask(self._resuming, self._resume_if)
         self.console.operations.ask_ledger(then=self._ask_to_resume)
 
     def _ask_to_resume(self) -> None:
-        found = self.console.ledger_run
-        if not self.is_current:
+        """Ask about the very run that the ledger has now."""
+        found, question = self.console.ledger_run, self._resuming
+        if question is None or not question.is_current:
             return
         if found is None or not found.can_be_finished or found.plan is None:
+            question.action_cancel()
             self.notify(found.words if found is not None else "No run was interrupted.", severity="warning")
             return
         run, plan, results = found.latest.run, found.plan, found.results
@@ -408,13 +432,21 @@ class RecoveryScreen(ConsoleScreen):
             *questions(left),
             "What is unknown is read first; what failed is tried again.",
         ]
-        question = ConfirmScreen(f"Finish run {run.run_id}?", texts, str(len(left)), "Finish it")
+        self._to_resume = found
+        question.put(f"Finish run {run.run_id}?", texts, str(len(left)))
 
-        def resume_if(confirmed: bool | None) -> None:
-            if confirmed and not self.console.operations.resume(run.run_id, plan, results):
-                self.notify("Another run is going on: nothing was sent.", severity="warning")
+    def _resume_if(self, confirmed: bool | None) -> None:
+        found, self._to_resume, self._resuming = self._to_resume, None, None
+        if not confirmed or found is None or found.plan is None:
+            return
+        if not self.console.operations.resume(found.latest.run.run_id, found.plan, found.results):
+            self.notify("Another run is going on: nothing was sent.", severity="warning")
 
-        self.app.push_screen(question, resume_if)
+    def _take_ledger_fault(self, fault: str) -> None:
+        """A question that waits for the ledger says that it could not be asked."""
+        if fault and self._resuming is not None and self._to_resume is None and self._resuming.is_current:
+            self._resuming.put("The ledger could not be asked.", [fault], None)
+        self.show()
 
     def action_stop(self) -> None:
         self.console.operations.stop()
@@ -432,10 +464,10 @@ class RecoveryScreen(ConsoleScreen):
             self.troubles.cursor = (self.troubles.cursor + 1) % bad
 
     @on(VirtualList.Chosen, "#findings")
-    def action_open(self) -> None:
+    async def action_open(self) -> None:
         item = self.findings.item
         if isinstance(item, Finding):
-            self.console.open("project", item.key)
+            await self.console.open("project", item.key)
 
-    def action_history(self) -> None:
-        self.console.open("history")
+    async def action_history(self) -> None:
+        await self.console.open("history")

@@ -253,7 +253,7 @@ class ReviewScreen(ConsoleScreen):
             return f"run {len(self.console.confirmed)}"
         return super().key_label(command)
 
-    def action_confirm_one(self) -> None:
+    async def action_confirm_one(self) -> None:
         """Ask about the action under the cursor; a second time takes the confirmation back."""
         app, action = self.console, self.list.current
         if action is None:
@@ -271,13 +271,13 @@ class ReviewScreen(ConsoleScreen):
         question: ConfirmScreen | QuestionScreen = QuestionScreen(title, texts, "Confirm")
         if action.reversibility is Reversibility.IRREVERSIBLE:
             question = ConfirmScreen(title, texts, object_of(action), is_destructive=True)
-        self.app.push_screen(question, lambda yes: self._confirm_one(action) if yes else None)
+        await self.console.ask(question, lambda yes: self._confirm_one(action) if yes else None)
 
     def _confirm_one(self, action: Action) -> None:
         self._confirm((action,))
         self.list.action_cursor(1)
 
-    def action_confirm_kind(self) -> None:
+    async def action_confirm_kind(self) -> None:
         """Ask about all actions of this kind at once: totals, five samples, and their count typed."""
         action = self.list.current
         if action is None:
@@ -296,7 +296,7 @@ class ReviewScreen(ConsoleScreen):
         title = f"Confirm {total} × {action.kind.value}?"
         texts = [*_totals(same, self.console.identity.title), *effect_texts(same, self.console.radii)]
         question = ConfirmScreen(title, texts, str(total))
-        self.app.push_screen(question, lambda yes: self._confirm(same) if yes else None)
+        await self.console.ask(question, lambda yes: self._confirm(same) if yes else None)
 
     def _refuses(self, *actions: Action) -> bool:
         """Whether one of these cannot be confirmed or run, because nobody knows what it destroys; says so."""

@@ -147,13 +147,13 @@ class TableScreen(ConsoleScreen):
     # --- keys ---------------------------------------------------------------------------------------------
 
     @on(VirtualList.Chosen)
-    def action_open(self) -> None:
+    async def action_open(self) -> None:
         key = self.table.cursor_key
         if key is not None:
-            self.console.open("project", key)
+            await self.console.open("project", key)
 
-    def action_sources(self) -> None:
-        self.console.open("sources")
+    async def action_sources(self) -> None:
+        await self.console.open("sources")
 
     def action_hidden(self) -> None:
         self.console.open("hidden")
@@ -183,8 +183,8 @@ class TableScreen(ConsoleScreen):
     async def action_filter(self) -> None:
         """Open the box; what is typed applies at once, enter keeps it, esc brings back what was.
 
-        The box has the focus when this returns, and the key is a priority one: what is typed right behind
-        it, in one packet over a slow line, is text and never runs as commands.
+        The box has the focus when this returns: what is typed right behind the key, in one packet over a
+        slow line, is text and never runs as commands.
         """
         from textual.widgets import Input
 

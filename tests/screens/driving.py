@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
@@ -55,3 +57,13 @@ def screen_text(app: ConsoleApp) -> str:
 def said(app: ConsoleApp) -> str:
     """The notifications that stand on the screen, unwrapped."""
     return "\n".join(notification.message for notification in app._notifications)
+
+
+async def burst(pilot: Pilot[Any], *keys: str) -> None:
+    """Type all of this at once, as a slow line delivers it: no key waits for what came of another."""
+    app = pilot.app
+    for key in keys:
+        character = key if len(key) == 1 else {"enter": "\r", "space": " "}.get(key)
+        app.post_message(events.Key(_character_to_key(key) if len(key) == 1 else key, character))
+    await pilot.pause()
+    await pilot.pause()

@@ -38,6 +38,7 @@ from sync.settings import CiDatabaseSettings
 from tests.fake_cloudstack import ROOT_ID, FakeCloudStack, Limits
 from tests.screens.runs import until
 from tests.screens.world import FakeSession
+from widgets.confirm import TypedConfirm
 
 _DELETE = "org.apache.cloudstack.api.command.admin.domain.DeleteDomainCmd"
 _PEOPLE = ("jmartin", "alund", "kchen", "rsilva")
@@ -169,7 +170,7 @@ async def rest(pilot: Pilot[Any]) -> None:
 
 async def answer(pilot: Pilot[Any], word: str) -> None:
     """Type the word into the question that is open, or comes up, and confirm."""
-    await until(pilot, lambda: bool(pilot.app.screen.query("#confirm-word")))
+    await until(pilot, lambda: any(one.expected for one in pilot.app.screen.query(TypedConfirm)))
     await pilot.press("shift+tab", *word, "enter")
     await pilot.pause()
 

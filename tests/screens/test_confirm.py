@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from console.keystrokes import KeystrokesApp
 from console.screens.confirm import ConfirmScreen, QuestionScreen
 from tests.screens.driving import screen_text
 from tests.screens.world import HOSTILE
@@ -18,7 +18,7 @@ from widgets.confirm import Facts, TypedConfirm
 SIZES = [(80, 24), (120, 40)]
 
 
-class Asking(App[None]):
+class Asking(KeystrokesApp[None]):
     """Asks one question and keeps the answers."""
 
     CSS_PATH = "../../console/console.tcss"

@@ -388,13 +388,22 @@ async def test_names_are_never_markup() -> None:
         assert f"{HOSTILE} was refused" in screen_text(app)
 
 
+def opener(opened: list[str]):
+    """Stands for `App.open`: notes what is opened."""
+
+    async def open(name: str) -> None:
+        opened.append(name)
+
+    return open
+
+
 async def test_h_opens_the_history() -> None:
     app = console_of(RunSession(INCIDENT))
     async with app.run_test(**WIDE) as pilot:
         await begin(pilot)
         await ended(pilot)
         opened = []
-        app.open = lambda name, *_, **__: opened.append(name)  # type: ignore[method-assign]
+        app.open = opener(opened)  # type: ignore[method-assign]
         await pilot.press("H")
         assert opened == ["history"]
 
@@ -407,7 +416,7 @@ async def test_r_opens_the_recovery() -> None:
         await begin(pilot)
         await ended(pilot)
         opened = []
-        app.open = lambda name, *_, **__: opened.append(name)  # type: ignore[method-assign]
+        app.open = opener(opened)  # type: ignore[method-assign]
         await pilot.press("R")
         assert opened == ["recovery"]
 

@@ -1,0 +1,67 @@
+"""Keys take effect in the order in which they were typed, each on what the one before it brought about.
+
+Textual hands a key to the widget that has the focus when it arrives and looks its binding up when it has come
+back; of a burst (a slow line, a paste, quick fingers) the first key may open a question while the others are
+with the old screen already, and lost. Here a key is run before the next one is looked at, and a screen is
+awaited with its focus; only what is typed into a text box goes the usual way, which keeps its order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
+
+from textual import events
+from textual.app import App
+from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.screen import Screen
+
+ReturnType = TypeVar("ReturnType")
+
+
+@runtime_checkable
+class Question(Protocol):
+    """A screen that wants to see what is typed before it takes effect."""
+
+    def before_typing(self, event: events.Key | events.Paste) -> bool:
+        """Whether it was taken; the focus may be put where it belongs."""
+
+
+class KeystrokesApp(App[ReturnType]):
+    """An App whose keys take effect one after the other."""
+
+    ENABLE_COMMAND_PALETTE = False
+    """Textual's own key for it does not wait for its box."""
+
+    async def on_event(self, event: events.Event) -> None:
+        is_typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if not is_typed or not await self._take_typing(cast("events.Key | events.Paste", event)):
+            await super().on_event(event)
+
+    async def _take_typing(self, event: events.Key | events.Paste) -> bool:
+        """Run a key's binding now; False where it is left to Textual: text, and all while another window has
+        the focus."""
+        if not self.app_focus or not self.screen_stack:
+            return False
+        if isinstance(self.screen, Question) and self.screen.before_typing(event):
+            return True
+        if isinstance(event, events.Paste) or isinstance(self.focused, Input):
+            return False
+        bound = self.screen.active_bindings.get(event.key)
+        if bound is None or not bound.enabled:
+            return True
+        return await self.run_action(bound.binding.action, bound.node)
+
+    async def ask(self, question: Screen[bool], then: Callable[[bool | None], None]) -> None:
+        """Show a question and call `then` with its answer. It has the focus when this returns: what was typed
+        behind its key reaches it."""
+        await self.push_screen(question, then)
+
+    async def action_palette(self) -> None:
+        """The palette; what is typed behind its key is searched for."""
+        from textual.command import CommandPalette
+
+        await self.push_screen(CommandPalette(id="--command-palette"))
