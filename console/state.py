@@ -134,13 +134,18 @@ def _with_last_known(
     drift: Drift, last_known: Drift, said: Callable[[DriftRow], tuple[AgentFinding, ...]]
 ) -> list[RowView]:
     known = {row.key: row for row in last_known.rows}
+    read_at = min(last_known.desired_taken_at, last_known.actual_taken_at)
     views = [
-        RowView(row, known.get(row.key) if row.kind is DriftKind.UNKNOWN else None, said(row))
+        RowView(row, known[row.key], said(row), read_at)
+        if row.kind is DriftKind.UNKNOWN and row.key in known
+        else RowView(row, None, said(row))
         for row in drift.rows
     ]
     present = {row.key for row in drift.rows}
     views += [
-        RowView(replace(row, kind=DriftKind.UNKNOWN, reason="This side could not be read."), row)
+        RowView(
+            replace(row, kind=DriftKind.UNKNOWN, reason="This side could not be read."), row, was_at=read_at
+        )
         for row in last_known.rows
         if row.key not in present
     ]

@@ -71,7 +71,9 @@ class Entry:
 
 def _said(kind: EntryKind, payload: JsonObject) -> str:
     if kind is EntryKind.RUN_STARTED:
-        return f"{len(payload['plan']['actions'])} actions, {payload['policy']}, {_confirmed(payload)}"
+        number = len(payload["plan"]["actions"])
+        actions = "1 action" if number == 1 else f"{number} actions"
+        return f"{actions}, {payload['policy']}, {_confirmed(payload)}"
     if kind is EntryKind.RUN_RESUMED:
         earlier = payload.get("taken_over_from")
         return _confirmed(payload) + (f", taken over from {earlier}" if earlier else "")

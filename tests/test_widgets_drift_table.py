@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from textual.app import App, ComposeResult
@@ -163,6 +164,23 @@ def test_every_kind_is_a_glyph_and_a_word() -> None:
         cell = drift_cell(RowView(DriftRow("x", kind, project("x"), view("x"))))
         assert cell.startswith(f"{kind.glyph} ")
         assert kind.value.split()[0] in cell
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_corpse_that_is_no_project_has_its_name(width: int) -> None:
+    corpse = replace(view("old-aurora"), domain=None)
+    shown = RowView(DriftRow("old-aurora (17)", DriftKind.ORPHANED, None, None, dying=corpse))
+    text = "".join(text for text, _ in row_pieces(shown, columns_for(width), mark="   "))
+    assert "% orphaned" in text and "(gone) old-aurora" in text
+
+
+@pytest.mark.parametrize("kind", [DriftKind.UNEXPECTED, DriftKind.MISSING])
+def test_a_narrow_row_has_name_and_drift(kind: DriftKind) -> None:
+    there = view("zephyr") if kind is DriftKind.UNEXPECTED else None
+    row = DriftRow("zephyr", kind, None if there else project("zephyr"), there)
+    text = "".join(text for text, _ in row_pieces(RowView(row), columns_for(39), mark="   "))
+    assert text.split() == ["zephyr", kind.glyph, kind.value]
+    assert len(text) <= 39
 
 
 def test_an_unread_row_says_what_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from widgets.details import part_line
 from widgets.lines import wrap
 from widgets.progress import ProgressLine, bar, duration
 from widgets.summary import CountsBar, HeadlineBar
-from widgets.trend import KEPT_MINUTES, Sample, Trend, spark
+from widgets.trend import KEPT_MINUTES, Sample, Trend, TrendLine, spark
 
 COUNTS = {kind: 412 for kind in DriftKind}
 
@@ -124,6 +125,26 @@ def test_a_minute_that_became_unknown_says_so_only_if_nothing_was_known_of_it() 
     trend.add(Sample(NOW, 0, 3, True))
     trend.add(Sample(NOW, 0, 0, False))
     assert trend.recent(1, NOW)[0] == Sample(NOW.replace(second=0), 0, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        ((), "in the first minute: nothing is known"),
+        ((0,), "in the first minute: at most 3 drifting rows"),
+        ((0, 1), "in the last 2 minutes: at most 3 drifting rows"),
+        ((0, 7), "in the last 8 minutes: at most 3 drifting rows"),
+        (range(200), "in the last 78 minutes: at most 3 drifting rows"),
+    ],
+)
+def test_the_trend_says_how_far_back_it_goes(minutes: Iterable[int], words: str) -> None:
+    trend, at = Trend(), NOW
+    for minute in minutes:
+        at = NOW + timedelta(minutes=minute)
+        trend.add(Sample(at, 0, 3, True))
+    line = TrendLine()
+    line._trend, line._now = trend, at
+    assert texts(line.lines(80))[0].strip() == words
 
 
 def test_the_sparkline_tells_zero_unknown_and_unread_apart() -> None:

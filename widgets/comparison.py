@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.agents import AgentFinding
 from sync.model import (
@@ -37,6 +37,8 @@ class ComparisonLine:
     note: str = ""
     is_heading: bool = False
     is_loss: bool = False
+    is_old: bool = False
+    """Whether it is what was last known, and not what was just read."""
 
 
 _SECTIONS: tuple[tuple[str, tuple[Subject, ...]], ...] = (
@@ -54,6 +56,20 @@ _OWNED: tuple[tuple[str, Callable[[DomainView], tuple[OwnedResource, ...]]], ...
     ("Networks", lambda view: view.networks),
     ("CloudStack Projects", lambda view: view.projects),
 )
+
+
+def last_known(lines: Sequence[ComparisonLine]) -> tuple[ComparisonLine, ...]:
+    """These lines as what they were: nothing of it is known to be so now, so no sign says that it is."""
+    return tuple(
+        replace(
+            line,
+            kind=DriftKind.UNKNOWN if line.kind is not None else None,
+            note=f"Last known: {line.note}" if line.note else "",
+            is_loss=False,
+            is_old=True,
+        )
+        for line in lines
+    )
 
 
 def comparison(row: DriftRow, agents: Iterable[AgentFinding] = ()) -> tuple[ComparisonLine, ...]:
@@ -200,13 +216,13 @@ class ComparisonList(VirtualList):
     def line(self, index: int, width: int) -> list[Piece]:
         line = self._lines[index]
         if line.is_heading:
-            return [(fit(f" {line.label} ", width), "tone--key")]
+            return [(fit(f" {line.label} ", width), "tone--stale" if line.is_old else "tone--key")]
         label, desired, actual = widths(width)
         tone = KIND_CLASSES[line.kind] if line.kind is not None else ""
-        differs = line.kind not in (None, DriftKind.IN_SYNC)
+        differs = line.kind not in (None, DriftKind.IN_SYNC) and not line.is_old
         glyph = LOSS_GLYPH if line.is_loss else line.kind.glyph if line.kind is not None else " "
         return [
-            (f"   {fit(line.label, label - 2)} ", ""),
+            (f"   {fit(line.label, label - 2)} ", "tone--stale" if line.is_old else ""),
             (fit(line.desired, desired), "" if differs else "tone--muted"),
             (f" {glyph} ", tone),
             (fit(line.actual, actual), tone if differs else "tone--muted"),

@@ -53,6 +53,9 @@ SCROLLING: tuple[BindingType, ...] = (
 """Keys for whoever shows `Facts`: the buttons keep the focus."""
 
 
+_HASTY = "Typed before this stood here: enter confirms what is shown."
+
+
 class TypedConfirm(Vertical):
     """Confirms only when what was typed is exactly the expected word; everything else is no.
 
@@ -96,6 +99,8 @@ class TypedConfirm(Vertical):
         self._is_destructive = is_destructive
         self._put_at = 0.0
         """When the question was put, on the clock of Textual's messages; 0 where it stood there at once."""
+        self._was_hasty = False
+        """Whether an enter came before that: it was told not to count."""
 
     def compose(self) -> ComposeResult:
         yield Paragraphs([self._title], tone="tone--strong", id="confirm-title")
@@ -111,7 +116,7 @@ class TypedConfirm(Vertical):
     def _hint(self) -> str:
         if self._expected:
             return f"Type {clean(self._expected)} to confirm."
-        return "Nothing to confirm: esc goes back." if self._put_at else "Nothing to confirm yet: it is made."
+        return "Nothing to confirm: esc goes back." if self._put_at else "One moment: nothing to confirm yet."
 
     def put(self, title: str, texts: Sequence[str], expected: str | None) -> None:
         """Show what is asked, now that it is known; without a word why it is not. What was typed before
@@ -121,8 +126,8 @@ class TypedConfirm(Vertical):
         self._title, self._texts, self._expected = clean(title), tuple(texts), expected
         self.query_one("#confirm-title", Paragraphs).show([self._title])
         self.query_one(Facts).show(self._texts)
-        waiting = f"{clean(self.expected)} stands in the box already: enter confirms what is shown."
-        self._say(waiting if self.is_right else self._wrong(self._box.value.strip()))
+        is_typed = self.is_right or self._was_hasty
+        self._say(_HASTY if is_typed and expected else self._wrong(self._box.value.strip()))
         self.query_one("#confirm-go", Button).disabled = not self.is_right
 
     def is_blind(self, event: events.Key) -> bool:
@@ -130,9 +135,11 @@ class TypedConfirm(Vertical):
         count, and it is told."""
         if event.key != "enter" or self.screen.focused is not self._box:
             return False
-        if not self._expected:
-            self._say(self._hint())
-        return not self._expected or event.time < self._put_at
+        if self._expected and event.time >= self._put_at:
+            return False
+        self._was_hasty = True
+        self._say(_HASTY if self._expected else self._hint())
+        return True
 
     def take_typing(self) -> None:
         """Something is about to be typed: it is meant for the word, whichever button has the focus."""

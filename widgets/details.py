@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sync.deletions import Deletion, Stage
 from sync.model import DriftKind, DriftRow, Part
 from widgets.cells import clean, counted, fit
@@ -12,15 +14,17 @@ from widgets.lines import Line, Lines, wrap
 from widgets.values import RowView
 
 
-def part_line(part: Part, width: int) -> Line:
-    """One compared thing: what it is, both values, the glyph between them."""
+def part_line(part: Part, width: int, *, is_old: bool = False) -> Line:
+    """One compared thing: what it is, both values, the glyph between them; what is old has none of today."""
     label = min(30, max(16, width // 3))
     values = max(8, (width - label - 5) // 2)
+    kind = DriftKind.UNKNOWN if is_old else part.kind
+    tone = "tone--stale" if is_old else ""
     return [
-        (" " + fit(part_label(part), label) + " ", ""),
-        (fit(part.desired if part.desired is not None else "–", values), ""),
-        (f" {LOSS_GLYPH if part.is_loss else part.kind.glyph} ", KIND_CLASSES[part.kind]),
-        (fit(part.actual if part.actual is not None else "–", values), ""),
+        (" " + fit(part_label(part), label) + " ", tone),
+        (fit(part.desired if part.desired is not None else "–", values), tone),
+        (f" {LOSS_GLYPH if part.is_loss and not is_old else kind.glyph} ", KIND_CLASSES[kind]),
+        (fit(part.actual if part.actual is not None else "–", values), tone),
     ]
 
 
@@ -60,11 +64,14 @@ class DetailsPane(Lines):
         super().__init__(id="details")
         self._view: RowView | None = None
         self._staged = 0
+        self._age = ""
 
-    def show(self, view: RowView | None, *, staged: int) -> None:
-        """Show this row, of which `staged` actions are staged."""
-        self._view, self._staged = view, staged
-        self.redraw()
+    def show(self, view: RowView | None, *, staged: int, now: datetime) -> None:
+        """Show this row, of which `staged` actions are staged. `now` tells how old it is."""
+        words = view.last_known_words(now) if view is not None else ""
+        if (view, staged, words) != (self._view, self._staged, self._age):
+            self._view, self._staged, self._age = view, staged, words
+            self.redraw()
 
     def lines(self, width: int) -> list[Line]:
         view = self._view
@@ -88,16 +95,17 @@ class DetailsPane(Lines):
         has = belongings(row)
         room = max(1, self.size.height - len(lines) - (1 if has else 0))
         shown = parts if len(parts) <= room else parts[: max(0, room - 1)]
-        lines += [part_line(part, width) for part in shown]
+        lines += [part_line(part, width, is_old=view.was is not None) for part in shown]
         if len(shown) < len(parts):
             lines.append([(f" … {len(parts) - len(shown)} more: enter shows all", "tone--muted")])
         if has:
-            lines.append([(f" has {has}", "tone--muted")])
+            lines.append([(f" {'had' if view.was is not None else 'has'} {has}", "tone--muted")])
         return lines
 
     def _reason(self, view: RowView) -> str:
         if view.deletion is not None:
             return clean(deletion_words(view.deletion))
         if view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
-            return clean(f"{view.row.reason} Last known: {kind_text(view.was.kind)}. {view.was.reason}")
+            was = f"{kind_text(view.was.kind)}. {view.was.reason}"
+            return clean(f"{view.row.reason} Below is {self._age}: {was}")
         return clean(view.row.reason)

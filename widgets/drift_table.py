@@ -21,6 +21,8 @@ from widgets.virtual_list import Piece, VirtualList
 _NONE = "–"
 _WIDE = 100
 """From this width on the columns have their full names and templates a column of their own."""
+_NARROW = 64
+"""Below this width there is room for the name and the drift alone; the details pane has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Columns:
     accounts: int
     machines: int
     templates: int
-    """0 where the column is folded away; the details pane has it."""
+    """0 where the column is folded away, as all numbers are on a narrow screen: the details pane has it."""
     is_wide: bool
 
 
@@ -44,6 +46,8 @@ def columns_for(width: int) -> Columns:
     is_wide = width >= _WIDE
     members, agents, accounts, machines = (9, 13, 10, 6) if is_wide else (5, 5, 5, 5)
     templates, drift = (11, 18) if is_wide else (0, 17)
+    if width < _NARROW:
+        return Columns(max(8, width - 3 - 2 - drift), 0, 0, drift, 0, 0, 0, 0, is_wide)
     names = max(16, width - 3 - members - agents - 2 - drift - accounts - machines - templates - 1)
     project = min(names // 2, 40)
     return Columns(
@@ -55,6 +59,9 @@ def heading(columns: Columns) -> tuple[list[Piece], list[Piece]]:
     """The two lines above the table: whose side it is, and the names of the columns."""
     left = 3 + columns.project + columns.members + columns.agents + 2
     right = columns.domain + columns.accounts + columns.machines + columns.templates
+    if not columns.domain:
+        names = fit("   project", left) + fit("drift", columns.drift)
+        return [(fit("", len(names)), "")], [(names, "tone--strong")]
     sides: list[Piece] = [
         (fit("   CI database", left), "tone--muted"),
         (fit("drift", columns.drift), "tone--muted"),
@@ -110,12 +117,14 @@ def _desired_cells(row: DriftRow) -> tuple[str, str]:
 
 def _actual_cells(row: DriftRow, deletion: Deletion | None) -> tuple[str, str, str, str]:
     view = row.view if row.view is not None else row.dying
+    # A corpse that is no project's own has its name nowhere else in the row.
+    gone = "(gone)" if row.project is not None else f"(gone) {row.name}"
     if deletion is not None and deletion.stage is Stage.RUNNING and (view is None or view.domain is None):
-        return "(gone)", _NONE, str(len(deletion.alive)), _NONE
+        return gone, _NONE, str(len(deletion.alive)), _NONE
     if view is None:
         return (_NONE if row.kind is not DriftKind.UNKNOWN else "", "", "", "")
     if view.domain is None:
-        return "(gone)", _NONE, str(len(view.vms)), _NONE
+        return gone, _NONE, str(len(view.vms)), _NONE
     return view.path, str(len(view.accounts)), str(len(view.vms)), str(len(view.templates))
 
 
@@ -126,6 +135,8 @@ def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = Fal
     agents = agents_cell(view, is_wide=columns.is_wide)
     is_reached = not view.agents or reach(view.agents).is_whole
     domain, accounts, machines, templates = _actual_cells(row, view.deletion)
+    if not columns.domain:
+        project = row.name
     tone = "tone--stale" if view.is_dim or is_dim else ""
     return [
         (mark, "tone--key" if mark.strip() else ""),

@@ -66,7 +66,10 @@ class EntryList(VirtualList):
             pieces.insert(0, (f"{line.number:>7} ", "tone--muted"))
             used += 8 + 20
         tone = _TONES.get(line.outcome, "")
-        pieces += [(fit(line.word, 12), tone or "tone--key"), (fit(line.text, max(0, width - used)), tone)]
+        pieces += [
+            (fit(line.word, 11) + " ", tone or "tone--key"),
+            (fit(line.text, max(0, width - used)), tone),
+        ]
         if width >= _WIDE:
             pieces.append((fit(f"  {line.operator}", 20), "tone--muted"))
         return pieces

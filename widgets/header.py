@@ -94,6 +94,7 @@ class ConsoleHeader(Lines):
         self._mode = mode
         self._run_word = ""
         self._capture_problem = ""
+        self._is_cramped = False
         self._sources: tuple[SourceStatus, ...] = ()
         self._now = now
 
@@ -105,13 +106,16 @@ class ConsoleHeader(Lines):
         now: datetime | None = None,
         running: str | None = None,
         capture_problem: str | None = None,
+        is_cramped: bool | None = None,
     ) -> None:
-        """Show these values; what is not given stays. `running` is a word on the run going on."""
+        """Show these values; what is not given stays. `running` is a word on the run going on. Who is
+        `is_cramped` has less than the 80x24 that every screen is made for, and is told."""
         self._mode = self._mode if mode is None else mode
         self._sources = self._sources if sources is None else sources
         self._now = self._now if now is None else now
         self._run_word = self._run_word if running is None else running
         self._capture_problem = self._capture_problem if capture_problem is None else capture_problem
+        self._is_cramped = self._is_cramped if is_cramped is None else is_cramped
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -126,7 +130,10 @@ class ConsoleHeader(Lines):
         ]
         if self._run_word:
             left += [(" ", ""), (f" {clean(self._run_word)} ", "mode--running")]
-        result = [spread(left, [(clock_time(self._now) + " ", "tone--muted")], width)]
+        right: Line = [(clock_time(self._now) + " ", "tone--muted")]
+        if self._is_cramped:
+            right = [("needs 80x24 ", "tone--warning")]
+        result = [spread(left, right, width)]
         if width < 76:
             result += [source_line(status, self._now, width=width) for status in self._sources]
         else:

@@ -26,6 +26,14 @@ def wrap(text: str, width: int, *, at_hyphens: bool = True) -> list[str]:
     return lines if all(cell_len(line) <= width for line in lines) else _wrap_wide(text, width)
 
 
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` cells, cut between two words where it does not fit."""
+    found = wrap(text, width)
+    if len(found) < 2:
+        return "".join(found)
+    return f"{wrap(text, width - 2)[0]} …" if width > 2 else "…"
+
+
 def _wrap_wide(text: str, width: int) -> list[str]:
     """The slow way, for characters that take two cells."""
     lines, line = [], ""

@@ -13,6 +13,8 @@ _TITLE = 10
 _INDENT = 5
 _TALL = 32
 """Rows of the screen from which all steps are shown with what to do."""
+_SHORT = 16
+"""Rows of the screen from which more than the step that is looked at is shown."""
 
 
 class StepState(Enum):
@@ -63,7 +65,11 @@ class Steps(Lines):
             self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        is_tall = self.screen.size.height >= _TALL
+        height = self.screen.size.height
+        is_tall, is_tiny = height >= _TALL, height < _SHORT
+        if is_tiny:
+            viewed = next((pair for pair in enumerate(self._steps, 1) if pair[1].is_viewed), None)
+            return _head(*viewed, width)[:1] if viewed is not None else []
         result: list[Line] = []
         for number, step in enumerate(self._steps, 1):
             if is_tall and result:

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from sync.model import DriftKind
 from widgets.cells import clean, fit
 from widgets.kinds import KIND_CLASSES
-from widgets.lines import Line, Lines, wrap
+from widgets.lines import Line, Lines, shortened, wrap
+
+_ROOMY = 60
+"""Below this width one key stands behind the headline, so that its words have room."""
 
 _SHORT = {DriftKind.IN_SYNC: "in sync", DriftKind.DIFFERS: "differ"}
 
@@ -76,10 +79,11 @@ class HeadlineBar(Lines):
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        keys = f"  {self._keys}" if self._keys else ""
+        shown = self._keys if width >= _ROOMY else self._keys.partition(", ")[0]
+        keys = f"  {shown}" if shown else ""
         found = wrap(self._text, width - 2)
         if len(found) > 2 or (len(found) == 2 and len(found[1]) + len(keys) > width - 2):
-            found = [found[0], fit(" ".join(found[1:]), width - 2 - len(keys))]
+            found = [found[0], shortened(" ".join(found[1:]), width - 2 - len(keys))]
         elif len(found) == 1 and len(found[0]) + len(keys) > width - 2:
             found.append("")
         lines: list[Line] = [[(f" {line}", self._tone)] for line in found]

@@ -85,6 +85,13 @@ class TrendLine(Lines):
         self._trend, self._now = trend, now
         self.redraw()
 
+    @staticmethod
+    def _span(samples: list[Sample | None]) -> str:
+        """How far back it goes: what was not watched yet is not counted."""
+        first = next((index for index, sample in enumerate(samples) if sample is not None), len(samples))
+        watched = len(samples) - first
+        return f"in the last {watched} minutes" if watched > 1 else "in the first minute"
+
     def lines(self, width: int) -> list[Line]:
         if self._now is None:
             return [[("", "")], [("", "")]]
@@ -92,6 +99,7 @@ class TrendLine(Lines):
         samples = self._trend.recent(minutes, self._now)
         known = [sample for sample in samples if sample is not None and sample.is_known]
         peak = max((sample.drifting for sample in known), default=0)
-        words = f" drifting rows over the last {minutes} minutes, at most {counted(peak, 'row')}"
+        found = f"at most {counted(peak, 'drifting row')}" if known else "nothing is known"
+        words = f" {self._span(samples)}: {found}"
         tone = "tone--bad" if known and known[-1].critical else "tone--warning" if peak else "tone--good"
         return [[(words, "tone--muted")], [(" ", ""), (spark(samples), tone)]]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sync.agents import AgentFinding
 from sync.model import CoverageState, DriftKind, DriftRow, Side
+from widgets.cells import age
 
 if TYPE_CHECKING:
     from sync.deletions import Deletion
@@ -67,6 +68,8 @@ class RowView:
     """The row of the last drift between two complete readings, where this one is unknown."""
     agents: tuple[AgentFinding, ...] = ()
     """What the project's Jenkins says of each agent; empty where it was not asked."""
+    was_at: datetime | None = None
+    """When that was read: the older one of its two readings."""
     deletion: Deletion | None = None
     """Its deletion that goes on or is submitted: that comes before all else there is to say of it."""
 
@@ -87,6 +90,12 @@ class RowView:
     def shown(self) -> DriftRow:
         """The row that fills the columns: the last known one where this one is unknown."""
         return self.was if self.was is not None else self.row
+
+    def last_known_words(self, now: datetime) -> str:
+        """`the last known state, 12 min old`; empty where what is shown was just read."""
+        if self.was is None or self.was_at is None:
+            return ""
+        return f"the last known state, {age((now - self.was_at).total_seconds())} old"
 
     @property
     def rank(self) -> tuple[int, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.screen import Screen
 
@@ -59,6 +59,10 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("staged", lambda _: self.show_keys())
         self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
 
+    def on_resize(self, event: events.Resize) -> None:
+        is_cramped = event.size.width < 80 or event.size.height < 24
+        self.query_one(ConsoleHeader).show(is_cramped=is_cramped)
+
     def follow(self, name: str, handler: Callable[[Any], None]) -> None:
         """Call `handler` with the App's reactive of that name, now and at every change."""
         self.watch(self.app, name, handler)
@@ -80,6 +84,8 @@ class ConsoleScreen(Screen[ScreenResult]):
 
     def key_label(self, command: commands.Command) -> str:
         """The footer's words for a command; subclasses add counts."""
+        if command.id == "arm" and self.console.console_mode.armed:
+            return "disarm"
         return command.label
 
     def key_of(self, id: str) -> str:

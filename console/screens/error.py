@@ -24,7 +24,8 @@ def coverage_lines(coverage: Coverage, width: int) -> list[Line]:
         lines.append([(f"   read as {coverage.caller}", "tone--muted")])
     for proof in coverage.lists:
         counts = f"{proof.count_before}→{proof.count_after}" if proof.count_after is not None else ""
-        text = f"   {fit(proof.name, 30)} {proof.rows:>8,} rows {proof.pages:>4} pages  {counts}"
+        pages = f"{proof.pages:>4} {'page ' if proof.pages == 1 else 'pages'}"
+        text = f"   {fit(proof.name, 30)} {proof.rows:>8,} rows {pages}  {counts}"
         lines.append([(text, "tone--warning" if proof.problem else "")])
         if proof.problem:
             lines += [[(f"     {line}", "tone--warning")] for line in wrap(proof.problem, width - 6)]

@@ -27,6 +27,10 @@ _MEANINGS = {
 }
 
 
+_WIDE = 100
+"""From this width on the ids of the commands have a column."""
+
+
 class HelpScreen(ConsoleScreen):
     """Opened with the scope whose keys come first."""
 
@@ -49,12 +53,12 @@ class HelpScreen(ConsoleScreen):
         lines = lines[1:]
         lines += [[], [(" Signs", "tone--strong")]]
         for kind, meaning in _MEANINGS.items():
-            lines.append([(f"   {fit(kind_text(kind), 16)}", KIND_CLASSES[kind]), (f" {meaning}", "")])
-        lines += [
-            [],
-            [(" Keys are remapped by id under `keys` in the configuration; ids stand on the right.", "")],
-        ]
-        return lines
+            for number, text in enumerate(wrap(meaning, width - 21)):
+                sign = kind_text(kind) if number == 0 else ""
+                lines.append([(f"   {fit(sign, 16)} ", KIND_CLASSES[kind]), (text, "")])
+        where = "ids stand on the right" if width >= _WIDE else "a window of 100 columns shows the ids"
+        remapping = f"Keys are remapped by id under `keys` in the configuration; {where}."
+        return [*lines, [], *([(f" {text}", "")] for text in wrap(remapping, width - 2))]
 
     def _scope_lines(self, scope: str, width: int) -> list[Line]:
         found = [c for c in commands.in_scope(scope) if self.console.console_mode.allows(c)]
@@ -62,16 +66,18 @@ class HelpScreen(ConsoleScreen):
             return []
         name = commands.SCOPES[scope]
         lines: list[Line] = [[], [(f" {name[0].upper()}{name[1:]}", "tone--strong")]]
+        remapped = self.console.session.environment.keys
+        key_width = max(len(keymap.shown_keys(command, remapped)) for command in commands.COMMANDS)
+        id_width = 12 if width >= _WIDE else 0
+        room = width - key_width - id_width - 6
         for command in found:
-            keys = keymap.shown_keys(command, self.console.session.environment.keys)
-            id_width = 12 if width >= 100 else 0
-            texts = wrap(command.help, max(20, width - 20 - id_width))
-            for number, text in enumerate(texts):
+            keys = keymap.shown_keys(command, remapped)
+            for number, text in enumerate(wrap(command.help, max(20, room))):
                 first = number == 0
                 lines.append(
                     [
-                        (f"   {fit(keys if first else '', 14)} ", "tone--key"),
-                        (fit(text, width - 20 - id_width), ""),
+                        (f"   {fit(keys if first else '', key_width)}  ", "tone--key"),
+                        (fit(text, room), ""),
                         (fit(command.id if first and id_width else "", id_width), "tone--muted"),
                     ]
                 )

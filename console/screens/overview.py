@@ -37,6 +37,7 @@ class OverviewScreen(TableScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self.follow("staged", self._show_staged)
+        self.follow("now", lambda _: self._show_age())
 
     # --- showing ------------------------------------------------------------------------------------------
 
@@ -46,10 +47,13 @@ class OverviewScreen(TableScreen):
 
     @on(VirtualList.CursorMoved)
     def _show_details(self) -> None:
-        view = self.table.current
-        staged = self.staged_of(view)
-        self.query_one(DetailsPane).show(view, staged=staged)
+        self._show_age()
         self.refresh_bindings()
+
+    def _show_age(self) -> None:
+        """How old the row under the cursor is goes on while nothing is read."""
+        view = self.table.current
+        self.query_one(DetailsPane).show(view, staged=self.staged_of(view), now=self.console.now)
 
     def staged_of(self, view: RowView | None) -> int:
         """How many actions of this row are staged."""

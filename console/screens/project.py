@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from textual import on
@@ -14,9 +15,9 @@ from console.state import toggle_staged, why_no_repair, with_needs, without_depe
 from sync.model import Action, DriftRow
 from widgets.action_list import ActionList
 from widgets.cells import clean, counted, fit
-from widgets.comparison import ComparisonList, comparison, summary, widths
+from widgets.comparison import ComparisonList, comparison, last_known, summary, widths
 from widgets.kinds import KIND_CLASSES, kind_text
-from widgets.lines import Line, Lines, spread, wrap
+from widgets.lines import Line, Lines, shortened, spread, wrap
 from widgets.values import RowView
 from widgets.virtual_list import VirtualList
 
@@ -28,10 +29,12 @@ class ProjectTitle(Lines):
         super().__init__(id="project-title")
         self._view: RowView | None = None
         self._project_name = ""
+        self._age = ""
 
-    def show(self, view: RowView | None, name: str) -> None:
-        """Show this row; without one, that `name` is gone from both sides."""
+    def show(self, view: RowView | None, name: str, *, now: datetime) -> None:
+        """Show this row; without one, that `name` is gone from both sides. `now` tells how old it is."""
         self._view, self._project_name = view, name
+        self._age = view.last_known_words(now) if view is not None else ""
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -54,16 +57,18 @@ class ProjectTitle(Lines):
             (kind_text(view.kind), KIND_CLASSES[view.kind]),
         ]
         title = spread(left, [(f"{summary(row)} ", "tone--muted")], width)
-        reason = view.row.reason
-        if view.was is not None:
-            reason = f"{reason} Below is what was last known: {kind_text(view.was.kind)}."
-        return [title, *([(f" {line}", "")] for line in wrap(reason, width - 2)[:2]), heads]
+        reasons = wrap(view.row.reason, width - 2)
+        lines: list[Line] = [[(f" {line}", "")] for line in reasons[:2]]
+        if view.was is not None and self._age:
+            words = f"Below is {self._age}: then it was {kind_text(view.was.kind)}."
+            lines += [[(f" {line}", "tone--warning")] for line in wrap(words, width - 2)]
+        return [title, *lines, heads]
 
 
 class NoteLine(Lines):
-    """What the line under the cursor means, in two lines."""
+    """What the line under the cursor means, in three lines."""
 
-    DEFAULT_CSS = "NoteLine { height: 2; }"
+    DEFAULT_CSS = "NoteLine { height: 3; }"
 
     def __init__(self) -> None:
         super().__init__(id="note")
@@ -75,7 +80,10 @@ class NoteLine(Lines):
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        return [[(f" {line}", "tone--muted")] for line in wrap(self._text, width - 2)[:2]]
+        lines = wrap(self._text, width - 2)
+        if len(lines) > 3:
+            lines = [*lines[:2], shortened(" ".join(lines[2:]), width - 2)]
+        return [[(f" {line}", "tone--muted")] for line in lines]
 
 
 class ActionsRule(Lines):
@@ -111,6 +119,7 @@ class ProjectScreen(ConsoleScreen):
         super().__init__()
         self.key = key
         self.row: DriftRow | None = None
+        self._view: RowView | None = None
         self.offered: tuple[Action, ...] = ()
 
     def body(self) -> ComposeResult:
@@ -125,6 +134,7 @@ class ProjectScreen(ConsoleScreen):
         self.actions = self.query_one(ActionList)
         self.follow("views", lambda _: self.show_row())
         self.comparison.move_to_first_difference()
+        self.follow("now", lambda _: self.show_title())
         self.follow("staged", lambda _: self.show_actions())
 
     # --- showing ------------------------------------------------------------------------------------------
@@ -132,15 +142,22 @@ class ProjectScreen(ConsoleScreen):
     def show_row(self) -> None:
         """Show the project as the App knows it now."""
         view = next((view for view in self.console.views if view.key == self.key), None)
-        self.query_one(ProjectTitle).show(view, self.row.name if self.row is not None else self.key)
+        self._view = view
+        self.show_title()
         self.row = view.row if view is not None else None
-        self.comparison.show(comparison(view.shown, view.agents) if view is not None else ())
+        lines = comparison(view.shown, view.agents) if view is not None else ()
+        self.comparison.show(lines if view is None or view.was is None else last_known(lines))
         can_repair = view is not None and not self.console.console_mode.watching
         self.offered = self.console.session.repairs(view.row) if view is not None and can_repair else ()
         self.actions.empty_text = why_no_repair(view.row) if view is not None else "It is on neither side."
         if not self.offered and self.focused is self.actions:
             self.comparison.focus()
         self.show_actions()
+
+    def show_title(self) -> None:
+        """Show what it is, and how old what is shown of it is."""
+        name = self.row.name if self.row is not None else self.key
+        self.query_one(ProjectTitle).show(self._view, name, now=self.console.now)
 
     def show_actions(self) -> None:
         """Show what is proposed and what of it is staged."""
@@ -174,7 +191,9 @@ class ProjectScreen(ConsoleScreen):
         return bool(self.offered) if command.id == "stage" else True
 
     def key_label(self, command: commands.Command) -> str:
-        return f"staged ({len(self.console.staged)})" if command.id == "staged" else command.label
+        if command.id == "staged":
+            return f"staged ({len(self.console.staged)})"
+        return super().key_label(command)
 
     def action_stage(self) -> None:
         """In the list of actions the one under the cursor, with what it needs; else all of them."""

@@ -382,7 +382,7 @@ class RecoveryScreen(ConsoleScreen):
         return True
 
     def key_label(self, command: commands.Command) -> str:
-        return f"rebuild {len(self.chosen)}" if command.id == "rebuild" else command.label
+        return f"rebuild {len(self.chosen)}" if command.id == "rebuild" else super().key_label(command)
 
     def action_choose(self) -> None:
         self.choice = self.choice.toggled(self.findings.current)

@@ -203,9 +203,9 @@ class ReviewScreen(ConsoleScreen):
             return ("", "")
         return approval_words(desk.needed(plan), desk.of(plan), key=self.key_of("approvals"))
 
-    def action_approvals(self) -> None:
+    async def action_approvals(self) -> None:
         """Who has approved the plan, who is missing, what to send them."""
-        self.console.open("approvals")
+        await self.console.open("approvals")
 
     def _next_step(self) -> str:
         app = self.console
@@ -306,9 +306,9 @@ class ReviewScreen(ConsoleScreen):
             self.notify(f"{describe(action.id)} cannot be confirmed. {why}", severity="error")
         return bool(refusals)
 
-    def action_blast_radius(self) -> None:
+    async def action_blast_radius(self) -> None:
         """Every object that the actions would stop or destroy, beginning with the one under the cursor."""
-        self.console.open("radius", self.list.cursor_key)
+        await self.console.open("radius", self.list.cursor_key)
 
     def _confirm(self, actions: tuple[Action, ...]) -> None:
         """Take the operator's word for these, as far as they are still what was shown."""

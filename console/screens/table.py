@@ -155,8 +155,8 @@ class TableScreen(ConsoleScreen):
     async def action_sources(self) -> None:
         await self.console.open("sources")
 
-    def action_hidden(self) -> None:
-        self.console.open("hidden")
+    async def action_hidden(self) -> None:
+        await self.console.open("hidden")
 
     def action_show_all(self) -> None:
         self.set_filter(replace(self.filter, everything=not self.filter.everything, kind=None))

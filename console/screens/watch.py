@@ -60,7 +60,7 @@ class WatchScreen(TableScreen):
         yield CountsBar()
         yield DriftHeading(id="heading")
         yield DriftTable(id="table")
-        yield Paragraphs([" Alarms"], tone="tone--strong")
+        yield Paragraphs([" Alarms"], tone="tone--strong", id="alarms-title")
         yield AlarmList()
 
     def on_mount(self) -> None:

@@ -23,7 +23,7 @@ class Asking(KeystrokesApp[None]):
 
     CSS_PATH = "../../console/console.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (16, "-short"), (32, "-tall")]
 
     def __init__(self, question: Callable[[], Screen[bool]]) -> None:
         super().__init__()

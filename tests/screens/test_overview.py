@@ -172,6 +172,7 @@ async def test_a_side_that_fails_makes_rows_unknown_and_keeps_what_was_known() -
         assert all(view.kind is DriftKind.UNKNOWN for view in app.views)
         assert "· was missing" in text
         assert "ROOT/ci/boreal" in text, "the last known columns stay"
+        assert "Below is the last known state," in text
         assert "FAILED" in text and "75 s old" in text
         assert "not read since 03:12:44: the connection was refused" in text
         assert len(app.staged) == 2, "what is staged stays while nothing is known"

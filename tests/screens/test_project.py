@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.model import Coverage, CoverageState
-from tests.screens.driving import console, read_again, screen_text, settle
+from tests.screens.driving import clock_of, console, read_again, screen_text, settle
 from tests.screens.world import HOSTILE, ROWS, FakeSession
 from widgets.action_list import ActionList
 from widgets.comparison import ComparisonList
@@ -79,12 +79,23 @@ async def test_it_follows_what_is_read() -> None:
         await settle(pilot)
         app.open("project", "dune")
         await pilot.pause()
+        assert "~ 5" in screen_text(app)
         session.actual_coverage = Coverage(CoverageState.FAILED, why="refused")
-        await read_again(pilot)
+        await read_again(pilot, seconds=75)
         text = screen_text(app)
         assert "· unknown" in text
-        assert "last known: ~ differs" in text
+        assert "Below is the last known state, 75 s old: then it was ~ differs." in text
+        below = text.partition("CloudStack  ")[2].partition("nothing proposed")[0]
+        below = below.partition("Domain ")[2]
+        assert "· 5" in below and "· ROOT/ci/dune" in below
+        for sign in ("~ ", "+ ", "= "):
+            assert f" {sign}" not in below
         assert "nothing proposed" in text
+        await pilot.press("tab", "end")
+        clock_of(app).advance(300)
+        app.now = app.utc_clock()
+        await pilot.pause()
+        assert "Below is the last known state, 6 min old" in screen_text(app)
         session.actual_coverage = session.desired_coverage
         session.rows = tuple(row for row in ROWS if row.key != "dune")
         await read_again(pilot)

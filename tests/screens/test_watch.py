@@ -52,7 +52,7 @@ async def test_the_wall_shows_counts_trend_and_alarms_and_no_key_that_changes(
         await settle(pilot)
         text = screen_text(app)
         assert " WATCH " in text
-        assert "drifting rows over the last" in text
+        assert "in the first minute: at most 7 drifting rows" in text
         assert "4 rows critical at the start" in text
         assert "stage" not in text and "recover " not in text
         before = app.staged
