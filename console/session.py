@@ -19,6 +19,7 @@ from console.agreeing import Agreement
 from console.capturing import Captures
 from console.deletions import Deletions
 from console.recognition import Other, Recogniser
+from console.shields import Shields
 from sync.errors import GuardError, LedgerError, UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Session:
         self.agreement = Agreement(
             environment.name, environment.parent, ledger=lambda: self.ledger, clock=clock
         )
+        self.shields = Shields(is_wanted=environment.standing_shields, ledger=lambda: self.ledger)
         self.deletions = Deletions(
             environment.parent, reader=lambda: self.reader, ledger=lambda: self.ledger, clock=clock
         )
@@ -259,15 +261,16 @@ class Session:
         )
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
-        """The comparison, without what the environment's rules hide, which it counts; with what was deleted
-        and is not in the ledger."""
+        """The comparison, without what the environment's rules hide, which it counts; with shields that are
+        gone, which no rule hides, and what was deleted and is not in the ledger."""
         from sync.drift import compare
         from sync.ignore import hide, parse
 
         desired, actual = self.agreement.first(desired, actual)
         rule, before = self.environment.network, self.captures.baseline()
         drift = compare(desired, actual, network_rule=rule, before=before)
-        return self.deletions.marked(hide(drift, parse(self.environment.ignore), now=self.clock()))
+        drift = hide(drift, parse(self.environment.ignore), now=self.clock())
+        return self.deletions.marked(self.shields.marked(drift, release=actual.release))
 
     def situation(self, actual: ActualInventory, told: Told) -> Situation:
         """What is being deleted, by a reading and what was told before it."""

@@ -1,20 +1,16 @@
-"""What the ledger says of deletions: which are abreast's own, and which a person has looked at.
-
-Follows the ledger: entries that were read once are not read again.
-"""
+"""What the ledger says of deletions: which are abreast's own, and which a person has looked at."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 
 from sync.errors import UsageError
+from sync.following import Follower
 from sync.ledger import Entry, EntryKind, Ledger
 from sync.ledger_entries import stamp
 from sync.model import Outcome
 from sync.unrecorded import COMMANDS, Record, Recorded, Unrecorded
 
-_KINDS = (EntryKind.INTENT, EntryKind.OUTCOME, EntryKind.DELETION_ACKNOWLEDGED)
 _WITHOUT_EFFECT = frozenset({Outcome.FAILED.value, Outcome.SKIPPED.value, Outcome.NOT_RUN.value})
 
 
@@ -22,25 +18,13 @@ class DeletionRecord:
     """The part of one ledger that is about deletions; usable from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seq = 0
-        self._kept: list[Entry] = []
-        self._actions: set[str] = set()
+        self._follower = Follower(
+            lambda entry: entry.payload.get("command") in COMMANDS, more=[EntryKind.DELETION_ACKNOWLEDGED]
+        )
 
     def current(self, ledger: Ledger) -> Record:
         """What the ledger says by now. Raises LedgerError."""
-        with self._lock:
-            for entry in ledger.entries(kinds=_KINDS, after=self._seq):
-                self._seq = entry.seq
-                if self._is_about_deletions(entry):
-                    self._kept.append(entry)
-            return record_of(self._kept)
-
-    def _is_about_deletions(self, entry: Entry) -> bool:
-        if entry.kind is EntryKind.INTENT and entry.payload.get("command") in COMMANDS:
-            self._actions.add(str(entry.payload["action"]))
-            return True
-        return entry.kind is EntryKind.DELETION_ACKNOWLEDGED or entry.payload.get("action") in self._actions
+        return record_of(self._follower.entries(ledger))
 
 
 def record_of(entries: Iterable[Entry]) -> Record:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.reversibility import Reversibility as Reversibility
+from sync.shield_check import NO_SHIELDS, ShieldCheck
 from sync.unrecorded import NOT_ASKED, DeletionCheck
 
 UNLIMITED = -1
@@ -417,6 +418,7 @@ class Subject(Enum):
     LIMIT = "limit"
     NETWORK = "network"
     MACHINE = "machine"
+    SHIELD = "shield"
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +525,8 @@ class Drift:
     """Rules that hide nothing, and why; whole sentences."""
     deletions: DeletionCheck = NOT_ASKED
     """What CloudStack deleted without an entry in the ledger."""
+    shields: ShieldCheck = NO_SHIELDS
+    """Delete protection that was put up and is gone, or is asked for and not there."""
 
     def counts(self) -> dict[DriftKind, int]:
         totals = dict.fromkeys(DriftKind, 0)

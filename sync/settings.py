@@ -149,6 +149,8 @@ class Environment:
     cloudstack_database: Secret | None = None
     """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
     read from or written to a table. None makes the brake impossible."""
+    standing_shields: bool = False
+    """Whether every domain that can hold a shield is to have one, always."""
     ignore: tuple[object, ...] = ()
     """The tables of the rules that hide drift, as they stand (`sync.ignore` reads them): a malformed one
     hides nothing and says so, and keeps nobody from the rest."""
@@ -294,6 +296,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "execution",
         "jenkins",
         "approvals",
+        "shields",
         "ignore",
         "runbook",
         "keys",
@@ -314,6 +317,9 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     execution = _execution(table.table("execution"))
     approvals = _approvals(table.table("approvals"))
     jenkins = read_jenkins(table.table("jenkins"))
+    shields = table.table("shields")
+    shields.allow("standing")
+    standing_shields = shields.truth("standing", default=False)
     ignore = table.tables("ignore")
     runbook = table.table("runbook").texts()
     keys = table.table("keys").texts()
@@ -337,6 +343,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             jenkins=jenkins,
             approvals=approvals,
             cloudstack_database=cloudstack_database,
+            standing_shields=standing_shields,
             ignore=ignore,
             runbook=MappingProxyType(runbook),
             keys=MappingProxyType(keys),

@@ -7,7 +7,6 @@ claimed, unless listApis names the parameter and the release is known to honour 
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +20,12 @@ from sync.containment_journal import ContainmentJournal, Standing
 from sync.deletions import Kind, Situation, Stage
 from sync.errors import DataError, GuardError, OutcomeUnknownError, SourceError
 from sync.model import ActualInventory, Domain, JsonObject, Outcome, VirtualMachine, project_key
+from sync.shield_check import USABLE, honours
 
 AT_ONCE = 8
 """Shields put up at a time; one takes about 20 ms of the server (measured)."""
 
 COMMAND, PARAMETER = "updateVirtualMachine", "deleteprotection"
-_HONOURED_SINCE = (4, 23)
-_RELEASE = re.compile(r"(\d+)\.(\d+)")
-_USABLE = frozenset({"running", "stopped", "starting", "stopping", "migrating"})
 
 
 Item = TypeVar("Item")
@@ -52,8 +49,7 @@ def why_no_shield(offered: Capabilities | None) -> str:
             f"CloudStack {offered.release or ''} does not know {PARAMETER}: it would answer 200 and delete "
             "the domain all the same (measured on 4.18). Nothing is sent and nothing is claimed."
         )
-    found = _RELEASE.match(offered.release)
-    if found is None or (int(found[1]), int(found[2])) < _HONOURED_SINCE:
+    if not honours(offered.release):
         return (
             f"CloudStack {offered.release or 'of an unknown release'} knows {PARAMETER}, but is not known to "
             "heed it when a domain is deleted (4.23 is). Nothing is sent and nothing is claimed."
@@ -143,7 +139,7 @@ def _ancestors(path: str) -> list[str]:
 
 def _best(vms: Sequence[VirtualMachine]) -> VirtualMachine | None:
     """A VM of an account, since one of a CloudStack Project was not measured; running, and the oldest."""
-    usable = [vm for vm in vms if vm.state.casefold() in _USABLE and vm.project is None]
+    usable = [vm for vm in vms if vm.state.casefold() in USABLE and vm.project is None]
     return min(usable, key=lambda vm: (vm.state.casefold() != "running", vm.created, vm.id), default=None)
 
 

@@ -228,6 +228,13 @@ def test_an_environment_can_be_made_without_a_file(tmp_path: Path) -> None:
     assert environment.summary()["title"] == "DRILL"
 
 
+def test_standing_shields_are_asked_for_by_a_truth(write: Write) -> None:
+    assert load(write(EXAMPLE.read_text(encoding="utf-8"))).environment("production").standing_shields
+    assert not load(write(BASE)).environment(None).standing_shields
+    quoted = BASE + '\n[environments.lab.shields]\nstanding = "yes"\n'
+    assert "must be true or false" in str(refusal(write(quoted)))
+
+
 def test_how_captures_are_taken(write: Write) -> None:
     written = BASE.replace(
         "interval_seconds = 30", 'automatic = false\ninterval_seconds = 30\nthin = false\nfile = "c.sqlite"'

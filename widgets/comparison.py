@@ -42,7 +42,7 @@ class ComparisonLine:
 
 
 _SECTIONS: tuple[tuple[str, tuple[Subject, ...]], ...] = (
-    ("Domain", (Subject.DOMAIN, Subject.STORED_ID, Subject.NETWORK_DOMAIN)),
+    ("Domain", (Subject.DOMAIN, Subject.STORED_ID, Subject.NETWORK_DOMAIN, Subject.SHIELD)),
     ("Account and users", (Subject.ACCOUNT, Subject.USER)),
     ("Limits", (Subject.LIMIT,)),
     ("Network", (Subject.NETWORK,)),

@@ -15,6 +15,7 @@ _LABELS: dict[Subject, Callable[[Part], str]] = {
     Subject.LIMIT: lambda part: f"{part.name} limit",
     Subject.NETWORK: lambda part: f"network {part.name}",
     Subject.MACHINE: lambda part: f"VM {part.name}",
+    Subject.SHIELD: lambda part: f"shield {part.name}".rstrip(),
 }
 
 

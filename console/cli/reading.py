@@ -96,6 +96,7 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
         "losses": sum(len(row.losses) for row in drift.rows),
         "misplaced": drift.misplaced,
         "unrecorded_deletions": plain(drift.deletions),
+        "shields": plain(drift.shields),
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
         "journal_problem": session.journal_problem,
@@ -133,6 +134,8 @@ def check(arguments: argparse.Namespace) -> int:
         ]
         if rows:
             result(table(rows, header=("drift", "project", "why")))
+        if drift.shields.words:
+            result(f"shields: {drift.shields.words}")
         for line in deletion_lines(drift, session.environment.name):
             result(line)
         for one in drift.hidden:
