@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.faults import as_error
 from console.state import RunState
+from sync.agents import ChangedAddress, Reach, changed_addresses, judge, reach
 from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recovery import REBUILT, Assessment, Finding, Verification, plan_rebuild, verify
@@ -40,6 +41,10 @@ class Aftermath:
     """None when it could not be made; then `problem` says why."""
     files: tuple[str, ...] = ()
     """Paths of the identity map; empty when there is nothing in it or it could not be written."""
+    agents: Reach | None = None
+    """How many agents Jenkins reaches after the rebuild; None where it is not asked."""
+    addresses: tuple[ChangedAddress, ...] = ()
+    """Where Jenkins will look for an agent in vain, or find a stranger's machine."""
     relinks: tuple[str, ...] = ()
     """Paths of the new ids for the CI database's owner, as CSV and, where the statement is known, SQL."""
     new_ids: Mapping[str, int] = field(default_factory=dict)
@@ -223,14 +228,23 @@ def plan_for(session: ConsoleSession, drift: Drift, keys: Collection[str], *, no
     )
 
 
+def _reached(session: ConsoleSession, after: Drift, desired: DesiredInventory) -> Reach | None:
+    """What the Jenkins of all projects together reach; a Jenkins that does not answer reaches nobody."""
+    if session.environment.jenkins is None:
+        return None
+    said = session.read_agents(desired)
+    return reach(finding for row in after.rows for finding in judge(row, said.get(row.key)))
+
+
 def conclude(session: ConsoleSession, run: RunState, after: Drift, desired: DesiredInventory) -> Aftermath:
     """Compare with before, and save the identity map beside the file of passwords. Blocks; never raises."""
     from sync.identity_map import identity_map, new_credentials, summary, write
 
     report: Any = run.report
     at = min(after.desired_taken_at, after.actual_taken_at)
-    made = Aftermath(report.run_id, at, None)
+    made = Aftermath(report.run_id, at, None, addresses=changed_addresses(after.rows))
     try:
+        made = replace(made, agents=_reached(session, after, desired))
         made = replace(made, proof=verify(run.drift_before or after, after, rules=session.rules))
         vault = session.vault
         passwords = new_credentials(run.plan, report, vault)

@@ -44,7 +44,21 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
     if proof.disappeared:
         text = f"! Gone meanwhile, not by abreast: {', '.join(proof.disappeared)}."
         lines += _wrapped(text, width, tone="tone--warning")
-    return lines + _losses(proof.losses, width)
+    return lines + _agents(after, width) + _losses(proof.losses, width)
+
+
+def _agents(after: Aftermath, width: int) -> list[Line]:
+    """Whether Jenkins reaches its agents, and which of them it must not try to reach."""
+    lines: list[Line] = []
+    if after.agents is not None:
+        sign, tone = ("✓", "tone--good") if after.agents.is_whole else ("!", "tone--warning")
+        lines += _wrapped(f"{sign} Jenkins: {after.agents.words}.", width, tone=tone)
+    strangers = [one for one in after.addresses if one.taken_by]
+    if strangers:
+        lines += [[], *_heading(f"{counted(len(strangers), 'agent')} whose address somebody else has now")]
+        for one in strangers:
+            lines += _wrapped(one.words, width, tone="tone--bad")
+    return lines
 
 
 def _is_only_id(row: DriftRow) -> bool:

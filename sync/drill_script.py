@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from sync.agents import changed_addresses, judge, reach
 from sync.ci_db import CiDatabase
 from sync.cloudstack import Reader, Writer
 from sync.credentials import CredentialFile
@@ -21,6 +22,7 @@ from sync.drill import Drill, practice
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.headline import headline
+from sync.jenkins import Jenkins
 from sync.ledger import Ledger
 from sync.model import Drift, DriftKind, JsonObject, Outcome, Scope
 from sync.plan import PlanRules, repairable
@@ -176,12 +178,29 @@ def summary(drill: Drill, rehearsal: Rehearsal, before: Drift, after: Drift, *, 
             "projects": len({one.key for one in proof.losses}),
             "list": [{"project": one.project, "agent": one.agent, "vm": one.vm} for one in proof.losses],
         },
+        "agents": _agents(drill, after),
         "to_relink": len(proof.stale_ids),
         "unexpected": _unexpected(before, after),
         "is_complete": _is_read(before) and _is_read(after),
         "runs": len(rehearsal.reports),
         "api_calls": rehearsal.calls,
         "seconds": round(seconds, 2),
+    }
+
+
+def _agents(drill: Drill, after: Drift) -> JsonObject:
+    """What Jenkins reaches after the rebuild, and where it looks in vain."""
+    assert drill.environment.jenkins is not None
+    with Jenkins(drill.environment.jenkins) as jenkins:
+        said = jenkins.read(row.project for row in after.rows if row.project is not None)
+    found = reach(finding for row in after.rows for finding in judge(row, said.get(row.key)))
+    changed = changed_addresses(after.rows)
+    return {
+        "online": found.online,
+        "total": found.total,
+        "unread": [one.problem for one in said.values() if one.problem],
+        "addresses_changed": len(changed),
+        "addresses_of_others": sum(bool(one.taken_by) for one in changed),
     }
 
 

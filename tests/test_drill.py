@@ -7,7 +7,6 @@ import configparser
 import json
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -33,12 +32,10 @@ NO_VM_GONE = {"dune", "ressac", "xylème", "zénith"}
 
 
 @pytest.fixture(scope="module")
-def broken() -> Iterator[tuple[Drill, Drift, float]]:
-    """The incident, what both sides say of it, and how long it took; nobody changes anything."""
-    before = time.monotonic()
+def broken() -> Iterator[tuple[Drill, Drift]]:
+    """The incident, and what both sides say of it; nobody changes anything."""
     with practice() as drill:
-        seconds = time.monotonic() - before
-        yield drill, Rehearsal(drill.environment).assess(), seconds
+        yield drill, Rehearsal(drill.environment).assess()
 
 
 @pytest.fixture(scope="module", params=["4.23", "4.18"])
@@ -56,7 +53,7 @@ def of_kind(drift: Drift, kind: DriftKind) -> set[str]:
 
 
 def test_most_domains_are_gone_and_every_other_kind_of_drift_is_there(broken):
-    _, drift, _ = broken
+    _, drift = broken
     assert of_kind(drift, DriftKind.DELETING) == {DYING}
     assert of_kind(drift, DriftKind.HOLLOW) == {HOLLOW}
     assert of_kind(drift, DriftKind.UNEXPECTED) == {UNEXPECTED}
@@ -75,7 +72,7 @@ def test_the_project_that_was_debugged_still_differs_in_what_people_looked_for(b
 
 
 def test_the_dying_domain_keeps_dying_for_minutes(broken):
-    drill, drift, _ = broken
+    drill, drift = broken
     dying = drift.row(DYING).dying
     running = [vm for vm in dying.vms if vm.state == "Running"]
     assert len(running) >= 4
@@ -98,12 +95,8 @@ def test_the_stranger_has_all_its_machines(broken):
     assert len(view.accounts[0].users) == 3
 
 
-def test_the_incident_is_quick(broken):
-    assert broken[2] < 10
-
-
 def test_the_incident_is_over_when_the_drill_begins(broken):
-    drill, _, _ = broken
+    drill, _ = broken
     log = drill.control.log()
     deletions = [one for one in log if one["command"] == "deleteDomain"]
     assert len(deletions) == 36
@@ -123,7 +116,7 @@ def test_its_log_says_what_the_naive_sync_did(broken):
 
 
 def test_the_ci_database_is_untouched_by_the_incident(broken):
-    drill, _, _ = broken
+    drill, _ = broken
     engine = create_engine(drill.environment.ci_database.url.reveal())
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM projects")).scalar() == 40
@@ -178,6 +171,10 @@ def test_stored_ids_are_left_to_the_owner_of_the_database(mended):
     drill, summary = mended
     drift = Rehearsal(drill.environment).assess()
     stale = [row for row in drift.rows if row.kind is DriftKind.DIFFERS]
+    agents = summary["agents"]
+    assert agents["unread"] == []
+    assert 0 < agents["online"] < agents["total"]
+    assert agents["addresses_changed"] >= summary["losses"]["machines"]
     assert summary["to_relink"] == len(stale) == summary["drift"]["after"]["differs"]
     assert all(part.subject is Subject.STORED_ID for row in stale for part in row.differences)
 
@@ -246,7 +243,7 @@ def test_the_exit_code_can_be_believed(changes: dict, code: int):
 
 def test_a_side_that_cannot_be_read_is_no_success(broken, monkeypatch: pytest.MonkeyPatch):
     """Everything is UNKNOWN, so nothing is repairable: that must not end as 0."""
-    drill, _, _ = broken
+    drill, _ = broken
     drill.control.add_fault("wrong_count", command="listDomains")
     monkeypatch.setattr(drill_script.Rehearsal, "rebuild", lambda *_: pytest.fail("nothing may be rebuilt"))
     try:
@@ -301,7 +298,7 @@ def test_the_drill_is_never_mistaken_for_production(broken):
 
 
 def test_nothing_secret_shows_in_a_drill(broken):
-    drill, _, _ = broken
+    drill, _ = broken
     shown = repr(drill) + repr(drill.environment)
     assert drill.ready.secret not in shown
     assert drill.ready.key not in shown
