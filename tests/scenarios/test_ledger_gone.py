@@ -165,6 +165,46 @@ def test_a_database_that_was_gone_between_two_entries_is_connected_to_again(
     desk.ledger.close()
 
 
+@pytest.mark.parametrize("at", [1, 7])
+def test_its_database_takes_nothing_any_more(database: Database, folder: Path, at: int) -> None:
+    desk = desk_on(database, folder)
+    error = break_and_mend(desk, at, database.stand_still, database.move_again)
+    assert "read-only transaction" in str(error)
+    desk.ledger.close()
+
+
+@pytest.mark.parametrize("at", [1, 2, 7, ACTIONS])
+def test_its_databases_disk_is_full(database: Database, folder: Path, at: int) -> None:
+    """The server's table cannot grow any more: the kernel refuses the next page of it."""
+    desk = desk_on(database, folder)
+    database.make_full("entries")
+    error = break_and_mend(desk, at, lambda: database.fill("entries"), database.make_room)
+    assert "could not extend file" in str(error)
+    assert "Nothing is sent to CloudStack without it" in str(error)
+    desk.ledger.close()
+
+
+@pytest.mark.parametrize("at", [1, 7])
+def test_its_database_crashes_and_recovers_by_itself(database: Database, folder: Path, at: int) -> None:
+    """Whether the run outlives it depends on how quickly: nothing is sent twice, and nothing unrecorded."""
+    desk = desk_on(database, folder)
+    desk.cloud.before_submit = Failure(at, database.crash)
+    actions = [create_domain(f"p{number}") for number in range(ACTIONS)]
+    try:
+        report = desk.run(*actions)
+    except LedgerError:
+        sent = [parameters["name"] for _, parameters in desk.cloud.log]
+        database.wait_until_it_answers()
+        assert set(sent) <= desk.intended()
+        report = desk.resume()
+    assert {result.outcome for result in report.results} == {Outcome.SUCCEEDED}
+    names = [parameters["name"] for _, parameters in desk.cloud.log]
+    assert sorted(names) == sorted(f"p{number}" for number in range(ACTIONS))
+    assert desk.ledger.verify().is_sound
+    assert desk.ledger.lease_holder() is None
+    desk.ledger.close()
+
+
 def test_nothing_starts_while_its_database_is_gone(database: Database, folder: Path) -> None:
     desk = desk_on(database, folder)
     database.go()
