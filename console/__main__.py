@@ -41,6 +41,7 @@ def build_parser() -> Parser:
     _add_readers(commands)
     _add_changers(commands)
     _add_containment(commands)
+    _add_retirement(commands)
     return parser
 
 
@@ -272,6 +273,36 @@ def _add_containment(commands: argparse._SubParsersAction[Parser]) -> None:
     _format_option(shield)
 
 
+def _add_retirement(commands: argparse._SubParsersAction[Parser]) -> None:
+    retire = _add(
+        commands, "retire", _retire, "a retirement, step by step: propose, approve, quarantine … delete"
+    )
+    retire.add_argument("projects", nargs="*", metavar="PROJECT", help="which project (or a campaign's id)")
+    what = retire.add_mutually_exclusive_group()
+    what.add_argument("--list", action="store_true", help="every retirement and campaign, and the ceiling")
+    what.add_argument("--show", action="store_true", help="only show it, its loss list and who has signed")
+    what.add_argument(
+        "--propose", action="store_true", help="propose it, from two readings that are ten minutes apart"
+    )
+    what.add_argument("--approve", action="store_true", help="sign the loss list, or hand a signature in")
+    what.add_argument("--undo", action="store_true", help="take back what was done, as far as it can be")
+    what.add_argument("--campaign", action="store_true", help="ask for these projects beyond the ceiling")
+    retire.add_argument("--empty", action="store_true", help="propose them as empty domains, in a batch")
+    retire.add_argument("--no-archive", action="store_true", help="propose it without keeping root volumes")
+    retire.add_argument("--reason", metavar="TEXT", help="why: of a record made by hand, or of a campaign")
+    retire.add_argument("--until", metavar="T", help="when a campaign ends (2026-12-31, in UTC)")
+    retire.add_argument(
+        "--key", metavar="KEY", type=Path, help="SSH key that signs: the loss list, or a record made by hand"
+    )
+    retire.add_argument("--signature", metavar="FILE", type=Path, help="what ssh-keygen made elsewhere")
+    retire.add_argument("--print", action="store_true", help="write the text to be signed, sign nothing")
+    retire.add_argument("--start", action="store_true", help="with --undo: start the VMs that ran before")
+    retire.add_argument(
+        "--confirm", metavar="WORD", help="the name and the number of what is lost, instead of typing it"
+    )
+    _format_option(retire)
+
+
 def _word_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confirm", metavar="WORD", help="the environment's name, instead of typing it")
 
@@ -430,6 +461,12 @@ def _shield(arguments: argparse.Namespace) -> int:
     from console.cli.containing import shield
 
     return shield(arguments)
+
+
+def _retire(arguments: argparse.Namespace) -> int:
+    from console.cli.retiring import retire
+
+    return retire(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

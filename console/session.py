@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope
     from sync.plan import PlanRules
     from sync.recovery import StaleId
+    from sync.retiring import Retiring
     from sync.settings import Environment
 
 Progress = Callable[[str, int], None]
@@ -85,6 +86,8 @@ class Session:
         """What of this machine's own journal was merged when the ledger was opened."""
         self.journal_problem = ""
         """Why that journal could not be merged; empty when there is none, or it was."""
+        self._retiring: frozenset[str] | None = None
+        """As of the last comparison; None where it is not known, and nothing is proposed to be enabled."""
         self.recogniser = Recogniser(
             environment,
             others=others,
@@ -258,6 +261,7 @@ class Session:
             parent=self.environment.parent,
             roles=self.environment.roles,
             network=self.environment.network,
+            retiring=self._retiring,
         )
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
@@ -267,6 +271,7 @@ class Session:
         from sync.ignore import hide, parse
 
         desired, actual = self.agreement.first(desired, actual)
+        self._retiring = self._open_retirements()
         rule, before = self.environment.network, self.captures.baseline()
         drift = compare(desired, actual, network_rule=rule, before=before)
         drift = hide(drift, parse(self.environment.ignore), now=self.clock())
@@ -277,6 +282,16 @@ class Session:
         from sync.deletions import assess
 
         return assess(self.reader.beside(actual, told))
+
+    def _open_retirements(self) -> frozenset[str] | None:
+        """Keys of the projects that are being retired; None where the ledger cannot be read."""
+        from sync.errors import LedgerError
+        from sync.retirement_journal import open_projects
+
+        try:
+            return open_projects(self.ledger, self.clock())
+        except LedgerError:
+            return None
 
     def headline(self, drift: Drift, situation: Situation | None = None) -> Headline:
         from sync.headline import headline
@@ -367,6 +382,23 @@ class Session:
             policy=ExecutionPolicy.REBUILD if rebuild else ExecutionPolicy.STAGED,
             clock=self.clock,
         )
+
+    @property
+    def retiring(self) -> Retiring:
+        """The retirements of this environment; what can delete exists only while a step runs."""
+        from sync.retiring import Retiring
+
+        return Retiring(
+            self.environment,
+            reader=self.reader,
+            ledger=self.ledger,
+            read_both=self._read_both,
+            recognise=self.recogniser.require,
+            clock=self.clock,
+        )
+
+    def _read_both(self) -> tuple[DesiredInventory, ActualInventory]:
+        return self.agreement.first(self.read_desired(), self.read_actual(limits=False))
 
     @property
     def calls(self) -> int:

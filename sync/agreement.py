@@ -123,6 +123,18 @@ def _shrinkage(name: str, one: Remembered) -> Shrinkage | None:
     return Shrinkage(name, lost, of, min(one.gone.values()), tuple(sorted(one.gone)[:NAMED]))
 
 
+def let_go(extent: Extent, lists: Lists) -> Extent:
+    """What is to be remembered when these went on purpose: a person confirmed each of them."""
+    kept = {
+        name: Remembered(
+            one.present - lists.get(name, frozenset()),
+            {key: at for key, at in one.gone.items() if key not in lists.get(name, frozenset())},
+        )
+        for name, one in extent.lists.items()
+    }
+    return Extent(extent.seen_at, kept)
+
+
 # --- what is said of a side ---------------------------------------------------------------------------------
 
 

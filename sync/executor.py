@@ -23,9 +23,10 @@ from sync.errors import GuardError, LedgerError, StaleError
 from sync.journal import Intent, Journal, plan_of, results_of, started_with, unresolved
 from sync.ledger import Clock, Ledger, RunState, utc_now
 from sync.lookup import ReaderLike, WriterLike
-from sync.model import Action, ActionResult, Outcome, Plan
+from sync.model import Action, ActionKind, ActionResult, Outcome, Plan
 from sync.operations import OPERATIONS, target_of, unknown_fields
 from sync.pins import Server
+from sync.retirement_journal import open_projects
 from sync.schedule import ExecutionPolicy, Schedule, failure_budget
 
 __all__ = [
@@ -41,6 +42,8 @@ CONFIRMATION_AGE = timedelta(minutes=60)
 """How long a person's word for a plan counts."""
 
 STOPPED_BY_OPERATOR = "the operator stopped the execution"
+
+_ENABLING = frozenset({ActionKind.ENABLE_ACCOUNT, ActionKind.ENABLE_USER})
 
 _TICK_SECONDS = 0.05
 
@@ -231,7 +234,19 @@ class Executor:
             )
         for action in plan.actions:
             _guard_action(action)
+        self._refuse_lifting(plan)
         self._ledger.pins.recognise(Server(found.endpoint, found.root_id))
+
+    def _refuse_lifting(self, plan: Plan) -> None:
+        """Enabling anything of a project that is being retired would lift its quarantine."""
+        enabling = [action for action in plan.actions if action.kind in _ENABLING]
+        retiring = open_projects(self._ledger, self._clock()) if enabling else frozenset()
+        for action in enabling:
+            if action.project in retiring:
+                raise GuardError(
+                    f"“{action.id}” is not done: the retirement of {action.project} is open.",
+                    next_step=f"`abreast retire {action.project} --undo` takes that back, and enables it.",
+                )
 
     def _guard_approved(self, plan: Plan, approved: Approved | None) -> None:
         """Whoever asks for the run: nothing that needs approvals runs without them."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 
-from sync.agreement import Extent, Lists, compared, first_extent, from_json, to_json
+from sync.agreement import Extent, Lists, compared, first_extent, from_json, let_go, to_json
 from sync.errors import UsageError
 from sync.ledger_entries import Entry, EntryKind, canonical, stamp
 from sync.ledger_schema import extents as table
@@ -88,6 +88,13 @@ class Extents:
             entry = self._append(connection, EntryKind.SHRINKAGE_ACCEPTED, payload, None)
             self._write(connection, side, first_extent(lists, at))
         return entry
+
+    def let_go(self, side: Side, lists: Lists) -> None:
+        """Forget what a retirement has deleted: it is not missed. Raises LedgerError."""
+        with self._alone() as connection:
+            extent = self._read(connection, side)
+            if extent is not None:
+                self._write(connection, side, let_go(extent, lists))
 
     def _read(self, connection: Connection, side: Side) -> Extent | None:
         row = connection.execute(

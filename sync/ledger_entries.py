@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -38,6 +38,17 @@ class EntryKind(Enum):
     """The entries before it were written elsewhere, while this ledger could not be reached."""
     DELETION_ACKNOWLEDGED = "deletion acknowledged"
     """By a person with a reason: somebody looked at a deletion that is not in the ledger."""
+    RETIREMENT_SEEN = "retirement seen"
+    """What two complete readings said of a project that is to go."""
+    RETIREMENT_PROPOSED = "retirement proposed"
+    """Its payload holds the whole proposal: it can be signed and gone on with from the ledger alone."""
+    RETIREMENT_SIGNED = "retirement signed"
+    """Of a proposal or a campaign: the signature itself."""
+    RETIREMENT_BEGUN = "retirement step begun"
+    RETIREMENT_ENDED = "retirement step ended"
+    RETIREMENT_STOPPED = "retirement stopped"
+    """By a surprise, a failure or a person, with the reason."""
+    RETIREMENT_CAMPAIGN = "retirement campaign"
 
 
 class RunState(Enum):
@@ -92,12 +103,34 @@ def _said(kind: EntryKind, payload: JsonObject) -> str:
     if kind is EntryKind.SHRINKAGE_ACCEPTED:
         counts = ", ".join(f"{count} {name}" for name, count in sorted(payload["counts"].items()))
         return f"{payload['side']} with {counts}: {payload['reason']}"
-    if kind is EntryKind.JOURNAL_MERGED:
-        return f"{payload['entries']} entries of {payload['source']}, up to its {payload['up_to']}"
-    if kind is EntryKind.DELETION_ACKNOWLEDGED:
-        return f"{payload['words']}: {payload['reason']}"
+    if kind in _MORE_SAID:
+        return _MORE_SAID[kind](payload)
     said = f"{payload['endpoint']} with ROOT domain {payload['root_id']}"
     return f"{said}: {payload['reason']}" if payload["reason"] else f"{said}, at first use"
+
+
+def _proposal_said(payload: JsonObject) -> str:
+    paths = ", ".join(target["path"] for target in payload["proposal"]["targets"])
+    return f"{payload['proposal']['id']}: {paths}"
+
+
+_MORE_SAID: Mapping[EntryKind, Callable[[JsonObject], str]] = {
+    EntryKind.JOURNAL_MERGED: lambda payload: (
+        f"{payload['entries']} entries of {payload['source']}, up to its {payload['up_to']}"
+    ),
+    EntryKind.DELETION_ACKNOWLEDGED: lambda payload: f"{payload['words']}: {payload['reason']}",
+    EntryKind.RETIREMENT_SEEN: lambda payload: ", ".join(
+        f"{one['project']} is {one['kind']}" for one in payload["sightings"]
+    ),
+    EntryKind.RETIREMENT_PROPOSED: _proposal_said,
+    EntryKind.RETIREMENT_SIGNED: lambda payload: f"{payload['of']}: {', '.join(payload['people'])}",
+    EntryKind.RETIREMENT_BEGUN: lambda payload: f"{payload['of']}: {payload['step']}",
+    EntryKind.RETIREMENT_ENDED: lambda payload: f"{payload['of']}: {payload['step']}",
+    EntryKind.RETIREMENT_STOPPED: lambda payload: f"{payload['of']}: {payload['step']}: {payload['reason']}",
+    EntryKind.RETIREMENT_CAMPAIGN: lambda payload: (
+        f"{payload['campaign']['id']}: " + ", ".join(payload["campaign"]["projects"])
+    ),
+}
 
 
 def _confirmed(payload: JsonObject) -> str:

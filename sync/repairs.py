@@ -57,6 +57,12 @@ class PlanRules:
     """The CI database's role of the first member → name of the account's role in CloudStack."""
     network: NetworkRule | None = None
     default_role: str = "User"
+    retiring: frozenset[str] | None = frozenset()
+    """Keys of the projects whose retirement is open: enabling anything of them would lift their quarantine.
+    None where that is not known; then nothing is enabled at all."""
+
+    def may_enable(self, key: str) -> bool:
+        return self.retiring is not None and key not in self.retiring
 
     def role_for(self, member: Member) -> str:
         return self.roles.get(member.role, self.default_role)
@@ -69,7 +75,8 @@ def repairs(row: DriftRow, *, rules: PlanRules, now: datetime) -> tuple[Action, 
     are paths, `role`, `offering` and `zone` are names. Preconditions are the observed `exists`, `listed`,
     `name`, `networkdomain`, `state`, `email`, `firstname`, `lastname`, `max`; of what the plan makes first,
     nothing was observed. A missing parent comes first, with an empty project: `plan.build` keeps one of it.
-    A user is not enabled while its account is not: `enableUser` would enable the account too.
+    A user is not enabled while its account is not, because `enableUser` would enable the account too, and
+    nothing is while a retirement is open.
     """
     project = row.project
     if project is None or project.problem or row.kind in _NEVER_REPAIRED or is_blocked(row):
@@ -233,7 +240,8 @@ class _Repair:
                 return (), ""
             return self._create_account(members, domain), self.project.name.strip()
         ready: tuple[str, ...] = ()
-        if self.project.enabled and self._differs(Subject.ACCOUNT, account.name, "state"):
+        may_enable = self.project.enabled and self.rules.may_enable(self.row.key)
+        if may_enable and self._differs(Subject.ACCOUNT, account.name, "state"):
             ready = self._enable_account(account)
         self._users(members, account)
         is_usable = is_enabled(account.state) or bool(ready)
@@ -326,7 +334,7 @@ class _Repair:
         )
 
     def _switch_user(self, member: Member, user: User, target: str, *, is_account_enabled: bool) -> None:
-        if member.enabled and not is_account_enabled:
+        if member.enabled and not (is_account_enabled and self.rules.may_enable(self.row.key)):
             return
         kind = ActionKind.ENABLE_USER if member.enabled else ActionKind.DISABLE_USER
         wanted = "enabled" if member.enabled else "disabled"

@@ -25,6 +25,8 @@ from sync.jenkins_settings import JenkinsSettings
 from sync.jenkins_settings import read_settings as read_jenkins
 from sync.private_file import read_private, read_text, refuse_others
 from sync.relink_statement import check_statement
+from sync.retirement_limits import RetirementLimits
+from sync.retirement_limits import read_settings as read_retirement
 from sync.reversibility import Reversibility
 from sync.secret import Secret, shown_url
 from sync.toml_table import Table, only_one, read_table
@@ -146,6 +148,7 @@ class Environment:
     jenkins: JenkinsSettings | None = None
     """Where each project's Jenkins is; None where it is not asked."""
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    retirement: RetirementLimits = field(default_factory=RetirementLimits)
     cloudstack_database: Secret | None = None
     """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
     read from or written to a table. None makes the brake impossible."""
@@ -297,6 +300,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         "jenkins",
         "approvals",
         "shields",
+        "retirement",
         "ignore",
         "runbook",
         "keys",
@@ -320,6 +324,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
     shields = table.table("shields")
     shields.allow("standing")
     standing_shields = shields.truth("standing", default=False)
+    retirement = read_retirement(table.table("retirement"))
     ignore = table.tables("ignore")
     runbook = table.table("runbook").texts()
     keys = table.table("keys").texts()
@@ -342,6 +347,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
             execution=execution,
             jenkins=jenkins,
             approvals=approvals,
+            retirement=retirement,
             cloudstack_database=cloudstack_database,
             standing_shields=standing_shields,
             ignore=ignore,

@@ -1,4 +1,4 @@
-"""Who may delete in the sandboxes of the test suite: the drill's naive sync, and nothing of the product.
+"""Who may delete in the sandboxes of the test suite: the drill's naive sync, and retirements in their tests.
 
 Every sandbox that a test starts, in this process or in a child of a child, writes who asked it for what into
 a folder named after the test module (conftest sets that up); when the session ends, `offences` judges it all.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sync.cloudstack import Fence, Writer
+from sync.cloudstack import Fence, Retirer, Writer
 from sync.sandbox.incident import SYNC_USER
 from sync.sandbox.naive_sync import USER_AGENT
 
@@ -46,7 +46,11 @@ DIRECT = (
     Direct(r"tests\.test_cloudstack_(reader|proof)", re.escape(USER_AGENT), "the hand that lets things go"),
     Direct(r"tests\.test_(loss_ledger|report)", "test", "what a loss ledger is about"),
     Direct(r"tests\.scenarios\.test_wrong_parent", re.escape(USER_AGENT), "the loss of the parent itself"),
+    Direct(r"tests\.test_retiring\w*", re.escape(USER_AGENT), "the hand that interferes with a retirement"),
 )
+
+RETIREMENTS = frozenset({"tests.test_retiring"})
+"""The test modules in which the product retires projects: there, and nowhere else, may it send a deletion."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def fault_of(module: str, entry: Mapping[str, Any]) -> str:
     """Why an entry should not be there; empty where it may."""
     command, client = str(entry["command"]), str(entry["client"])
     if client.startswith(PRODUCT):
-        known = READING.fullmatch(command) or command in Writer.ALLOWED | Fence.ALLOWED
+        allowed = Writer.ALLOWED | Fence.ALLOWED | (Retirer.ALLOWED if module in RETIREMENTS else frozenset())
+        known = READING.fullmatch(command) or command in allowed
         return "" if known and not entry["cleanup"] else "not a call of the product"
     if not (DELETING.match(command) or entry["cleanup"]):
         return ""

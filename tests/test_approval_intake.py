@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.approval import Verdict, assess, objects_file
+from sync.approval import assess, objects_file
+from sync.approval_court import Verdict
 from sync.approval_intake import take_in, write_plan
 from sync.approval_text import objects_text
 from sync.errors import UsageError

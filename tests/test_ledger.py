@@ -122,6 +122,12 @@ def test_every_kind_has_a_summary(ledger: Ledger) -> None:
         "source": "desk:own.sqlite",
         "up_to": 6,
         "words": "domain dune by sync/sync",
+        "sightings": [{"project": "zephyr", "kind": "unexpected"}],
+        "proposal": {"id": "retire-1", "targets": [{"path": "ROOT/ci/zephyr"}]},
+        "campaign": {"id": "campaign-1", "projects": ["zephyr", "dune"]},
+        "of": "retire-1",
+        "people": ["alice"],
+        "step": "quarantine",
     }
     summaries = {kind: ledger.append(kind, payload, run_id="run").summary for kind in EntryKind}
     assert summaries == {
@@ -137,6 +143,13 @@ def test_every_kind_has_a_summary(ledger: Ledger) -> None:
         EntryKind.SHRINKAGE_ACCEPTED: "CI database with 0 failed, 2 succeeded: the desk burns",
         EntryKind.JOURNAL_MERGED: "4 entries of desk:own.sqlite, up to its 6",
         EntryKind.DELETION_ACKNOWLEDGED: "domain dune by sync/sync: the desk burns",
+        EntryKind.RETIREMENT_SEEN: "zephyr is unexpected",
+        EntryKind.RETIREMENT_PROPOSED: "retire-1: ROOT/ci/zephyr",
+        EntryKind.RETIREMENT_SIGNED: "retire-1: alice",
+        EntryKind.RETIREMENT_BEGUN: "retire-1: quarantine",
+        EntryKind.RETIREMENT_ENDED: "retire-1: quarantine",
+        EntryKind.RETIREMENT_STOPPED: "retire-1: quarantine: the desk burns",
+        EntryKind.RETIREMENT_CAMPAIGN: "campaign-1: zephyr, dune",
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sync.approval import Signature, Standing, Verdict, command_for, objects_file
+from sync.approval import Standing, command_for, objects_file
+from sync.approval_court import Signature, Verdict
 from widgets.cells import clean, fit
 from widgets.lines import Line, wrap
 from widgets.virtual_list import Piece

@@ -16,7 +16,8 @@ from sync.model import JsonObject, Plan
 from sync.settings import configuration_path, load
 
 if TYPE_CHECKING:
-    from sync.approval import Signature, Standing
+    from sync.approval import Standing
+    from sync.approval_court import Signature
     from sync.radius import Radius
 
 

@@ -312,6 +312,10 @@ class Reader:
         text = self._connection.clean(str(result.get("errortext", "")))
         return JobState(job_id, status, code=code if isinstance(code, int) else 0, text=text)
 
+    def listed(self, query: Query) -> list[JsonObject]:
+        """The rows of one list, proven to be all of it. Raises SourceError."""
+        return self._list(query)
+
     # --- how single objects are read -----------------------------------------------------------------------
 
     def _list(self, query: Query) -> list[JsonObject]:

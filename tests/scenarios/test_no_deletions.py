@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from tests.deletions import DIRECT, PRODUCT, fault_of
+from tests.deletions import DIRECT, PRODUCT, RETIREMENTS, fault_of
 
 SUITE = '''
 import subprocess, sys
@@ -114,3 +114,18 @@ def test_only_the_naive_syncs_own_user_and_client_delete(
 def test_no_test_of_its_own_client_can_pass_as_the_product() -> None:
     for direct in DIRECT:
         assert not re.fullmatch(direct.client, f"{PRODUCT}0.1.0")
+
+
+@pytest.mark.parametrize("command", ["deleteDomain", "deleteAccount", "destroyVirtualMachine"])
+def test_the_product_deletes_in_the_tests_of_retirements_alone(command: str) -> None:
+    for module in RETIREMENTS:
+        assert fault_of(module, entry(command)) == ""
+        assert fault_of(module, entry(command, cleanup=True)) != ""
+        assert fault_of(module, entry("expungeVirtualMachine")) != ""
+    assert fault_of("tests.test_retirement_rules", entry(command)) != ""
+
+
+def test_the_modules_that_may_delete_are_there() -> None:
+    """A name that no module has any more would be a licence for whoever takes it next."""
+    folder = Path(__file__).parents[2]
+    assert all((folder / f"{module.replace('.', '/')}.py").is_file() for module in RETIREMENTS)

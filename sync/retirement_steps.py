@@ -1,0 +1,346 @@
+"""Does one step of a retirement, or undoes what was done: under the lease, and after every guard.
+
+The first surprise is recorded and ends it. The client that can delete is made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from sync.cloudstack.retirement_reading import EXPUNGE_DELAY, seconds_of, seen
+from sync.cloudstack.retirer import Permit, Retirer
+from sync.errors import GuardError, OutcomeUnknownError, StoppedError
+from sync.model import ActionResult, Outcome, Scope, Side
+from sync.radius import ObjectKind
+from sync.retirement import Retirement, Step
+from sync.retirement_approval import campaigns_for, refuse_unapproved, standing_of
+from sync.retirement_calls import Call, before_quarantine, calls_of, calls_to_undo, owned_ids
+from sync.retirement_desk import Desk
+from sync.retirement_proposal import View
+from sync.retirement_rules import not_at_rest, refuse_above_ceiling, refuse_early, surprises
+from sync.retirement_sending import Sender
+
+COUNTED = 1.024
+"""CloudStack counts `expunge.delay` so much longer [source]."""
+
+Report = Callable[[Call, ActionResult], None]
+"""Called when a call has its outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A person's word for the next step: the name, and how many objects are lost."""
+
+    step: Step
+    word: str
+
+
+def word_for(retirement: Retirement) -> str:
+    """What has to be typed before each step."""
+    return f"{retirement.proposal.name} {retirement.proposal.lost}"
+
+
+def _no_report(_: Call, __: ActionResult) -> None:
+    return None
+
+
+class Steps:
+    """Steps of the retirements of one environment."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    # --- going on -------------------------------------------------------------------------------------------
+
+    def step(
+        self,
+        project: str,
+        *,
+        confirmed: Confirmation,
+        stop: threading.Event | None = None,
+        report: Report = _no_report,
+    ) -> Retirement:
+        """Do the next step of a project's retirement, or go on with one that was interrupted.
+
+        Raises GuardError for a guard, a surprise or a refusal of CloudStack's, which is recorded;
+        OutcomeUnknownError when only a later reading can tell; StoppedError; SourceError; LedgerError.
+        """
+        with self._desk.ledger.lease(self._desk.ledger.operator):
+            self._desk.recognise()
+            retirement = self._desk.of(project)
+            step = self._refuse(retirement, confirmed)
+            view = self._desk.view()
+            self._refuse_surprises(retirement, step, view)
+            if retirement.done(step) is None:
+                self._desk.journal.begun(retirement.id, step, self._facts_before(retirement, step, view))
+            calls = calls_of(retirement, step, listed=owned_ids(view.actual))
+            self._send(retirement, step, calls, stop=stop, report=report)
+            self._desk.journal.ended(retirement.id, step, self._facts_after(retirement, step, calls))
+            return self._desk.of(project)
+
+    def _refuse(self, retirement: Retirement, confirmed: Confirmation) -> Step:
+        """The next step, when everything but the two sides lets it be done."""
+        now, history, rules = self._desk.clock(), self._desk.history(), self._desk.environment.approvals
+        refuse_early(retirement, now)
+        step = retirement.next_step
+        assert step is not None
+        if (confirmed.step, confirmed.word) != (step, word_for(retirement)):
+            raise GuardError(
+                f"“{confirmed.word}” is not what confirms “{step.value}”: nothing was done.",
+                next_step=f"Type the name and the number of what is lost: {word_for(retirement)}",
+            )
+        self._desk.refuse_other_server(retirement)
+        refuse_unapproved(retirement, standing_of(retirement, history, rules, now=now))
+        self._desk.refuse_bad_records(
+            {target.project: target.evidence for target in retirement.proposal.targets}
+        )
+        if retirement.done(step) is None:
+            refuse_above_ceiling(
+                retirement,
+                history,
+                self._desk.environment.retirement,
+                now=now,
+                campaigns=campaigns_for(retirement, history, rules, now=now),
+            )
+        if step is Step.DELETE_ACCOUNTS:
+            self._refuse_unexpunged(retirement, now)
+        return step
+
+    def _refuse_unexpunged(self, retirement: Retirement, now: datetime) -> None:
+        """The delay in force may have been made longer since the VMs were destroyed."""
+        destroyed = retirement.done(Step.DESTROY)
+        if destroyed is None or destroyed.ended_at is None:
+            return
+        until = destroyed.ended_at + self._expunge_delay()
+        if now < until:
+            raise GuardError(
+                f"The VMs of {retirement.proposal.name} can be recovered until {until:%Y-%m-%d %H:%M} UTC.",
+                next_step="Wait until then.",
+            )
+
+    def _refuse_surprises(self, retirement: Retirement, step: Step, view: View) -> None:
+        """Raises GuardError, and records it, when something is not as it was signed or has to be."""
+        found = surprises(retirement, step, view, gone=self._gone(retirement, step, view))
+        if step in (Step.DESTROY, Step.DELETE_ACCOUNTS):
+            found += self._lost_archives(retirement)
+        if found:
+            more = f" And {len(found) - 5} more." if len(found) > 5 else ""
+            self._stop(retirement, step, f"{'. '.join(found[:5])}.{more}")
+
+    def _gone(self, retirement: Retirement, step: Step, view: View) -> frozenset[str]:
+        """Domains that this very step has deleted before it was interrupted."""
+        if step is not Step.DELETE_DOMAIN:
+            return frozenset()
+        intended = self._desk.journal.intended(retirement.id)
+        listed = {domain.id for domain in view.actual.domains}
+        calls = calls_of(retirement, step, listed=owned_ids(view.actual))
+        return frozenset(call.id for call in calls if call.action in intended and call.id not in listed)
+
+    def _lost_archives(self, retirement: Retirement) -> list[str]:
+        archived = retirement.done(Step.ARCHIVE)
+        if archived is None:
+            return []
+        templates = archived.facts.get("templates")
+        assert isinstance(templates, dict)
+        found = []
+        for one in retirement.proposal.archives:
+            id = templates.get(one.volume_id, "")
+            if not id or seen(self._desk.reader, ObjectKind.TEMPLATE, id) is None:
+                found.append(f"the archive {one.template} ({id}) of {one.machine} is not there any more")
+        return found
+
+    def _stop(self, retirement: Retirement, step: Step, reason: str) -> NoReturn:
+        self._desk.journal.stopped(retirement.id, step, reason)
+        raise GuardError(
+            f"“{step.value}” of {retirement.proposal.name} stopped: {reason}",
+            next_step=f"`abreast retire {retirement.proposal.projects[0]}` goes on when that is settled"
+            + ("; `--undo` takes back what was done." if retirement.can_be_undone else "."),
+        )
+
+    # --- sending --------------------------------------------------------------------------------------------
+
+    def _send(
+        self,
+        retirement: Retirement,
+        step: Step,
+        calls: Sequence[Call],
+        *,
+        stop: threading.Event | None,
+        report: Report,
+    ) -> None:
+        """Bring every call to its outcome, one after another; the first that fails ends the step."""
+        if not calls:
+            return
+        sender = self._sender(retirement, step, calls, stop or threading.Event())
+        intents = self._desk.journal.intents(retirement.id)
+        for call in calls:
+            result = sender.perform(call, intent=intents.get(call.action))
+            report(call, result)
+            if result.outcome is Outcome.NOT_RUN:
+                self._desk.journal.stopped(retirement.id, step, "the operator stopped it")
+                raise StoppedError(f"“{step.value}” of {retirement.proposal.name} was stopped.")
+            if result.outcome is Outcome.UNKNOWN:
+                self._unknown(retirement, step, call, result)
+            if result.outcome is Outcome.FAILED:
+                self._stop(retirement, step, f"{call.command} {call.name} ({call.id}): {result.detail}")
+
+    def _unknown(self, retirement: Retirement, step: Step, call: Call, result: ActionResult) -> NoReturn:
+        self._desk.journal.stopped(retirement.id, step, result.detail)
+        raise OutcomeUnknownError(
+            f"What became of {call.command} {call.name} ({call.id}) is not known: {result.detail}",
+            next_step="Go on with it later: it is resolved by reading, and not sent again before.",
+        )
+
+    def _sender(
+        self, retirement: Retirement, step: Step, calls: Sequence[Call], stop: threading.Event
+    ) -> Sender:
+        """With the client that can send these calls and no others; it ends with the step."""
+        credentials = self._desk.environment.cloudstack.write
+        if credentials is None:
+            name = self._desk.environment.name
+            raise GuardError(
+                f"The environment {name} is read-only: it has no credentials for writing.",
+                next_step=f"Name them as `write` under [environments.{name}.cloudstack].",
+            )
+        permit = Permit(retirement.id, step.value, frozenset((call.command, call.id) for call in calls))
+        return Sender(
+            reader=self._desk.reader,
+            retirer=Retirer(credentials, permit, clock=self._desk.clock),
+            ledger=self._desk.ledger,
+            run_id=retirement.id,
+            scope=Scope(self._desk.environment.parent),
+            root_id=retirement.proposal.root_id,
+            stop=stop,
+            clock=self._desk.clock,
+            sleep=self._desk.sleep,
+        )
+
+    # --- facts ----------------------------------------------------------------------------------------------
+
+    def _facts_before(self, retirement: Retirement, step: Step, view: View) -> dict[str, object]:
+        if step is Step.QUARANTINE:
+            return {"before": before_quarantine(retirement, view.actual)}
+        if step is Step.DESTROY:
+            return {"expunge_seconds": self._expunge_delay().total_seconds()}
+        return {}
+
+    def _facts_after(self, retirement: Retirement, step: Step, calls: Sequence[Call]) -> dict[str, object]:
+        """What has to be known later. Raises GuardError where the step did not bring about what it must."""
+        now = self._desk.clock()
+        if step is Step.QUARANTINE:
+            awake = not_at_rest(retirement, self._desk.view())
+            if awake:
+                self._stop(retirement, step, f"{'. '.join(awake[:5])}.")
+            if retirement.proposal.is_empty:
+                return {}
+            return {"until": (now + timedelta(days=retirement.proposal.quarantine_days)).isoformat()}
+        if step is Step.ARCHIVE:
+            return {"templates": self._templates(retirement, step, calls)}
+        if step is Step.DESTROY:
+            return {"until": (now + self._expunge_delay()).isoformat()}
+        self._let_go(retirement, step)
+        return {}
+
+    def _templates(self, retirement: Retirement, step: Step, calls: Sequence[Call]) -> dict[str, str]:
+        """Volume → its template, read back once more."""
+        if not calls:
+            return {}
+        sender = self._sender(retirement, step, calls, threading.Event())
+        found = {call.id: sender.template_of(call) for call in calls}
+        missing = [call.name for call in calls if found[call.id] is None]
+        if missing:
+            self._stop(retirement, step, f"the archives of {', '.join(missing)} cannot be read back")
+        return {id: str(row["id"]) for id, row in found.items() if row is not None}
+
+    def _let_go(self, retirement: Retirement, step: Step) -> None:
+        """What was deleted on purpose has not shrunk."""
+        losses = retirement.proposal.losses
+        accounts, domains = ObjectKind.ACCOUNT.value, {ObjectKind.DOMAIN.value, ObjectKind.SUBDOMAIN.value}
+        gone = {
+            "accounts": frozenset(
+                f"{one.domain_path.casefold()}:{one.name.casefold()}"
+                for one in losses
+                if one.kind == accounts
+            )
+        }
+        if step is Step.DELETE_DOMAIN:
+            gone["domains"] = frozenset(one.domain_path.casefold() for one in losses if one.kind in domains)
+        self._desk.ledger.extents(self._desk.environment.parent).let_go(Side.ACTUAL, gone)
+
+    def _expunge_delay(self) -> timedelta:
+        return timedelta(seconds=seconds_of(self._desk.reader, EXPUNGE_DELAY) * COUNTED)
+
+    # --- undoing --------------------------------------------------------------------------------------------
+
+    def undo(
+        self,
+        project: str,
+        *,
+        start: bool = False,
+        stop: threading.Event | None = None,
+        report: Report = _no_report,
+    ) -> Retirement:
+        """Take back what was done, as far as it can be: recover VMs, enable accounts, activate Projects.
+
+        VMs stay stopped and are named, unless they are to be started. Needs no approval and no waiting, and
+        goes on with an undoing that was interrupted. Raises GuardError where nothing can be undone any more.
+        """
+        with self._desk.ledger.lease(self._desk.ledger.operator):
+            self._desk.recognise()
+            retirement = self._desk.of(project)
+            if not retirement.can_be_undone:
+                raise GuardError(
+                    f"{retirement.proposal.name} is {retirement.stage.value}: nothing can be undone."
+                )
+            self._desk.refuse_other_server(retirement)
+            if retirement.done(Step.UNDO) is None:
+                self._desk.journal.begun(retirement.id, Step.UNDO, {"start": start})
+            self._settle(retirement)
+            calls, lost = self._undoable(retirement, start=start)
+            self._send(retirement, Step.UNDO, calls, stop=stop, report=report)
+            left = [] if start else self._left_stopped(retirement)
+            self._desk.journal.ended(retirement.id, Step.UNDO, {"stopped": left, "lost": lost})
+            return self._desk.of(project)
+
+    def _settle(self, retirement: Retirement) -> None:
+        """Know what became of every call that was interrupted: what still comes could undo the undoing."""
+        intents = self._desk.journal.intents(retirement.id)
+        begun = [one.step for one in retirement.steps if one.step is not Step.UNDO]
+        calls = [call for step in begun for call in calls_of(retirement, step, listed=())]
+        left = [call for call in calls if call.action in intents]
+        if left:
+            sender = self._sender(retirement, Step.UNDO, left, threading.Event())
+            for call in left:
+                result = sender.settle(call, intents[call.action])
+                if result.outcome is Outcome.UNKNOWN:
+                    self._unknown(retirement, Step.UNDO, call, result)
+
+    def _undoable(self, retirement: Retirement, *, start: bool) -> tuple[list[Call], list[str]]:
+        """The calls that can still be sent, and names of VMs that are beyond recovery. Raises SourceError."""
+        calls, lost = [], []
+        for call in calls_to_undo(retirement, start=start):
+            is_machine = call.kind is ObjectKind.VM
+            now = seen(self._desk.reader, call.kind, call.id) if is_machine else None
+            if is_machine and (now is None or now.state == "expunging"):
+                lost.append(call.name)
+            else:
+                calls.append(call)
+        return calls, sorted(set(lost))
+
+    def _left_stopped(self, retirement: Retirement) -> list[str]:
+        """Names of the VMs that ran before the quarantine, and do not now."""
+        quarantine = retirement.done(Step.QUARANTINE)
+        if quarantine is None:
+            return []
+        before = quarantine.facts["before"]
+        assert isinstance(before, dict)
+        found = {id: seen(self._desk.reader, ObjectKind.VM, id) for id in before["running"]}
+        return sorted(
+            str(before["running"][id])
+            for id, now in found.items()
+            if now is not None and now.state != "running"
+        )
