@@ -52,6 +52,7 @@ _SCREENS = {
     "execution": "console.screens.execution:ExecutionScreen",
     "recovery": "console.screens.recovery:RecoveryScreen",
     "history": "console.screens.history:HistoryScreen",
+    "captures": "console.screens.captures:CapturesScreen",
 }
 """Name → module and class; imported when first opened, so that the first frame does not wait for them."""
 

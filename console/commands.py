@@ -20,6 +20,9 @@ SCOPES: dict[str, str] = {
     "execution": "Execution",
     "recovery": "Recovery",
     "history": "History",
+    "captures": "Captures",
+    "instant": "Instant",
+    "changes": "Changes",
     "help": "Help",
 }
 """Scope → its name for people."""
@@ -74,7 +77,7 @@ COMMANDS: tuple[Command, ...] = (
         "filter",
         "Filter by words in names, members and VMs; :missing, :hollow … filter by kind.",
         "filter",
-        ("overview", "watch", "history"),
+        ("overview", "watch", "history", "instant", "changes"),
         watch=True,
     ),
     Command(
@@ -329,6 +332,47 @@ COMMANDS: tuple[Command, ...] = (
         "Recompute the chain of hashes: finds entries that were changed, removed or inserted.",
         "verify",
         ("history",),
+    ),
+    Command(
+        "captures",
+        "c",
+        "captures",
+        "The captures on a time line: what was there when, and what changed since.",
+        "captures",
+        ("history",),
+    ),
+    # Captures
+    Command(
+        "instant",
+        "enter",
+        "show",
+        "Show both sides as they were in the capture under the cursor.",
+        "open_instant",
+        ("captures",),
+    ),
+    Command(
+        "mark",
+        "space",
+        "mark",
+        "Mark the capture under the cursor as one end of a comparison, or unmark it.",
+        "mark",
+        ("captures",),
+    ),
+    Command(
+        "compare",
+        "d",
+        "differences",
+        "What changed between the marked capture, or the one before, and the one under the cursor.",
+        "compare",
+        ("captures",),
+    ),
+    Command(
+        "other-side",
+        "tab",
+        "other side",
+        "Go between the CI database and CloudStack as they were.",
+        "other_side",
+        ("instant",),
     ),
     # everywhere
     Command(

@@ -129,5 +129,6 @@ def _environment(capture: Capture, file: Path) -> Environment:
         network=capture.network,
         refresh=Refresh(_SELDOM, _SELDOM, _SELDOM),
         capture=CaptureRules(is_on=False),
+        captures=file,
         runbook={},
     )

@@ -14,6 +14,7 @@ from console import commands
 from console.faults import as_error
 from console.ledger_lines import entry_page, lines_of, merged
 from console.screens.base import ConsoleScreen
+from console.screens.filtered import FilteredScreen
 from sync.errors import AbreastError
 from widgets.cells import counted
 from widgets.entry_list import EntryList
@@ -24,8 +25,6 @@ from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from textual.widgets import Input
 
     from console.state import RunState
     from sync.ledger import Entry, Verification
@@ -74,12 +73,14 @@ class EntryScreen(ConsoleScreen):
         yield Pager(lambda width: entry_page(self._entry, width), id="page")
 
 
-class HistoryScreen(ConsoleScreen):
+class HistoryScreen(FilteredScreen):
     """The ledger of this environment."""
 
     SCOPE = "history"
     BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("history")]
     AUTO_FOCUS = "#entries"
+    FILTERS = "#entries"
+    FILTER_HINT = "words: a project, an action, failed …"
 
     class EntriesRead(Message):
         """The ledger was read; with `is_all` from its beginning, else only its end."""
@@ -110,7 +111,6 @@ class HistoryScreen(ConsoleScreen):
         super().__init__()
         self._entries: list[Entry] = []
         self._by_key: dict[str, Entry] = {}
-        self._words = ""
         self._reading = 0
         self._verifying = 0
         """Generations of what was asked for last; what is older is dropped."""
@@ -182,7 +182,7 @@ class HistoryScreen(ConsoleScreen):
         if len(entries) != len(self._entries) or not entries:
             self._entries = entries
             self._by_key = {str(entry.seq): entry for entry in entries}
-            self.show_entries()
+            self.show_filtered()
 
     @on(ChainVerified)
     def _take_verification(self, message: ChainVerified) -> None:
@@ -205,24 +205,27 @@ class HistoryScreen(ConsoleScreen):
 
     # --- what is shown ------------------------------------------------------------------------------------
 
-    def show_entries(self) -> None:
+    def show_filtered(self) -> None:
         """The entries that the filter lets through."""
-        lines = lines_of(self._entries, self._words)
-        self.list.empty_text = "No entry matches. esc clears the filter." if self._words else "Nothing yet."
+        lines = lines_of(self._entries, self.words)
+        self.list.empty_text = "No entry matches. esc clears the filter." if self.words else "Nothing yet."
         self.list.show(lines)
         shown = counted(sum(not line.is_run for line in lines), "entry", "entries")
-        self.query_one(ChainLine).show_filter(f"filter: “{self._words}”, {shown}" if self._words else "")
+        self.query_one(ChainLine).show_filter(f"filter: “{self.words}”, {shown}" if self.words else "")
 
     # --- keys ---------------------------------------------------------------------------------------------
 
     def offers(self, command: commands.Command) -> bool:
         if command.id == "entry":
             return self.is_mounted and self.list.current is not None
-        return command.id != "filter" or not any(box.has_focus for box in self.query("#filter-box"))
+        return super().offers(command)
 
     @on(VirtualList.CursorMoved)
     def _show_offers(self) -> None:
         self.refresh_bindings()
+
+    def action_captures(self) -> None:
+        self.console.open("captures")
 
     @on(VirtualList.Chosen)
     async def action_open_entry(self) -> None:
@@ -236,43 +239,3 @@ class HistoryScreen(ConsoleScreen):
     def _first_of(self, key: str) -> Entry | None:
         """The first entry of a run, which holds its plan."""
         return next((entry for entry in self._entries if f"run {entry.run_id or ''}" == key), None)
-
-    async def action_filter(self) -> None:
-        """Open the box; what is typed applies at once, enter keeps it, esc clears it.
-
-        The box has the focus when this returns: what is typed right behind the key is text.
-        """
-        from textual.widgets import Input
-
-        found = list(self.query("#filter-box").results(Input))
-        if not found:
-            hint = "words: a project, an action, failed …"
-            found = [Input(self._words, placeholder=hint, id="filter-box")]
-            await self.mount(found[0], before="#entries")
-        self.set_focus(found[0])
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self._words = event.value.strip()
-        self.show_entries()
-
-    def on_input_submitted(self) -> None:
-        self._close_box()
-
-    def _close_box(self) -> bool:
-        box = self.query("#filter-box")
-        if not box:
-            return False
-        box.remove()
-        self.list.focus()
-        return True
-
-    def has_step_back(self) -> bool:
-        return bool(self.query("#filter-box")) or bool(self._words)
-
-    def go_back(self) -> bool:
-        """Close the box and clear the filter before the screen is left."""
-        if not self._close_box() and not self._words:
-            return False
-        self._words = ""
-        self.show_entries()
-        return True

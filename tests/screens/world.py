@@ -312,6 +312,7 @@ class NoCaptures:
     """An environment whose readings nobody captures."""
 
     is_on = False
+    exist = False
 
 
 class FakeSession:

@@ -1,0 +1,69 @@
+"""What screens with a list and a box of words to filter it share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from console import commands
+from console.screens.base import ConsoleScreen
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+
+class FilteredScreen(ConsoleScreen):
+    """A screen whose list shows only what has all of `words` in it. Subclasses say what is filtered."""
+
+    FILTERS: ClassVar[str] = ""
+    """Selector of the list, above which the box opens."""
+    FILTER_HINT: ClassVar[str] = "words …"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = ""
+
+    def show_filtered(self) -> None:
+        """Show what `words` let through."""
+        raise NotImplementedError
+
+    def offers(self, command: commands.Command) -> bool:
+        return command.id != "filter" or not any(box.has_focus for box in self.query("#filter-box"))
+
+    async def action_filter(self) -> None:
+        """Open the box; what is typed applies at once, enter keeps it, esc clears it.
+
+        The box has the focus when this returns: what is typed right behind the key is text.
+        """
+        from textual.widgets import Input
+
+        found = list(self.query("#filter-box").results(Input))
+        if not found:
+            found = [Input(self.words, placeholder=self.FILTER_HINT, id="filter-box")]
+            await self.mount(found[0], before=self.FILTERS)
+        self.set_focus(found[0])
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.words = event.value.strip()
+        self.show_filtered()
+
+    def on_input_submitted(self) -> None:
+        self._close_box()
+
+    def _close_box(self) -> bool:
+        box = self.query("#filter-box")
+        if not box:
+            return False
+        box.remove()
+        self.query_one(self.FILTERS).focus()
+        return True
+
+    def has_step_back(self) -> bool:
+        return bool(self.query("#filter-box")) or bool(self.words)
+
+    def go_back(self) -> bool:
+        """Close the box and clear the filter before the screen is left."""
+        if not self._close_box() and not self.words:
+            return False
+        self.words = ""
+        self.show_filtered()
+        return True
