@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from sync.sandbox.access_log import VARIABLE, AccessLog
@@ -23,6 +24,10 @@ ROOT = "ABREAST_TESTS"
 """Environment variable with the folder of one session; xdist's workers inherit it."""
 FOREIGN = ("ABREAST_", "CLOUDSTACK_", "XDG_")
 """Variables of the machine that the product would obey."""
+
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
+# How long an example takes says something about the machine, not about the code.
 
 _found = pytest.StashKey[tuple[int, list[Offence]]]()
 _open: dict[Path, AccessLog] = {}
