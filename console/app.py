@@ -44,7 +44,7 @@ _SCREENS = {
     "watch": "console.screens.watch:WatchScreen",
     "help": "console.screens.help:HelpScreen",
     "confirm": "console.screens.confirm:ConfirmScreen",
-    "sources": "console.screens.error:SourcesScreen",
+    "sources": "console.screens.sources:SourcesScreen",
     "radius": "console.screens.radius:RadiusScreen",
     "approvals": "console.screens.approvals:ApprovalsScreen",
     "hidden": "console.screens.hidden:HiddenScreen",

@@ -15,6 +15,7 @@ SCOPES: dict[str, str] = {
     "overview": "Overview",
     "project": "Project",
     "watch": "Watch",
+    "sources": "Sources",
     "review": "Review",
     "approvals": "Approvals",
     "execution": "Execution",
@@ -143,6 +144,14 @@ COMMANDS: tuple[Command, ...] = (
         ("overview", "project", "watch"),
         watch=True,
         footer=False,
+    ),
+    Command(
+        "accept",
+        "a",
+        "accept",
+        "Accept, with a reason, that a side rightly has less in it than before. Changes nothing else.",
+        "accept",
+        ("sources",),
     ),
     Command(
         "hidden",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.model import Action, ActualInventory, DesiredInventory, Drift
-    from widgets.values import RowView, SourceStatus
+    from widgets.values import Freshness, RowView, SourceStatus
 
 
 def utc_now() -> datetime:
@@ -117,6 +117,35 @@ class ReadingApp(KeystrokesApp[int]):
     def show_error(self, error: AbreastError) -> None:
         """Announce an error. It must have a lasting place elsewhere: a source's status, a row, the ledger."""
         self.notify(str(error), severity="error", timeout=10)
+
+    # --- how old what is shown is ---------------------------------------------------------------------------
+
+    def freshness_of(self, view: RowView | None) -> Freshness | None:
+        """When the parts of a row were read; None before anything was compared."""
+        drift = self.last_known if view is not None and view.was is not None else self.drift
+        if view is None or drift is None:
+            return None
+        from console.freshness import freshness
+
+        return freshness(view.shown, drift, self.session.environment.refresh)
+
+    def age_of(self, view: RowView | None) -> tuple[str, str]:
+        """How old the oldest part of a row is, in words with their tone, where that is worth saying."""
+        found = self.freshness_of(view)
+        if found is None:
+            return ("", "")
+        from console.freshness import age_words
+
+        return age_words(found, self.now)
+
+    def why_stale(self, view: RowView | None) -> str:
+        """Why nothing of a row may be staged: what it shows is too old. Empty when it may."""
+        found = self.freshness_of(view)
+        if found is None:
+            return ""
+        from console.freshness import why_stale
+
+        return why_stale(found, self.now)
 
     # --- readings -----------------------------------------------------------------------------------------
 

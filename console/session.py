@@ -25,6 +25,7 @@ from sync.errors import GuardError, LedgerError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from console.accepting import Acceptable
     from console.confirmations import Radii
     from sync.agents import JenkinsReading
     from sync.approval import Standing
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sync.executor import Executor
     from sync.headline import Headline
     from sync.ledger import Ledger
-    from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope, Side
     from sync.plan import PlanRules
     from sync.recovery import StaleId
     from sync.retiring import Retiring
@@ -250,6 +251,18 @@ class Session:
     def read_told(self) -> Told:
         """What events and jobs tell of deletions; what could not be read is among the problems."""
         return self.reader.told(self.scope())
+
+    def acceptable(self, side: Side) -> Acceptable:
+        """A side read once more, to be accepted as it is. Raises IncompleteError, LedgerError."""
+        from console.accepting import acceptable
+
+        return acceptable(self, side)
+
+    def accept(self, found: Acceptable, *, reason: str) -> str:
+        """Record that the side is right as it is; in words. Raises UsageError, LedgerError."""
+        from console.accepting import accept
+
+        return accept(self, found, reason=reason)
 
     # --- deciding -----------------------------------------------------------------------------------------
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from console.accepting import Acceptable
     from console.confirmations import Radii
     from sync.agents import JenkinsReading
     from sync.approval import Standing
     from sync.approval_rules import ApprovalRules
     from sync.deletions import Situation, Told
-    from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan
+    from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Side
     from sync.recovery import StaleId
 
 Progress = Callable[[str, int], None]
@@ -134,6 +135,14 @@ class ConsoleSession(Protocol):
         ...
 
     def situation(self, actual: ActualInventory, told: Told) -> Situation: ...
+
+    def acceptable(self, side: Side) -> Acceptable:
+        """A side read once more, to be accepted as it is. Blocks; raises AbreastError."""
+        ...
+
+    def accept(self, found: Acceptable, *, reason: str) -> str:
+        """Record that the side is right as it is; in words. Blocks; raises AbreastError."""
+        ...
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift: ...
 

@@ -171,7 +171,7 @@ def doubt_at_first(desired: DesiredInventory, actual: ActualInventory, *, enviro
 
 def doubted(coverage: Coverage, why: str) -> Coverage:
     """The coverage of a first reading that is not believed."""
-    return replace(coverage, state=CoverageState.PARTIAL, why=_joined(why, coverage.why), agreed=False)
+    return replace(coverage, state=CoverageState.PARTIAL, why=_joined(why, coverage.why), is_doubted=True)
 
 
 def accept_command(side: Side, environment: str) -> str:

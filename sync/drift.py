@@ -100,6 +100,7 @@ def compare(
         desired_taken_at=desired.taken_at,
         actual_taken_at=actual.taken_at,
         limits_taken_at=actual.limits_taken_at,
+        users_taken_at=actual.users_taken_at,
         scope=scope,
         deletion_jobs=sum(job.deletes_domain for job in actual.jobs or () if not actual.coverage.is_foreign),
         misplaced=judge.misplaced,

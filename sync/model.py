@@ -94,6 +94,8 @@ class Coverage:
     shrunk: tuple[Shrinkage, ...] = ()
     """What it has clearly less of than the readings before, and nobody accepted. Of the CI database never
     complete then; of CloudStack it is the incident, and deletions must not be based on it."""
+    is_doubted: bool = False
+    """Whether it is a first reading that is hard to believe beside the other side; never complete then."""
     agreed: bool = False
     """Whether it was compared with the readings before and has not shrunk: what a deletion must ask for,
     beside completeness."""
@@ -521,6 +523,7 @@ class Drift:
     proposed then. Empty when nothing says so."""
     hidden: tuple[Hidden, ...] = ()
     """What rules hide."""
+    users_taken_at: datetime | None = None
     rule_problems: tuple[str, ...] = ()
     """Rules that hide nothing, and why; whole sentences."""
     deletions: DeletionCheck = NOT_ASKED

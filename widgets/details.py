@@ -12,6 +12,7 @@ from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
 from widgets.labels import part_label
 from widgets.lines import Line, Lines, wrap
 from widgets.values import RowView
+from widgets.virtual_list import Piece
 
 
 def part_line(part: Part, width: int, *, is_old: bool = False) -> Line:
@@ -64,13 +65,15 @@ class DetailsPane(Lines):
         super().__init__(id="details")
         self._view: RowView | None = None
         self._staged = 0
-        self._age = ""
+        self._known = ""
+        self._age: Piece = ("", "")
 
-    def show(self, view: RowView | None, *, staged: int, now: datetime) -> None:
-        """Show this row, of which `staged` actions are staged. `now` tells how old it is."""
+    def show(self, view: RowView | None, *, staged: int, now: datetime, age: Piece = ("", "")) -> None:
+        """Show this row, of which `staged` actions are staged. `now` tells how old what is known of it is,
+        `age` how old its oldest part is."""
         words = view.last_known_words(now) if view is not None else ""
-        if (view, staged, words) != (self._view, self._staged, self._age):
-            self._view, self._staged, self._age = view, staged, words
+        if (view, staged, words, age) != (self._view, self._staged, self._known, self._age):
+            self._view, self._staged, self._known, self._age = view, staged, words, age
             self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -80,10 +83,12 @@ class DetailsPane(Lines):
         row = view.shown
         title = f"── {clean(row.name)} "
         staged = f" {counted(self._staged, 'action')} staged ──" if self._staged else ""
-        rule = max(1, width - len(title) - len(staged))
-        lines: list[Line] = [
-            [(title, "tone--strong"), ("─" * rule, "tone--muted"), (staged, "tone--key")],
-        ]
+        age = f" {self._age[0]} ──" if self._age[0] else ""
+        rule = max(1, width - len(title) - len(age) - len(staged))
+        head: Line = [(title, "tone--strong"), ("─" * rule, "tone--muted"), (staged, "tone--key")]
+        if age:
+            head.insert(2, (age, self._age[1]))
+        lines = [head]
         word = f" {kind_text(view.kind)}  "
         reason = wrap(self._reason(view), width - len(word)) if len(word) < width else []
         shown_reason = (
@@ -107,5 +112,5 @@ class DetailsPane(Lines):
             return clean(deletion_words(view.deletion))
         if view.was is not None and view.was.kind is not DriftKind.UNKNOWN:
             was = f"{kind_text(view.was.kind)}. {view.was.reason}"
-            return clean(f"{view.row.reason} Below is {self._age}: {was}")
+            return clean(f"{view.row.reason} Below is {self._known}: {was}")
         return clean(view.row.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +14,11 @@ from widgets.cells import age
 
 if TYPE_CHECKING:
     from sync.deletions import Deletion
+
+
+def stale_after(period_seconds: float) -> float:
+    """Seconds after which what is read in that period is older than it should be."""
+    return max(3 * period_seconds, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,39 @@ class SourceStatus:
     def is_stale(self, now: datetime) -> bool:
         """Whether the last usable reading is older than it should be."""
         seconds = self.age_seconds(now)
-        return seconds is not None and seconds > max(3 * self.period_seconds, 15.0)
+        return seconds is not None and seconds > stale_after(self.period_seconds)
 
     @property
     def is_sound(self) -> bool:
         return self.coverage is CoverageState.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """When each part of a row was read, and how long each may be shown before it is too old to act upon."""
+
+    times: Mapping[str, datetime]
+    """`CloudStack`, `users`, … → when it was read."""
+    patience: Mapping[str, float]
+    """The same → seconds."""
+
+    def oldest(self, now: datetime) -> tuple[str, float]:
+        """The part that was read longest ago, and its age in seconds."""
+        name = min(self.times, key=lambda name: self.times[name])
+        return name, self._age(name, now)
+
+    def stale(self, now: datetime) -> dict[str, float]:
+        """The parts that are too old, with their ages."""
+        ages = {name: self._age(name, now) for name in self.times}
+        return {name: seconds for name, seconds in ages.items() if seconds > self.patience[name]}
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its parts were read at different times."""
+        return len(set(self.times.values())) > 1
+
+    def _age(self, name: str, now: datetime) -> float:
+        return max(0.0, (now - self.times[name]).total_seconds())
 
 
 @dataclass(frozen=True)

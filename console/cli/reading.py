@@ -105,6 +105,7 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
         "taken_at": {
             "desired": plain(drift.desired_taken_at),
             "actual": plain(drift.actual_taken_at),
+            "users": plain(drift.users_taken_at),
             "limits": plain(drift.limits_taken_at),
         },
     }

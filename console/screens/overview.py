@@ -53,7 +53,9 @@ class OverviewScreen(TableScreen):
     def _show_age(self) -> None:
         """How old the row under the cursor is goes on while nothing is read."""
         view = self.table.current
-        self.query_one(DetailsPane).show(view, staged=self.staged_of(view), now=self.console.now)
+        self.query_one(DetailsPane).show(
+            view, staged=self.staged_of(view), now=self.console.now, age=self.console.age_of(view)
+        )
 
     def staged_of(self, view: RowView | None) -> int:
         """How many actions of this row are staged."""
@@ -74,6 +76,10 @@ class OverviewScreen(TableScreen):
     def action_stage(self) -> None:
         view = self.table.current
         if view is None:
+            return
+        old = self.console.why_stale(view)
+        if old and not self.staged_of(view):
+            self.notify(f"{view.row.name}: {old}", severity="warning")
             return
         offered = self.console.session.repairs(view.row)
         if not offered:

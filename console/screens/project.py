@@ -165,7 +165,9 @@ class ProjectScreen(ConsoleScreen):
         self.actions.show(self.offered, staged=staged)
         chosen = sum(action.id in staged for action in self.offered)
         text = f"{counted(len(self.offered), 'action')} proposed, {chosen} staged"
-        self.query_one(ActionsRule).show(text if self.offered else "nothing proposed")
+        old, _ = self.console.age_of(self._view)
+        shown = text if self.offered else "nothing proposed"
+        self.query_one(ActionsRule).show(f"{shown}; {old}" if old else shown)
         self.actions.styles.height = max(1, min(len(self.offered), 5 if self.app.size.height < 32 else 10))
         self.show_note()
         self.refresh_bindings()
@@ -198,6 +200,10 @@ class ProjectScreen(ConsoleScreen):
     def action_stage(self) -> None:
         """In the list of actions the one under the cursor, with what it needs; else all of them."""
         app, action = self.console, self.actions.current
+        old = app.why_stale(self._view)
+        if old and not any(staged.project == self.key for staged in app.staged):
+            self.notify(f"{self.key}: {old}", severity="warning")
+            return
         if self.focused is not self.actions or action is None:
             app.staged = toggle_staged(app.staged, self.offered)
             return

@@ -435,6 +435,7 @@ class FakeSession:
             desired.taken_at,
             actual.taken_at,
             actual.limits_taken_at,
+            users_taken_at=actual.users_taken_at,
             hidden=self.hidden,
             rule_problems=self.rule_problems,
             deletions=self.deletions,
