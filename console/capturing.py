@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sync.capture import Capture
     from sync.capture_store import CaptureEntry, CaptureStore
     from sync.model import ActualInventory, Contents, DesiredInventory
+    from sync.radius import Radius
     from sync.settings import Environment
 
 BASELINE = timedelta(days=1)
@@ -138,10 +140,21 @@ class Captures:
         """
         return self.history.last_captured(ids) if self.exist else {}
 
+    def described(self, radius: Radius) -> Radius:
+        """The radius, saying of what is known nowhere else when it was captured last; a note where that is
+        not known. Blocks."""
+        from sync.radius import with_captures
+
+        try:
+            return with_captures(radius, self.last_captured(row.id for row in radius.objects if row.id))
+        except CaptureError as error:
+            return replace(radius, notes=(*radius.notes, f"what captures know is not told: {error}"))
+
     def close(self) -> None:
         """Lets go of the file."""
         with self._writing, self._reading:
-            for store in (self._store, self._history):
+            # The one that writes comes last: it puts the log back into the file.
+            for store in (self._history, self._store):
                 if store is not None:
                     store.close()
             self._store = self._history = None

@@ -319,10 +319,15 @@ class Session:
     def radii(
         self, actions: Sequence[Action], desired: DesiredInventory | None, actual: ActualInventory
     ) -> Radii:
-        """What each action would stop or destroy, or why that cannot be computed."""
+        """What each action would stop or destroy, with what captures know of it, or why that cannot be
+        computed."""
         from sync.blast import of_each
+        from sync.radius import Radius
 
-        return of_each(actions, actual, desired=desired)
+        return {
+            id: self.captures.described(found) if isinstance(found, Radius) else found
+            for id, found in of_each(actions, actual, desired=desired).items()
+        }
 
     def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
         """Bind actions to this environment, this server and this operator. Raises SourceError."""

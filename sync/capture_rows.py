@@ -6,7 +6,7 @@ import hashlib
 import json
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -63,14 +63,6 @@ def last_seen(ids: list[int], first: int, until: int | None) -> int | None:
     """The newest of the captures (ascending ids) that shows what was there from `first` until `until`."""
     place = len(ids) if until is None else bisect_left(ids, until)
     return ids[place - 1] if place and ids[place - 1] >= first else None
-
-
-def ids_of(parts: Mapping[PartKey, object]) -> Iterator[str]:
-    for (name, key, _), row in parts.items():
-        if name.startswith("actual."):
-            yield key
-            for user in getattr(row, "users", ()):
-                yield user.id
 
 
 def packer(dictionary: bytes) -> Pack:

@@ -26,7 +26,6 @@ from sync.capture_rows import (
     State,
     content_of,
     digest_of,
-    ids_of,
     last_seen,
     packer,
     safe,
@@ -114,6 +113,8 @@ class CaptureStore:
         self._lock = threading.RLock()
         self._state: State | None = None
         """What the newest capture has in it, as far as this process knows."""
+        self._users: tuple[int, frozenset[str]] | None = None
+        """The newest capture, and the ids of the users in it."""
         with self._guarded("opened"):
             self._connection = _connect(path, read_only=read_only)
             try:
@@ -317,20 +318,28 @@ class CaptureStore:
             newest = self._newest()
             if newest is None:
                 return {}
-            present = set(ids_of(self._state_of(newest[0]).parts))
             times = dict(self._times())
+            captures = sorted(times)
             found: dict[str, datetime] = {}
+            nested = []
             for id in ids:
-                if id in present:
-                    found[id] = newest[1]
-                    continue
                 rows = self._connection.execute(
                     "SELECT first, until FROM versions WHERE key = ? AND list LIKE 'actual.%'", (safe(id),)
                 ).fetchall()
-                seen = [last for first, until in rows if (last := last_seen(sorted(times), first, until))]
+                seen = [last for first, until in rows if (last := last_seen(captures, first, until))]
                 if seen:
                     found[id] = times[max(seen)]
-            return found
+                else:
+                    nested.append(id)
+            users = self._newest_users(newest[0]) if nested else frozenset()
+            return found | {id: newest[1] for id in nested if id in users}
+
+    def _newest_users(self, newest: int) -> frozenset[str]:
+        """The ids of all users in the newest capture: they stand within their accounts."""
+        if self._users is None or self._users[0] != newest:
+            rows = self._read_state(newest, "actual.accounts").parts.values()
+            self._users = (newest, frozenset(user.id for row in rows for user in getattr(row, "users", ())))
+        return self._users[1]
 
     def contents(self, since: datetime) -> dict[str, Contents]:
         """Domain id → the VMs and templates in it when it last had any, by complete captures since then.
@@ -378,15 +387,15 @@ class CaptureStore:
             self._state = self._read_state(id) if id else State(0, {}, 0)
         return self._state
 
-    def _read_state(self, id: int) -> State:
+    def _read_state(self, id: int, only: str = "%") -> State:
         unpack = unpacker(self._dictionary("parts"))
         parts: dict[PartKey, object] = {}
         total = 0
-        rows = self._connection.execute(
+        query = (
             "SELECT list, key, number, content FROM versions "
-            "WHERE first <= ? AND (until IS NULL OR until > ?)",
-            (id, id),
+            "WHERE list LIKE ? AND first <= ? AND (until IS NULL OR until > ?)"
         )
+        rows = self._connection.execute(query, (only, id, id))
         for name, safe_key, number, packed in rows:
             key = (name, unsafe(safe_key), number)
             content = unpack(packed)

@@ -10,6 +10,7 @@ import pytest
 from sync.drift import compare
 from sync.headline import headline
 from sync.model import ActualInventory, Contents, DesiredInventory, DriftKind, OwnedResource
+from sync.plan import PlanRules, is_repairable
 from tests import examples as ex
 
 DUNE = ex.domain("dune", limits={})
@@ -36,6 +37,15 @@ def test_what_captures_remember_and_is_gone_makes_a_domain_hollow() -> None:
         "had 3 VMs and 1 template in it."
     )
     assert headline(drift).text == "One domain is hollow: its VMs and templates are gone."
+
+
+def test_an_emptied_domain_has_nothing_to_repair_but_what_differs() -> None:
+    desired, actual = sides()
+    (row,) = compare(desired, actual, before=HAD).rows
+    assert not is_repairable(row, PlanRules()), "its VMs come back from no CI database"
+    more = replace(desired, projects={"dune": ex.project("dune", "anna", "bob")})
+    (row,) = compare(more, actual, before=HAD).rows
+    assert row.kind is DriftKind.HOLLOW and is_repairable(row, PlanRules())
 
 
 def test_without_captures_nothing_is_said() -> None:

@@ -186,7 +186,7 @@ def radii_fresh(arguments: argparse.Namespace, plan: Plan) -> tuple[Radius, ...]
             )
         say("Reading both sides …")
         desired, actual = read_both(session)
-        return of_plan(plan, actual, desired=desired)
+        return tuple(map(session.captures.described, of_plan(plan, actual, desired=desired)))
     finally:
         session.close()
 

@@ -16,6 +16,7 @@ from sync.capture_rules import CaptureRules
 from sync.capture_store import CaptureStore
 from sync.errors import CaptureError
 from sync.model import Coverage, CoverageState, DriftKind
+from sync.radius import NO_CAPTURE, Affected, Effect, ObjectKind, Owner, Radius
 from tests import examples as ex
 from tests.screens.driving import console, read_again, screen_text, settle
 from tests.screens.runs import until
@@ -138,6 +139,26 @@ def test_what_a_capture_knew_makes_an_emptied_domain_hollow(tmp_path: Path) -> N
     session.clock.advance(25 * 3600)
     (row,) = compare(empty.desired, empty.actual, before=captures.baseline()).rows
     assert row.kind is not DriftKind.HOLLOW, "after a day it is what is usual there"
+
+
+def test_a_radius_says_what_captures_know(tmp_path: Path) -> None:
+    captures = capturing(tmp_path, FakeSession())
+    capture = lab("dune")
+    owner = Owner("ROOT/ci/dune", "dune")
+    user = capture.actual.accounts[0].users[0]
+    kinds = (ObjectKind.VM, ObjectKind.USER, ObjectKind.VM)
+    rows = tuple(
+        Affected(kind, Effect.DESTROYED, id, "x", "ROOT/ci/dune", owner)
+        for kind, id in zip(kinds, (capture.actual.vms[0].id, user.id, "new"), strict=True)
+    )
+    radius = Radius("x", "", rows)
+    assert captures.described(radius) == radius, "nothing was captured yet"
+    captures.offer(capture.desired, capture.actual)
+    told = [row.elsewhere for row in captures.described(radius).objects]
+    assert told == ["described by the capture of 2017-07-28 12:00 UTC"] * 2 + [NO_CAPTURE]
+    captures.close()
+    (tmp_path / "captures.sqlite").write_bytes(b"no database any more, and too short to be taken for one")
+    assert "what captures know is not told" in captures.described(radius).notes[0]
 
 
 def test_a_damaged_store_is_said_and_concluded_from_never(tmp_path: Path) -> None:
