@@ -16,16 +16,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from console.session import Session
+from sync.errors import GuardError, OutcomeUnknownError
 from sync.retirement import Retirement, Step
 from sync.retirement_journal import RetirementJournal
 from sync.retirement_steps import Confirmation, word_for
 from sync.retirement_text import campaign_text, loss_text
 from sync.retiring import Retiring
 from sync.sandbox.naive_sync import Client
-from sync.sandbox.process import SandboxProcess
+from sync.sandbox.process import Control, Ready, SandboxProcess
 from sync.sandbox.worlds import blueprint_for
 from sync.sandbox.worlds.ci_rows import write_database
 from sync.settings import Environment, load
@@ -46,12 +47,21 @@ class Clock:
         return self.now
 
 
+class Box(Protocol):
+    """A running sandbox, of this process or of another."""
+
+    @property
+    def ready(self) -> Ready: ...
+    @property
+    def control(self) -> Control: ...
+
+
 @dataclass
 class Lab:
     """One environment. `clock` is the product's, and the sandbox's moves with it."""
 
     folder: Path
-    box: SandboxProcess
+    box: Box
     hand: Client
     clock: Clock
     sessions: list[Session] = field(default_factory=list)
@@ -143,8 +153,6 @@ class Lab:
 
     def proposed(self, *projects: str, **options: Any) -> Retirement:
         """From two readings, ten minutes apart."""
-        from sync.errors import GuardError
-
         try:
             return self.retiring().propose(projects or (PROJECT,), **options)
         except GuardError as error:
@@ -177,17 +185,21 @@ class Lab:
         assert step is not None
         return retiring.steps.step(project, confirmed=Confirmation(step, word_for(retirement)))
 
-    def through(self, last: Step, project: str = PROJECT) -> Retirement:
-        """Every step up to and including this one, with the waits between them."""
+    def through(self, last: Step, project: str = PROJECT, *, operator: str = PROPOSER) -> Retirement:
+        """Every step that is left up to and including this one, with the waits before them."""
         while True:
-            retirement = self.step(project)
-            done = retirement.last
-            assert done is not None and done.ended_at is not None
-            if done.step is last:
+            retirement = self.retiring(operator).of(project)
+            done = retirement.done(last)
+            if done is not None and done.ended_at is not None:
                 return retirement
             due = retirement.due_at
             if due is not None and due > self.clock():
                 self.wait((due - self.clock()).total_seconds() + 1)
+            try:
+                self.step(project, operator=operator)
+            except OutcomeUnknownError:
+                # What still runs is read again when it may have ended.
+                self.wait(600)
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -239,6 +251,10 @@ class Lab:
         return RetirementJournal(self.session().ledger)
 
 
+def clock_of(box: Box) -> Clock:
+    return Clock(datetime.fromisoformat(box.control.now()).astimezone(UTC))
+
+
 @functools.cache
 def _past(release: str) -> Path:
     """The state of the drill's world, whose clock was put back: signatures expire by this machine's clock, so
@@ -263,7 +279,7 @@ def lab(folder: Path, *, release: str = "4.23", limits: str = "", ledger: str = 
     with SandboxProcess.start(manual_clock=True, service_times=False, release=release, state=state) as box:
         ready = box.ready
         hand = Client(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
-        clock = Clock(datetime.fromisoformat(box.control.now()).astimezone(UTC))
+        clock = clock_of(box)
         made = Lab(folder, box, hand, clock, limits=limits, ledger=ledger)
         write_database(blueprint_for("drill"), made.database)
         made.retire_in_ci_database(PROJECT)
