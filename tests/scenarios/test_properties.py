@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from sync.cloudstack import Writer
 from sync.drift import compare
 from sync.errors import SourceError
-from sync.model import Action, ActionKind, Drift, DriftKind, NetworkRule, Outcome
+from sync.model import Action, ActionKind, Drift, DriftKind, NetworkRule
 from sync.operations import OPERATIONS
 from sync.repairs import PlanRules, repairs
 from sync.sandbox.faults import LISTS as CONTENT_FAULTS
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Machine, Person, Tenant
 from sync.sandbox.worlds.build_machines import OFFERING
+from sync.schedule import is_in_place
 from tests.deletions import DELETING
 from tests.engine_cloud import EngineCloud, desired_of
 
@@ -179,8 +180,9 @@ def repairs_converge(blueprint: Blueprint, spoilt: list[dict[str, Any]]) -> None
             listed += actions
             with contextlib.suppress(SourceError):
                 # A run that cannot even begin because reading fails is got over like every other.
-                outcomes = {one.outcome for one in cloud.execute(actions, Path(folder)).results}
-                assert number < ROUNDS - 2 or outcomes == {Outcome.SUCCEEDED}
+                results = cloud.execute(actions, Path(folder)).results
+                # A new domain may have the limit already that is planned for it: then that is skipped.
+                assert number < ROUNDS - 2 or all(is_in_place(one) for one in results)
     cloud.faults.clear()
     last = drift_of(cloud)
     assert proposed(last, cloud) == (), [part for row in last.rows for part in row.differences]
