@@ -205,7 +205,7 @@ from console.session import Session
 from sync.settings import load
 from console.app import ConsoleApp
 environment = SimpleNamespace(name="drill", title="DRILL", theme=None, keys={})
-session = SimpleNamespace(environment=environment, is_armed=False, can_arm=False)
+session = SimpleNamespace(environment=environment, is_armed=False, can_arm=False, is_replay=False)
 async def first_frame():
     app = ConsoleApp(session)
     async def begin():
