@@ -24,7 +24,7 @@ from sync.journal import Intent, Journal, plan_of, results_of, started_with, unr
 from sync.ledger import Clock, Ledger, RunState, utc_now
 from sync.lookup import ReaderLike, WriterLike
 from sync.model import Action, ActionKind, ActionResult, Outcome, Plan
-from sync.operations import OPERATIONS, target_of, unknown_fields
+from sync.operations import OPERATIONS, missing_parameters, target_of, unknown_fields
 from sync.pins import Server
 from sync.retirement_journal import open_projects
 from sync.schedule import ExecutionPolicy, Schedule, failure_budget
@@ -380,6 +380,12 @@ def _guard_action(action: Action) -> None:
     target_of(action)
     if not action.precondition and not action.needs:
         raise GuardError(f"“{action.id}” has no precondition.", next_step="Make a new plan.")
+    missing = missing_parameters(action)
+    if missing:
+        raise GuardError(
+            f"“{action.id}” lacks {', '.join(missing)}, without which it cannot be sent.",
+            next_step="Make a new plan.",
+        )
     unknown = unknown_fields(action)
     if unknown:
         raise GuardError(

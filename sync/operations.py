@@ -443,6 +443,23 @@ def unknown_fields(action: Action) -> list[str]:
     return [name for name in action.precondition if normalised(name) not in known]
 
 
+_PERSON_AND_NAME = _PERSON | {"username"}
+_NEEDED: Mapping[ActionKind, frozenset[str]] = {
+    ActionKind.RENAME_DOMAIN: frozenset({"name"}),
+    ActionKind.UPDATE_DOMAIN: frozenset({"networkdomain"}),
+    ActionKind.CREATE_ACCOUNT: _PERSON_AND_NAME | {"role"},
+    ActionKind.CREATE_USER: _PERSON_AND_NAME,
+    ActionKind.UPDATE_LIMIT: frozenset({"max"}),
+    ActionKind.CREATE_NETWORK: frozenset({"zone", "offering"}),
+}
+"""What cannot be sent without these parameters."""
+
+
+def missing_parameters(action: Action) -> list[str]:
+    """Parameters without which it cannot be sent: a plan that lacks one was not made by abreast."""
+    return sorted(_NEEDED.get(action.kind, frozenset()) - set(map(normalised, action.parameters)))
+
+
 def _differences(wanted: Mapping[str, str | None], now: Observation) -> str:
     found = {name: now.fields.get(normalised(name)) for name in wanted}
     return ", ".join(

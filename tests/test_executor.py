@@ -852,6 +852,12 @@ def test_refuses_a_precondition_that_it_cannot_check(bench: Bench) -> None:
     assert "colour" in refused(bench, made, bench.confirmation(made))
 
 
+def test_refuses_an_action_that_lacks_what_it_sends(bench: Bench) -> None:
+    made = plan(replace(create_user("dune", "jmartin"), parameters={"command": "anything"}, needs=()))
+    said = refused(bench, made, bench.confirmation(made))
+    assert "lacks email, firstname, lastname, username" in said
+
+
 def test_refuses_an_action_without_a_precondition(bench: Bench) -> None:
     made = plan(replace(create_domain("dune"), precondition={}))
     assert "no precondition" in refused(bench, made, bench.confirmation(made))

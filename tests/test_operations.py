@@ -16,6 +16,7 @@ from sync.operations import (
     Target,
     goal_of,
     is_reached,
+    missing_parameters,
     shortfall,
     surprise,
     target_of,
@@ -27,6 +28,16 @@ from tests.fake_cloudstack import PARENT, FakeCloudStack, action, create_account
 def test_every_kind_of_action_has_an_operation_that_the_writer_may_send() -> None:
     assert OPERATIONS.keys() == set(ActionKind)
     assert {operation.command for operation in OPERATIONS.values()} <= Writer.ALLOWED
+
+
+def test_what_cannot_be_sent_without_a_parameter_is_told_before() -> None:
+    whole = create_user("dune", "jmartin")
+    assert missing_parameters(whole) == []
+    assert missing_parameters(replace(whole, parameters={"email": "e"})) == [
+        "firstname", "lastname", "username"
+    ]  # fmt: skip
+    assert missing_parameters(action(ActionKind.UPDATE_LIMIT, "ROOT/ci/dune#vm")) == ["max"]
+    assert missing_parameters(action(ActionKind.ENABLE_USER, "ROOT/ci/dune:dune:jm")) == []
 
 
 def test_creations_draw_passwords_exactly_where_users_are_made() -> None:

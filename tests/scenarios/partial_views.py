@@ -1,82 +1,28 @@
 """Accidents that began with a part taken for the whole, one scenario each, and what the product makes of it.
 
-`python -m tests.scenarios.partial_views` plays them all and prints the table. Left out here: a cloned
-qualification system that has production's ids, which is about what an environment is pinned to.
+`python -m tests.scenarios` plays all scenarios and prints the table.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
+import random
+from collections.abc import Mapping
 
 from sync.model import JsonObject, Outcome
-from sync.sandbox.process import SandboxProcess
 from tests.scenarios.partial_lab import (
     LISTS,
     Lab,
-    Line,
     View,
-    at,
     between,
-    client_of,
-    database_that_goes_away,
-    lab,
     rows_of,
-    start_of,
-    utc_now,
 )
+from tests.scenarios.scenario import mapping, part, scenario, whole
 
 MANY = 510
 """Projects of a lab whose list of domains has more than one page of 500."""
 SOME = 130
 """Projects of a lab whose list of domains has more than one page of 100."""
 HALF = "name IN (SELECT name FROM projects ORDER BY rowid LIMIT 20)"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    like: str
-    """The accident or trap that it repeats."""
-    play: Callable[[Lab], None]
-    setup: Mapping[str, Any] = field(default_factory=dict)
-
-
-SCENARIOS: list[Scenario] = []
-
-
-def scenario(name: str, like: str, **setup: Any) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
-    def register(play: Callable[[Lab], None]) -> Callable[[Lab], None]:
-        SCENARIOS.append(Scenario(name, like, play, setup))
-        return play
-
-    return register
-
-
-def whole(lab: Lab, *projects: str) -> View:
-    """A look that must see everything that the full view saw."""
-    assert lab.truth.drift is not None
-    view = lab.look(*projects)
-    assert view.is_complete, view.said
-    assert view.drift is not None
-    assert view.status == view.checked
-    assert view.drift.counts() == lab.truth.drift.counts(), view.said
-    return view
-
-
-def part(lab: Lab, **how: Any) -> View:
-    """A look that must say that it did not see everything, and proposes nothing."""
-    view = lab.look(**how)
-    assert not view.is_complete, f"a partial view passes for a complete one: {view.said}"
-    assert view.status in ("unknown", "refused (1)", "refused (3)", "refused (78)"), view.status
-    assert view.status == view.checked
-    assert view.actions == ()
-    return view
 
 
 # --- pages ------------------------------------------------------------------------------------------------
@@ -169,6 +115,19 @@ def duplicated(lab: Lab) -> None:
     pages: dict[str, JsonObject] = {}
     with between(first_again):
         part(lab)
+
+
+@scenario("rows in another order", "the order of rows is not promised")
+def shuffled(lab: Lab) -> None:
+    _small_pages(lab)
+    chance = random.Random(1)
+
+    def shuffle(_command: str, _asked: Mapping[str, str], answer: JsonObject) -> JsonObject:
+        key, rows = rows_of(answer)
+        return answer | {key: chance.sample(rows, len(rows))} if rows else answer
+
+    with between(shuffle):
+        whole(lab)
 
 
 @scenario("shifted page", "rows come and go while pages are read")
@@ -313,7 +272,7 @@ def filtering(lab: Lab) -> None:
         f"SELECT * FROM projects WHERE {HALF}",
         "SELECT * FROM projects ORDER BY name LIMIT 30",
     ):
-        lab.configure(more=_mapping(projects))
+        lab.configure(more=mapping(projects))
         part(lab)
 
 
@@ -325,7 +284,7 @@ def filtering_at_first(lab: Lab) -> None:
         "SELECT * FROM projects WHERE rowid < 12",
     ):
         _forget(lab)
-        lab.configure(more=_mapping(projects))
+        lab.configure(more=mapping(projects))
         part(lab)
 
 
@@ -337,137 +296,11 @@ def filtering_at_first(lab: Lab) -> None:
 def query_limited(lab: Lab) -> None:
     _forget(lab)
     for limit in ("LIMIT 100", "LIMIT 100 OFFSET 0", "limit 500;"):
-        lab.configure(more=_mapping(f"SELECT * FROM projects {limit}"))
+        lab.configure(more=mapping(f"SELECT * FROM projects {limit}"))
         part(lab)
-
-
-def _mapping(projects: str) -> str:
-    tables = "".join(f'{table} = "SELECT * FROM {table}"\n' for table in ("members", "agents", "quotas"))
-    return f'[environments.lab.ci_database.mapping]\nprojects = "{projects}"\n{tables}'
 
 
 def _forget(lab: Lab) -> None:
     """As on the day of installation: nothing was ever read."""
     for file in lab.configured.data.glob("lab.sqlite*"):
         file.unlink()
-
-
-# --- where, when, how long --------------------------------------------------------------------------------
-
-
-@scenario("wrong environment", "the right command on the wrong host (GitLab 2017)")
-def wrong_environment(lab: Lab) -> None:
-    """The same environment's credentials name another CloudStack: nothing of production is there."""
-    with SandboxProcess.start(world="empty", manual_clock=True, service_times=False) as other:
-        start_of(other)
-        hand = client_of(other.ready)
-        ci = hand.call("createDomain", name="ci")["domain"]["id"]
-        for name in ("dune", "essai-1", "essai-2", "essai-3"):
-            hand.call("createDomain", name=name, parentdomainid=ci)
-        ready = other.ready
-        lab.configure(url=ready.url, key=ready.key, secret=ready.secret)
-        view = part(lab)
-        assert view.drift is None or not view.is_complete
-        sent = [one["command"] for one in other.control.log() if str(one["client"]).startswith("abreast/")]
-        assert not [command for command in sent if not command.startswith(("list", "get", "query"))]
-        hand.close()
-
-
-@scenario("clock wrong", "a signature that has expired, a plan of the future, a reading of tomorrow")
-def clock_wrong(lab: Lab) -> None:
-    for days in (-400, -1, 1, 400):
-        view = lab.look(clock=at(utc_now() + timedelta(days=days)))
-        assert view.drift is not None
-    lab.box.control.advance(24 * 3600)
-    part(lab)
-
-
-@scenario("CloudStack down half-way", "failure to list deletes all (argo-cd#18480)")
-def cloud_down(lab: Lab) -> None:
-    for command in LISTS:
-        for kind in ("503", "reset_before", "html", "401"):
-            lab.fault(kind, command)
-        part(lab)
-        lab.calm()
-    answered: list[str] = []
-
-    def down(command: str, _asked: Mapping[str, str], answer: JsonObject) -> JsonObject:
-        if not answered and command == "listDomains":
-            answered.append(command)
-            lab.fault("503")
-        return answer
-
-    for _ in range(2):
-        answered.clear()
-        with between(down):
-            part(lab)
-        lab.calm()
-
-
-@scenario("CI database down half-way", "one side is there only in part", projects=0)
-def database_down(lab: Lab) -> None:
-    for query in ("projects", "members", "agents"):
-        with database_that_goes_away(after=query):
-            part(lab)
-    lab.database.rename(lab.folder / "away.sqlite")
-    part(lab)
-    (lab.folder / "away.sqlite").rename(lab.database)
-    whole(lab)
-
-
-@scenario("CloudStack down in the middle of a run", "whatever runs is repairs, and stops")
-def down_while_running(lab: Lab) -> None:
-    view = whole(lab)
-    lab.fault("reset_after", "create*", count=1)
-    lab.fault("503", "update*", count=1)
-    report = lab.execute(view)
-    assert report is not None
-    assert {one.outcome for one in report.results} & {Outcome.SUCCEEDED}
-    lab.calm()
-    lab.look_anew()
-    lab.look()
-
-
-@scenario("all proposed repairs executed", "the full view, for comparison")
-def everything_executed(lab: Lab) -> None:
-    report = lab.execute(whole(lab))
-    assert report is not None
-    assert {one.outcome for one in report.results} == {Outcome.SUCCEEDED}
-    lab.look_anew()
-    assert lab.look().actions == ()
-
-
-# --- the table --------------------------------------------------------------------------------------------
-
-
-def play(one: Scenario, folder: Path) -> Line:
-    """One scenario from its start to what it came to."""
-    with lab(folder, **one.setup) as made:
-        one.play(made)
-        return made.judge(one.name)
-
-
-def table(lines: list[Line]) -> str:
-    width = max(len(line.scenario) for line in lines)
-    shown = [f"{'scenario':{width}}  deletions proposed  deletions sent  invented  lost  seen as"]
-    for line in lines:
-        shown.append(
-            f"{line.scenario:{width}}  {line.proposed:18}  {line.sent:14}  {len(line.invented):8}  "
-            f"{len(line.lost):4}  {line.seen}"
-        )
-    return "\n".join(shown)
-
-
-def main() -> int:
-    """Play all, print the table; 0 when every number in it is zero."""
-    lines = []
-    with tempfile.TemporaryDirectory(prefix="abreast-partial-") as folder:
-        for number, one in enumerate(SCENARIOS):
-            lines.append(play(one, Path(folder) / str(number)))
-            print(f"{number + 1}/{len(SCENARIOS)} {one.name}", file=sys.stderr, flush=True)
-    print(table(lines))
-    return int(any(line.proposed or line.sent or line.invented or line.lost for line in lines))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
