@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BASELINE = timedelta(days=1)
 """How far back a domain that is empty now is compared with what it had."""
+_PATIENCE_SECONDS = 2.0
+"""How long closing waits for a capture that is being written."""
 _MEMORY = timedelta(seconds=60)
 """How long the baseline is believed, and a store that cannot be read is left alone."""
 
@@ -41,6 +43,7 @@ class Captures:
         self._last: datetime | None = None
         self._seen: datetime | None = None
         """When the reading of CloudStack was taken that was captured last."""
+        self._is_closed = False
         self._baseline: tuple[datetime, Mapping[str, Contents]] | None = None
         self.problem = ""
         """Why the last capture failed; empty when it did not."""
@@ -100,7 +103,12 @@ class Captures:
         rules = self._environment.capture
         capture = self.make(desired, actual)
         with self._writing:
-            if not self.is_on or why_not(capture) or not is_due(self._last, capture.taken_at, rules):
+            if (
+                self._is_closed
+                or not self.is_on
+                or why_not(capture)
+                or not is_due(self._last, capture.taken_at, rules)
+            ):
                 return None
             if self._seen is not None and actual.taken_at <= self._seen:
                 # The CI database was read anew beside the same reading of CloudStack.
@@ -151,10 +159,16 @@ class Captures:
             return replace(radius, notes=(*radius.notes, f"what captures know is not told: {error}"))
 
     def close(self) -> None:
-        """Lets go of the file."""
-        with self._writing, self._reading:
-            # The one that writes comes last: it puts the log back into the file.
-            for store in (self._history, self._store):
-                if store is not None:
-                    store.close()
-            self._store = self._history = None
+        """Lets go of the file, and writes no more. A capture that is being written is not waited for."""
+        self._is_closed = True
+        with self._reading:
+            if self._history is not None:
+                self._history.close()
+            self._history = None
+        if self._writing.acquire(timeout=_PATIENCE_SECONDS):
+            try:
+                if self._store is not None:
+                    self._store.close()
+                self._store = None
+            finally:
+                self._writing.release()

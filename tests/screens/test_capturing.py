@@ -141,6 +141,14 @@ def test_what_a_capture_knew_makes_an_emptied_domain_hollow(tmp_path: Path) -> N
     assert row.kind is not DriftKind.HOLLOW, "after a day it is what is usual there"
 
 
+def test_after_closing_nothing_is_written_any_more(tmp_path: Path) -> None:
+    captures = capturing(tmp_path / "gone", FakeSession())
+    captures.close()
+    capture = lab("dune")
+    assert captures.offer(capture.desired, capture.actual) is None
+    assert not (tmp_path / "gone").exists(), "the folder of a drill that ended is not made anew"
+
+
 def test_a_radius_says_what_captures_know(tmp_path: Path) -> None:
     captures = capturing(tmp_path, FakeSession())
     capture = lab("dune")
