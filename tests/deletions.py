@@ -49,7 +49,14 @@ DIRECT = (
     Direct(r"tests\.test_retiring\w*", re.escape(USER_AGENT), "the hand that interferes with a retirement"),
 )
 
-RETIREMENTS = frozenset({"tests.test_retiring", "tests.scenarios.test_retirement_killed"})
+RETIREMENTS = frozenset(
+    {
+        "tests.test_retiring",
+        "tests.test_retiring_limits",
+        "tests.test_cli_retire",
+        "tests.scenarios.test_retirement_killed",
+    }
+)
 """The test modules in which the product retires projects: there, and nowhere else, may it send a deletion."""
 
 

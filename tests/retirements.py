@@ -144,6 +144,13 @@ class Lab:
         self.clock.now += timedelta(seconds=seconds)
         self.box.control.advance(seconds)
 
+    def until_today(self) -> None:
+        """A quarter of an hour before this machine's time, by which commands run."""
+        self.wait((datetime.now(UTC) - self.clock()).total_seconds() - 900)
+
+    def tomorrow(self) -> str:
+        return f"{(self.clock() + timedelta(days=1)).date()}"
+
     # --- steps that most tests take -------------------------------------------------------------------------
 
     def read_once(self) -> None:
@@ -271,12 +278,19 @@ def _past(release: str) -> Path:
 
 
 @contextmanager
-def lab(folder: Path, *, release: str = "4.23", limits: str = "", ledger: str = "") -> Iterator[Lab]:
-    """The drill's world before the incident, with the retirement of zephyr in the CI database."""
+def lab(
+    folder: Path, *, release: str = "4.23", limits: str = "", ledger: str = "", runs: bool = False
+) -> Iterator[Lab]:
+    """The drill's world before the incident, with the retirement of zephyr in the CI database.
+
+    The sandbox's time `runs` for commands, which wait for it; otherwise it stands still until it is stepped.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / "state.json"
     shutil.copyfile(_past(release), state)
-    with SandboxProcess.start(manual_clock=True, service_times=False, release=release, state=state) as box:
+    with SandboxProcess.start(
+        manual_clock=not runs, speed=50, service_times=False, release=release, state=state
+    ) as box:
         ready = box.ready
         hand = Client(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
         clock = clock_of(box)
