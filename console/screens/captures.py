@@ -124,7 +124,8 @@ class CapturesScreen(ConsoleScreen):
         app = self.console
         # Of the first one nothing tells what changed.
         lines = [_line(entry, is_first=number == 0) for number, entry in enumerate(message.entries)][::-1]
-        if app.desired is not None and app.actual is not None:
+        # In a replay, what is read is one of the captures.
+        if app.desired is not None and app.actual is not None and not app.session.is_replay:
             counts = {
                 "projects": len(app.desired.projects),
                 "domains": len(app.actual.domains),

@@ -102,6 +102,19 @@ def test_a_file_with_several_captures_is_replayed_at_a_moment(tmp_path: Path) ->
     assert read_file(tmp_path / "one.capture") == earlier
 
 
+async def test_the_captures_of_its_file_are_listed_and_none_is_called_now(tmp_path: Path) -> None:
+    path = tmp_path / "captures.sqlite"
+    with CaptureStore(path) as store:
+        store.add(lab("dune", "ember"))
+        store.add(lab("dune", at=ex.NOON + timedelta(hours=1)))
+    app = console(ReplaySession(read_file(path), path, clock=Clock(ex.NOON + timedelta(days=1))))  # type: ignore[arg-type]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.open("captures")
+        await until(pilot, lambda: "2 captures" in screen_text(app))
+        assert " now " not in screen_text(app)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 def test_picture_of_a_replay(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
     """The overview three days later: REPLAY in the header, both sides old."""
