@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
+from console.session import operator_name
 from sync.cloudstack import Reader
 from sync.cloudstack_ini import Credentials
 from sync.ledger import Ledger
@@ -205,6 +206,9 @@ def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sand
     ran = run(*lift, "--reason", "over")
     assert (ran.code, len(changing(sandbox))) == (1, 1)
     assert "stores domain ids that CloudStack does not have any more" in ran.error
+    alone = run(*lift, "--reason", "over", "--second", operator_name())
+    assert (alone.code, "must be somebody else's" in alone.error) == (1, True)
+    assert len(changing(sandbox)) == 1
     assert run(*lift, "--reason", "over", "--second", "bob").code == 0
     ready = sandbox.ready
     with Reader(Credentials(ready.url, Secret(ready.key), Secret(ready.secret))) as reader:

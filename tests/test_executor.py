@@ -847,6 +847,12 @@ def test_refuses_another_server(bench: Bench) -> None:
     assert "another" in refused(bench, made, bench.confirmation(made))
 
 
+def test_refuses_a_server_that_does_not_show_its_root(bench: Bench) -> None:
+    made = plan(create_domain("dune"))
+    del bench.cloud.domains[made.root_id]
+    assert "The plan was made for" in refused(bench, made, bench.confirmation(made))
+
+
 def test_refuses_a_precondition_that_it_cannot_check(bench: Bench) -> None:
     made = plan(replace(create_domain("dune"), precondition={"exists": "no", "colour": "red"}))
     assert "colour" in refused(bench, made, bench.confirmation(made))

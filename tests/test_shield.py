@@ -6,13 +6,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sync.cloudstack import Capabilities, Submission
+from sync.containment import Containment
 from sync.containment_journal import ContainmentJournal, open_journal
 from sync.deletions import Deletion, Kind, Situation, Stage
-from sync.errors import DataError, RefusedError
+from sync.errors import DataError, GuardError, RefusedError
 from sync.model import ActualInventory, Domain, JsonObject, Outcome, VirtualMachine
 from sync.shield import Shielding, choose, lost, why_no_shield
 from tests.examples import NOON, actual, domain, partial, vm
@@ -135,6 +137,15 @@ class Cloud:
 @pytest.fixture
 def journal(tmp_path: Path) -> ContainmentJournal:
     return open_journal(f"sqlite:///{tmp_path / 'team.sqlite'}", environment="lab", operator="op@host")
+
+
+def test_containment_sends_none_where_none_counts() -> None:
+    containment = object.__new__(Containment)
+    containment._fence = SimpleNamespace(capabilities=lambda: replace(KNOWN, release="4.18.0"))
+    one = domain("aurora")
+    candidates = choose(world(one, vms=(vm("a", one),)), QUIET, parent="ROOT/ci").candidates
+    with pytest.raises(GuardError, match="not known to heed it"):
+        containment.shield(candidates)
 
 
 def test_each_is_read_back_and_only_what_shows_is_claimed(journal: ContainmentJournal) -> None:

@@ -1,0 +1,240 @@
+"""Guards of containment: fence, shield, brake, and what is said of deletions."""
+
+from __future__ import annotations
+
+from tests.mutation.guard import guard
+
+CONTAIN = "tests/test_contain.py"
+CLI_CONTAIN = "tests/test_cli_contain.py"
+SHIELD = "tests/test_shield.py"
+DELETIONS = "tests/test_deletions.py"
+UNRECORDED = "tests/test_unrecorded.py"
+BRAKE = "tests/test_brake.py"
+
+CONTAINMENT = (
+    guard(
+        "fence: never one's own user",
+        "sync/contain.py",
+        "if one.domain_id == caller.domain_id and one.user.casefold() == caller.username.casefold():",
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: whom abreast calls as is known",
+        "sync/contain.py",
+        "if not one.user or not one.domain_id:",
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: never the last root admin",
+        "sync/contain.py",
+        "if root_admins <= {caller.user_id}:",
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: not where root admins cannot be listed",
+        "sync/contain.py",
+        "if not root_admins:",
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: never `system`",
+        "sync/contain.py",
+        'if caller.username.casefold() == "system":',
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: no source list on abreast's own account",
+        "sync/contain.py",
+        "if method is not Method.SOURCE:\n        return True\n    return not any(",
+        "if True:\n        return True\n    return not any(",
+        CONTAIN,
+    ),
+    guard(
+        "fence: ways follow listApis",
+        "sync/contain.py",
+        "if not offered.has(facts.command, facts.parameter or None):",
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: claimed only where reading back shows it",
+        "sync/contain.py",
+        "        if _is_fenced(method, now):\n            return Outcome.SUCCEEDED",
+        "        if True:\n            return Outcome.SUCCEEDED",
+        CONTAIN,
+    ),
+    guard(
+        "fence: lifting enables no account that is disabled",
+        "sync/contain.py",
+        'if account_state.casefold() == "disabled" or standing.before.get("account_state") == "disabled":',
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: recorded before it is sent",
+        "sync/contain.py",
+        '        self._journal.intent(\n            action,\n            kind="fence",',
+        '        (lambda *_, **__: None)(\n            action,\n            kind="fence",',
+        CONTAIN,
+    ),
+    guard(
+        "fence: a caller that events and jobs disagree on is asked for",
+        "sync/callers.py",
+        "if is_in_events and is_in_jobs:",
+        "if True:",
+        DELETIONS,
+    ),
+    guard(
+        "fence: kept while stored ids are gone",
+        "sync/contain.py",
+        "gone = sorted(project for project, id in stored_ids.items() if id not in alive)",
+        "gone: list[str] = []",
+        CONTAIN,
+    ),
+    guard(
+        "fence: lifted only from complete readings",
+        "sync/contain.py",
+        "if not is_proven:",
+        "if False:",
+        CONTAIN,
+    ),
+    guard(
+        "fence: the second name is somebody else's",
+        "console/cli/containing.py",
+        "if why_keep and arguments.second == session.operator:",
+        "if False:",
+        f"{CLI_CONTAIN}::test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone",
+    ),
+    guard(
+        "containing needs the environment's word",
+        "console/cli/containing.py",
+        "    if given != word:\n        raise",
+        "    if False:\n        raise",
+        f"{CLI_CONTAIN}::test_the_word_is_the_environments_name",
+    ),
+    guard(
+        "shield: listApis names the parameter",
+        "sync/shield.py",
+        "if not offered.has(COMMAND, PARAMETER):",
+        "if False:",
+        SHIELD,
+    ),
+    guard(
+        "shield: the release honours it",
+        "sync/shield.py",
+        "if not honours(offered.release):",
+        "if False:",
+        SHIELD,
+    ),
+    guard(
+        "shield: reading back shows it",
+        "sync/shield.py",
+        "if (now.get(PARAMETER) is True) == wanted:",
+        "if True:",
+        SHIELD,
+    ),
+    guard(
+        "shield: none is put up where none counts",
+        "sync/containment.py",
+        "        if why_not:\n            raise GuardError(why_not)",
+        "        if False:\n            raise GuardError(why_not)",
+        SHIELD,
+    ),
+    guard(
+        "shield: too late for what is submitted",
+        "sync/shield.py",
+        "if domain.id in submitted or any(above in dying for above in _ancestors(domain.path)):",
+        "if False:",
+        SHIELD,
+    ),
+    guard(
+        "shield: no VM of a CloudStack Project",
+        "sync/shield.py",
+        "if vm.state.casefold() in USABLE and vm.project is None]",
+        "if vm.state.casefold() in USABLE]",
+        SHIELD,
+    ),
+    guard(
+        "shield: somebody else's is not taken for one's own",
+        "sync/shield.py",
+        'if now.get(PARAMETER) is True or now.get("domainid") != candidate.domain_id:',
+        "if False:",
+        SHIELD,
+    ),
+    guard(
+        "shield: recorded before it is sent",
+        "sync/shield.py",
+        '        self._journal.intent(\n            action,\n            kind="shield",',
+        '        (lambda *_, **__: None)(\n            action,\n            kind="shield",',
+        SHIELD,
+    ),
+    guard(
+        "shield: lost ones are told from a complete reading only",
+        "sync/shield.py",
+        "    if not world.coverage.is_complete:\n        return ()",
+        "    if False:\n        return ()",
+        SHIELD,
+    ),
+    guard(
+        "brake: its loss is an alarm",
+        "sync/brake.py",
+        'if _ask(watch, "SELECT IS_USED_LOCK(%s)", self.lock) != self._session_id:',
+        "if False:",
+        BRAKE,
+    ),
+    guard(
+        "deletions: leftovers are told from a complete reading only",
+        "sync/deletions.py",
+        "        if not (self.reading.coverage.is_complete or self.reading.world.has_all_domains):\n"
+        "            return []",
+        "        if False:\n            return []",
+        DELETIONS,
+    ),
+    guard(
+        "deletions: a refused attempt that left nothing is told",
+        "sync/deletions.py",
+        "if domain.id in self.owners or self.children.get(domain.id):",
+        "if True:",
+        DELETIONS,
+    ),
+    guard(
+        "unrecorded: a deletion past the ledger is critical",
+        "console/cli/reading.py",
+        "is_told = bool(drift.deletions.found) or (",
+        "is_told = False or (",
+        UNRECORDED,
+    ),
+    guard(
+        "unrecorded: events that cannot be read prove no peace",
+        "console/cli/reading.py",
+        " or drift.deletions.problem:\n",
+        ":\n",
+        UNRECORDED,
+    ),
+    guard(
+        "unrecorded: an intent that failed explains nothing",
+        "sync/unrecorded.py",
+        "        and not one.failed\n",
+        "",
+        UNRECORDED,
+    ),
+    guard(
+        "unrecorded: an intent of another time explains nothing",
+        "sync/unrecorded.py",
+        "        and one.at - SKEW <= at\n",
+        "",
+        UNRECORDED,
+    ),
+    guard(
+        "unrecorded: acknowledging needs a reason",
+        "sync/deletion_record.py",
+        "if not reason.strip():",
+        "if False:",
+        UNRECORDED,
+    ),
+)

@@ -1,0 +1,231 @@
+"""Guards of reading: completeness, whose eyes these are, which server it is."""
+
+from __future__ import annotations
+
+from tests.mutation.guard import guard
+
+PAGING = "tests/test_cloudstack_paging.py"
+GATHERING = "tests/test_cloudstack_gathering.py"
+PROOF = "tests/test_cloudstack_proof.py"
+CAPABILITIES = "tests/test_cloudstack_capabilities.py"
+READER = "tests/test_cloudstack_reader.py"
+PINS = "tests/test_pins.py"
+CLI_CONTAIN = "tests/test_cli_contain.py"
+WRONG = "tests/scenarios/test_wrong_environment.py"
+SETTINGS = "tests/test_settings.py"
+
+COVERAGE = (
+    guard(
+        "rows, ids and both counts of a list agree",
+        "sync/cloudstack/paging.py",
+        "if not len(self._rows) == unique == before == after:",
+        "if False:",
+        PAGING,
+    ),
+    guard(
+        "nothing stands behind the last row of a list",
+        "sync/cloudstack/paging.py",
+        "if all(identity_of(row) in seen for row in _rows_of(self._query, behind)):",
+        "if True:",
+        PAGING,
+    ),
+    guard(
+        "ids are distinct where `count` is a page's own",
+        "sync/cloudstack/paging.py",
+        "if unique != len(self._rows):",
+        "if False:",
+        PAGING,
+    ),
+    guard(
+        "an answer without the list is no empty list",
+        "sync/cloudstack/paging.py",
+        "if others:\n            raise IncompleteError(",
+        "if False:\n            raise IncompleteError(",
+        PAGING,
+    ),
+    guard(
+        "an unproven list is not used for a single object",
+        "sync/cloudstack/paging.py",
+        "if self.proof.problem:\n            raise IncompleteError(",
+        "if False:\n            raise IncompleteError(",
+        PAGING,
+    ),
+    guard(
+        "what CloudStack Projects own (projectid=-1)",
+        "sync/cloudstack/gathering.py",
+        'united = base.with_parameters(projectid="-1")',
+        "united = base",
+        GATHERING,
+    ),
+    guard(
+        "a list with projectid=-1 that lacks the others",
+        "sync/cloudstack/gathering.py",
+        'is_union = any(not row.get("projectid") for row in everyone)',
+        "is_union = True",
+        GATHERING,
+    ),
+    guard(
+        "rows that are not displayed",
+        "sync/cloudstack/gathering.py",
+        "if owned.hidden and result.error is None and self._server.has(base.command, owned.hidden):",
+        "if False:",
+        GATHERING,
+    ),
+    guard(
+        "a list that is not proven makes the side partial",
+        "sync/cloudstack/gathering.py",
+        'reasons += _reasons(result for name, result in self._results.items() if name != "jobs")',
+        "reasons += []",
+        GATHERING,
+    ),
+    guard(
+        "ROOT in sight",
+        "sync/cloudstack/gathering.py",
+        'if root_id and not any(row.get("id") == root_id for row in domains.rows):',
+        "if False:",
+        GATHERING,
+    ),
+    guard(
+        "the caller is among the accounts and users",
+        "sync/cloudstack/gathering.py",
+        "if all(row.get(of_row) != own for row in here):",
+        "if False:",
+        GATHERING,
+    ),
+    guard(
+        "running VMs have volumes and networks",
+        "sync/cloudstack/gathering.py",
+        "if running and self._is_empty(name):",
+        "if False:",
+        GATHERING,
+    ),
+    guard(
+        "volumes of VMs have VMs",
+        "sync/cloudstack/gathering.py",
+        'if self._is_empty("vms") and any(row.get("virtualmachineid") for row in attached):',
+        "if False:",
+        GATHERING,
+    ),
+    guard(
+        "nothing unproven is taken over from an earlier reading",
+        "sync/cloudstack/gathering.py",
+        "everything = everything or (previous is not None and not previous.coverage.is_complete)",
+        "everything = everything or False",
+        f"{READER}::test_nothing_is_taken_over_where_there_is_nothing_to_take",
+    ),
+    guard(
+        "role proof: the role type is Admin",
+        "sync/cloudstack/capabilities.py",
+        ' and self.role_type == "Admin"\n\n    def blind_spots',
+        "\n\n    def blind_spots",
+        CAPABILITIES,
+    ),
+    guard(
+        "role proof: the caller is in ROOT",
+        "sync/cloudstack/capabilities.py",
+        "return bool(self.root_id) and self.domain_id == self.root_id and",
+        "return bool(self.root_id) and",
+        CAPABILITIES,
+    ),
+    guard(
+        "role proof: the calls that are needed",
+        "sync/cloudstack/capabilities.py",
+        'missing = [call for call in ("getUser", *calls) if not self.has(call)]',
+        "missing: list[str] = []",
+        CAPABILITIES,
+    ),
+    guard(
+        "role proof: ROOT is told by its level",
+        "sync/cloudstack/capabilities.py",
+        'if isinstance(row, dict) and row.get("level") == 0:',
+        "if isinstance(row, dict):",
+        CAPABILITIES,
+    ),
+    guard(
+        "what cannot be seen is not absent (single objects)",
+        "sync/cloudstack/reader.py",
+        "if not found.is_root_admin:",
+        "if False:",
+        f"{PROOF}::test_a_domain_admin_sees_a_small_world_and_it_is_said",
+    ),
+)
+
+ENVIRONMENT = (
+    guard(
+        "pin: another server is refused",
+        "sync/pins.py",
+        "if pin is not None and not server.is_pinned_by(pin):",
+        "if False:",
+        PINS,
+    ),
+    guard(
+        "pin: the endpoint counts",
+        "sync/pins.py",
+        "return same_endpoint(self.endpoint, pin.endpoint) and self.root_id == pin.root_id",
+        "return self.root_id == pin.root_id",
+        PINS,
+    ),
+    guard(
+        "pin: the ROOT id counts",
+        "sync/pins.py",
+        "return same_endpoint(self.endpoint, pin.endpoint) and self.root_id == pin.root_id",
+        "return same_endpoint(self.endpoint, pin.endpoint)",
+        PINS,
+    ),
+    guard(
+        "pin: a ROOT that cannot be seen proves nothing",
+        "sync/pins.py",
+        "if not server.root_id:",
+        "if False:",
+        PINS,
+    ),
+    guard(
+        "one server has one name",
+        "sync/pins.py",
+        "if same_endpoint(endpoint, other.endpoint) or (",
+        "if False and (",
+        PINS,
+    ),
+    guard(
+        "a restored dump of production is refused",
+        "sync/pins.py",
+        "if other.name not in accepted and not (other.pin and environment in other.pin.shares):",
+        "if False:",
+        PINS,
+    ),
+    guard(
+        "pinning anew needs a reason",
+        "sync/pins.py",
+        '        if not reason.strip():\n            raise UsageError(\n                "Pinning',
+        '        if False:\n            raise UsageError(\n                "Pinning',
+        PINS,
+    ),
+    guard(
+        "another server's reading is never complete",
+        "console/recognition.py",
+        "state = CoverageState.PARTIAL if earlier.is_complete else earlier.state",
+        "state = earlier.state",
+        f"{WRONG}::test_a_new_server_at_the_same_address_is_refused",
+    ),
+    guard(
+        "nothing is armed at another server",
+        "console/session.py",
+        "        self.recogniser.require()\n        from sync.cloudstack import Writer",
+        "        from sync.cloudstack import Writer",
+        f"{WRONG}::test_a_new_server_at_the_same_address_is_refused",
+    ),
+    guard(
+        "the keys for reading and writing are of one server",
+        "sync/settings.py",
+        "if writing is not None and writing.endpoint != reading.endpoint:",
+        "if False:",
+        SETTINGS,
+    ),
+    guard(
+        "nothing is contained at another server",
+        "console/cli/containing.py",
+        "if not containment.journal.is_local:\n        session.recogniser.refuse_strangers()",
+        "if False:\n        session.recogniser.refuse_strangers()",
+        f"{CLI_CONTAIN}::test_nothing_is_sent_to_another_server_than_the_pinned_one",
+    ),
+)
