@@ -23,10 +23,10 @@ from textual.binding import BindingType
 
 from console import commands, keymap, themes
 from console.commands import Command, Mode
+from console.containing import ContainingApp
 from console.faults import as_error
 from console.messages import ArmingEnded
 from console.readings import utc_now
-from console.running import RunningApp
 from widgets.identity import identity_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ _SCREENS = {
     "recovery": "console.screens.recovery:RecoveryScreen",
     "history": "console.screens.history:HistoryScreen",
     "captures": "console.screens.captures:CapturesScreen",
+    "contain": "console.screens.contain:ContainScreen",
 }
 """Name → module and class; imported when first opened, so that the first frame does not wait for them."""
 
@@ -63,7 +64,7 @@ def _palette() -> type[Provider]:
     return CommandTable
 
 
-class ConsoleApp(RunningApp):
+class ConsoleApp(ContainingApp):
     """The console on one environment."""
 
     TITLE = "abreast"
@@ -180,16 +181,13 @@ class ConsoleApp(RunningApp):
         self.notify("q quits; it asks while a run is going on.")
 
     async def action_leave(self) -> None:
-        """Quit; ask first while an execution is going on."""
-        if not self.operations.is_going_on:
+        """Quit; ask first while an execution is going on, or a brake is held."""
+        lines = self.what_quitting_ends()
+        if not lines:
             self.exit(0)
             return
-        lines = (
-            f"A run is going on: {self.operations.word}.",
-            "Quitting stops following it: what was sent ends in CloudStack, the rest does not run.",
-            "The ledger has every step; the next start resolves what is open and can resume the run.",
-        )
-        question = self.make_screen("confirm", "Quit while a run is going on?", lines, "quit")
+        what = "a run is going on" if self.operations.is_going_on else "something is held or under way"
+        question = self.make_screen("confirm", f"Quit while {what}?", lines, "quit")
         await self.ask(question, self._leave_if)
 
     def _leave_if(self, confirmed: bool | None) -> None:
@@ -202,7 +200,7 @@ class ConsoleApp(RunningApp):
 
     async def action_arm(self) -> None:
         """Arm after the environment's name was typed; disarm at once."""
-        if self.session.is_armed:
+        if self.console_mode.may_contain:
             self.session.disarm()
             self.console_mode = Mode(False, self.console_mode.watching)
         elif self.session.can_arm:
@@ -222,19 +220,24 @@ class ConsoleApp(RunningApp):
 
     def _arm_if(self, confirmed: bool | None) -> None:
         if confirmed:
-            self.run_in_background(self._arm, name="arm")
+            is_to_contain = getattr(self.screen, "SCOPE", "") == "contain"
+            self.run_in_background(lambda: self._arm(is_to_contain=is_to_contain), name="arm")
 
-    def _arm(self) -> None:
+    def _arm(self, *, is_to_contain: bool) -> None:
         """In a thread: making the write client imports what the first frame did without."""
         error: AbreastError | None = None
+        may_contain = False
         try:
             self.session.arm()
         except Exception as problem:  # noqa: BLE001 - the thread's edge
             error = as_error(problem, doing="arming")
-        self.post_message(ArmingEnded(error))
+            may_contain = is_to_contain and self.may_contain_without(error)
+        self.post_message(ArmingEnded(error, may_contain=may_contain))
 
     @on(ArmingEnded)
     def _take_arming(self, message: ArmingEnded) -> None:
         if message.error is not None:
             self.show_error(message.error)
-        self.console_mode = Mode(self.session.is_armed, self.console_mode.watching)
+        self.console_mode = Mode(
+            self.session.is_armed, self.console_mode.watching, containing=message.may_contain
+        )

@@ -6,9 +6,12 @@ The id of a command is the id of its binding, by which the configuration's `keys
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from textual.binding import Binding
+
+from console.command import Command as Command  # the table and its rows go together
+from console.command import Mode as Mode
+from console.contain_commands import CONTAIN
 
 SCOPES: dict[str, str] = {
     "app": "everywhere",
@@ -24,33 +27,10 @@ SCOPES: dict[str, str] = {
     "captures": "Captures",
     "instant": "Instant",
     "changes": "Changes",
+    "contain": "Contain",
     "help": "Help",
 }
 """Scope → its name for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One thing the operator can ask for."""
-
-    id: str
-    keys: str
-    """Comma-separated, as Textual names them."""
-    label: str
-    """One or two words for the footer."""
-    help: str
-    """One sentence for help, palette and README."""
-    action: str
-    scopes: tuple[str, ...]
-    dangerous: bool = False
-    """Leads to a change in CloudStack: exists only while armed."""
-    watch: bool = False
-    """Exists in the monitoring mode too."""
-    footer: bool = True
-
-    @property
-    def action_name(self) -> str:
-        return self.action.partition("(")[0].rpartition(".")[2]
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -114,9 +94,9 @@ COMMANDS: tuple[Command, ...] = (
         "switch",
         "tab",
         "other list",
-        "Go between the comparison and the proposed actions.",
+        "Go to the other list of the screen.",
         "app.focus_next",
-        ("project",),
+        ("project", "contain"),
         watch=True,
     ),
     Command(
@@ -128,12 +108,21 @@ COMMANDS: tuple[Command, ...] = (
         ("overview", "project"),
     ),
     Command(
+        "contain",
+        "exclamation_mark",
+        "contain",
+        "A deletion in progress: who, what is next, what is still alive, and what can be done against it.",
+        "contain",
+        ("overview", "project", "watch", "execution", "recovery"),
+        watch=True,
+    ),
+    Command(
         "recover",
         "R",
         "recover",
         "Recovery mode: assess what is missing, hollow or dying, and rebuild it.",
         "recover",
-        ("overview", "project", "execution"),
+        ("overview", "project", "execution", "contain"),
     ),
     Command(
         "sources",
@@ -169,9 +158,10 @@ COMMANDS: tuple[Command, ...] = (
         "history",
         "The ledger: every intent, call and outcome.",
         "history",
-        ("overview", "execution", "recovery"),
+        ("overview", "execution", "recovery", "contain"),
         footer=False,
     ),
+    *CONTAIN,
     # Review, Execution
     Command(
         "confirm-one",
@@ -272,7 +262,7 @@ COMMANDS: tuple[Command, ...] = (
         "stop",
         "Send nothing more; what is running in CloudStack is followed to its end.",
         "stop",
-        ("execution", "recovery"),
+        ("execution", "recovery", "contain"),
     ),
     Command(
         "next-failure",
@@ -465,28 +455,6 @@ COMMANDS: tuple[Command, ...] = (
 BY_ID: Mapping[str, Command] = {command.id: command for command in COMMANDS}
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """What decides which commands exist."""
-
-    armed: bool = False
-    watching: bool = False
-    replaying: bool = False
-
-    @property
-    def word(self) -> str:
-        """For the header."""
-        if self.replaying:
-            return "REPLAY"
-        return "WATCH" if self.watching else "ARMED" if self.armed else "READ-ONLY"
-
-    def allows(self, command: Command) -> bool:
-        """Whether the command exists in this mode."""
-        if self.watching and not command.watch:
-            return False
-        return self.armed or not command.dangerous
-
-
 def command(id: str) -> Command | None:
     """The command of that id."""
     return BY_ID.get(id)
@@ -520,8 +488,3 @@ def by_action(scope: str, action: str) -> Command | None:
 def is_command(action: str) -> bool:
     """Whether some command runs this action."""
     return any(command.action_name == action for command in COMMANDS)
-
-
-def by_key(scope: str, key: str) -> Command | None:
-    """The command of that scope whose default key this is."""
-    return next((command for command in in_scope(scope) if key in command.keys.split(",")), None)

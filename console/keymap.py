@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 
 from textual.binding import Binding, BindingError, InvalidBinding
 
-from console.commands import BY_ID, COMMANDS, SCOPES, Command
+from console.commands import BY_ID, COMMANDS, SCOPES, Command, in_scope
 from sync.errors import ConfigurationError
 
 KEY_NAMES: Mapping[str, str] = {
     "slash": "/",
     "question_mark": "?",
+    "exclamation_mark": "!",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "escape": "esc",
@@ -90,6 +91,18 @@ def _refuse_twins(scope: str, mapped: Mapping[str, tuple[str, ...]]) -> None:
 
 def _shown(key: str) -> str:
     return KEY_NAMES.get(key, key)
+
+
+def by_key(scope: str, key: str) -> Command | None:
+    """The command of that scope whose default key this is, by Textual's name or as people call it."""
+    return next(
+        (
+            command
+            for command in in_scope(scope)
+            if any(key in (one, KEY_NAMES.get(one)) for one in command.keys.split(","))
+        ),
+        None,
+    )
 
 
 def shown_keys(command: Command, keymap: Mapping[str, str]) -> str:

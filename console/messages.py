@@ -8,6 +8,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from console.approvals import Submitted
     from console.confirmations import Radii
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from console.session_protocol import HeadlineText
     from sync.agents import JenkinsReading
     from sync.approval_rules import Approved
+    from sync.brake import BrakeState
     from sync.capture_store import CaptureEntry
+    from sync.contain import Step
+    from sync.containment import Look
     from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
@@ -248,8 +252,73 @@ class RebuildProven(Message):
 
 
 class ArmingEnded(Message):
-    """The write client was made, or was refused with `error`."""
+    """The write client was made, or was refused with `error`; then containing alone may still be armed."""
 
-    def __init__(self, error: AbreastError | None) -> None:
+    def __init__(self, error: AbreastError | None, *, may_contain: bool = False) -> None:
         super().__init__()
         self.error = error
+        self.may_contain = may_contain
+
+
+# --- containment --------------------------------------------------------------------------------------------
+
+
+class LookTaken(Message):
+    """A look at the deletions ended, with whatever could be read."""
+
+    def __init__(self, generation: int, look: Look) -> None:
+        super().__init__()
+        self.generation = generation
+        self.look = look
+
+
+class ContainBroke(Message):
+    """A rung failed as a whole; or the look of that generation did."""
+
+    def __init__(self, error: AbreastError, look: int = 0) -> None:
+        super().__init__()
+        self.error = error
+        self.look = look
+
+
+class RungProgressed(Message):
+    """So many changes of a rung are over."""
+
+    def __init__(self, done: int) -> None:
+        super().__init__()
+        self.done = done
+
+
+class RungEnded(Message):
+    """A rung was taken, with all of its changes."""
+
+    def __init__(self, steps: tuple[Step, ...]) -> None:
+        super().__init__()
+        self.steps = steps
+
+
+class BrakeChanged(Message):
+    """A brake has another state, in a sentence."""
+
+    def __init__(self, lock: str, state: BrakeState, text: str) -> None:
+        super().__init__()
+        self.lock = lock
+        self.state = state
+        self.text = text
+
+
+class EvidenceSaved(Message):
+    """What expires was written to a file: list → rows, or its problem."""
+
+    def __init__(self, path: Path, lists: Mapping[str, str]) -> None:
+        super().__init__()
+        self.path = path
+        self.lists = lists
+
+
+class FenceGateRead(Message):
+    """Both sides were read anew: why a fence may not be lifted by one person alone; empty when it may."""
+
+    def __init__(self, why_keep: str) -> None:
+        super().__init__()
+        self.why_keep = why_keep

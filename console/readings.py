@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -92,7 +92,9 @@ class ReadingApp(KeystrokesApp[int]):
 
     def run_in_background(self, work: Callable[[], object], *, name: str) -> Worker[None]:
         """Run `work` in a thread that quitting does not wait for; it reads, and posts what it found."""
-        return self.run_worker(in_daemon_thread(work, name=name), name=name, group="background")
+        # Not a coroutine: one that quitting overtakes would complain that nobody awaited it.
+        thread = partial(in_daemon_thread, work, name=name)
+        return self.run_worker(thread, name=name, group="background")
 
     def start_reading(self) -> None:
         """Read both sides for the first time, and from then on whenever they are due."""

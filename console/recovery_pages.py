@@ -1,4 +1,4 @@
-"""The pages of the last two steps: the proof, and what is handed over. Pure: values in, lines out."""
+"""The pages of the first step and of the last two: deletions, the proof, what is handed over. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from console.recovering import Aftermath, still_repairable
 from console.state import RunState
+from sync.deletions import Situation
 from sync.drift import Loss
 from sync.model import DriftRow, Subject
 from sync.recovery import StaleId, Verification
 from widgets.cells import counted, fit
+from widgets.deletion_list import STAGE_GLYPHS, STAGE_TONES
+from widgets.details import deletion_words
 from widgets.header import clock_time
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
 from widgets.lines import Line, wrap
@@ -33,7 +36,7 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
     only_ids = [row for row in proof.for_people if _is_only_id(row)]
     if only_ids:
         text = (
-            f"{counted(len(only_ids), 'project')} in sync but for the stored id: step 4 lists the new ones."
+            f"{counted(len(only_ids), 'project')} in sync but for the stored id: step 5 lists the new ones."
         )
         lines += _wrapped(f"✓ {text}", width, tone="tone--good")
     rest = [row for row in proof.for_people if not _is_only_id(row)]
@@ -142,3 +145,18 @@ def _pair(label: str, text: str, width: int, *, tone: str) -> list[Line]:
     return [
         [(f" {fit(label if index == 0 else '', 19)} ", ""), (line, tone)] for index, line in enumerate(texts)
     ]
+
+
+def deletions_page(situation: Situation | None, width: int) -> list[Line]:
+    """Every deletion by name, the worst first."""
+    if situation is None:
+        return [[(" Events and jobs are being read.", "tone--muted")]]
+    lines: list[Line] = []
+    for one in situation.deletions:
+        head: Line = [
+            (f" {STAGE_GLYPHS[one.stage]} {fit(one.stage.value, 15)}", STAGE_TONES[one.stage]),
+            (fit(one.label, 30, keep_end=True) + " ", "tone--strong"),
+        ]
+        words = deletion_words(one) if one in situation.busy else one.why
+        lines.append([*head, (fit(words, width - 49), "")])
+    return lines or [[(" Nothing is being deleted, and nothing was in the last two days.", "tone--muted")]]

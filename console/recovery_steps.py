@@ -31,6 +31,7 @@ from widgets.steps import StepState, StepView
 
 if TYPE_CHECKING:
     from console.ledger_run import LedgerRun
+    from sync.deletions import Situation as Deletions
 
 WAVE_TITLES = ("renames", "domains", "accounts", "users", "limits", "networks")
 """In the order in which they run."""
@@ -39,6 +40,7 @@ WAVE_TITLES = ("renames", "domains", "accounts", "users", "limits", "networks")
 class Step(Enum):
     """The value is the title on screen."""
 
+    CONTAIN = "Contain"
     ASSESS = "Assess"
     REBUILD = "Rebuild"
     VERIFY = "Verify"
@@ -54,6 +56,8 @@ class Situation:
     is_armed: bool
     can_arm: bool
     is_drill: bool
+    deletions: Deletions | None = None
+    """What is being deleted; None until it was read."""
     assessment: Assessment | None = None
     """None until both sides were compared."""
     is_fresh: bool = True
@@ -107,8 +111,9 @@ def current(situation: Situation) -> Step:
 
 
 def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
-    """All four, each with what it found, what to do, and why."""
+    """All of them, each with what it found, what to do, and why."""
     made = {
+        Step.CONTAIN: _contain(situation),
         Step.ASSESS: _assess(situation),
         Step.REBUILD: _rebuild(situation),
         Step.VERIFY: _verify(situation),
@@ -121,6 +126,25 @@ def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
         state = StepState.CURRENT if is_now else view.state
         shown.append(replace(view, state=state, is_viewed=step is viewed))
     return tuple(shown)
+
+
+def _contain(situation: Situation) -> StepView:
+    """The deletions, as the Contain screen shows them; what can be done about them is done there."""
+    found, key = situation.deletions, situation.key
+    title, why = Step.CONTAIN.value, "What is deleted now is lost for as long as nobody stops it."
+    if found is None:
+        return StepView(title, StepState.WAITING, "events and jobs are being read…", "Wait.", why)
+    if found.is_happening:
+        do = f"{key('contain')} opens it: who, what goes next, and what can be done."
+        return StepView(title, StepState.BAD, found.headline, do, why, is_alarming=True)
+    do = f"{key('contain')} shows it, and what can be undone."
+    if situation.assessment is not None and situation.assessment.dying:
+        words = f"{len(situation.assessment.dying)} dying by the lists, and no event or job that says by whom"
+        return StepView(title, StepState.BAD, words, do, why, is_alarming=True)
+    if found.problems:
+        words = f"not seen in full: {found.problems[0]}"
+        return StepView(title, StepState.BAD, words, do, why, is_alarming=True)
+    return StepView(title, StepState.DONE, found.headline, do, why)
 
 
 def _assess(situation: Situation) -> StepView:
@@ -227,7 +251,7 @@ def _rebuild(situation: Situation) -> StepView:
     run, key = situation.rebuild, situation.key
     why = "One action first, then several; each is in the ledger first."
     if run is None:
-        found, do = _ahead(situation), "Comes after step 1."
+        found, do = _ahead(situation), "Comes after step 2."
         if situation.held is not None:
             found, do = "goes on elsewhere", _held_words(situation.held, key)
         return StepView(Step.REBUILD.value, StepState.WAITING, found, do, why)
@@ -247,7 +271,7 @@ def _rebuild(situation: Situation) -> StepView:
     found += "".join(f", {count} {word}" for word, count in rest.items() if count)
     is_all = outcomes[Outcome.SUCCEEDED] + outcomes[Outcome.SKIPPED] == run.total
     state = StepState.DONE if is_all else StepState.BAD
-    do = "Nothing more." if is_all else f"Read the reasons below; step 1 and {key('rebuild')} try again."
+    do = "Nothing more." if is_all else f"Read the reasons below; step 2 and {key('rebuild')} try again."
     return StepView(Step.REBUILD.value, state, found, do, why, is_alarming=bool(bad))
 
 
@@ -259,14 +283,14 @@ def _unfinished(run: RunState, situation: Situation, why: str) -> StepView:
         named = (f"{count} {outcome.value}" for outcome, count in summary.counts.items() if count)
         by = situation.ledger_run.latest.last_operator
         found = f"finished in another console by {by}: {', '.join(named)}"
-        do = f"{key('history')} has its steps; step 1 has what is left."
+        do = f"{key('history')} has its steps; step 2 has what is left."
         return StepView(title, StepState.WAITING, found, do, why)
     if held is not None and held.run_id == run.run_id:
         return StepView(title, StepState.WAITING, "goes on elsewhere", _held_words(held, key), why)
     problem = run.problem or "some outcomes are unknown"
     found, do = f"not finished: {problem}", "The ledger has every step."
     if run.has_not_begun:
-        found, do = f"not begun: {problem}", "Nothing was sent. Step 1 tries again."
+        found, do = f"not begun: {problem}", "Nothing was sent. Step 2 tries again."
     if held is not None:
         do = _held_words(held, key)
     elif situation.unfinished is not None:
@@ -292,7 +316,7 @@ def _verify(situation: Situation) -> StepView:
         do = "Comes by itself when the run has ended."
         return StepView(title, StepState.WAITING, "not done: both sides are read anew", do, why)
     if situation.is_finished_elsewhere:
-        do = "Step 1 has what both sides say now."
+        do = "Step 2 has what both sides say now."
         return StepView(title, StepState.WAITING, "done by the console that finished the run", do, why)
     if after is None:
         do = "Wait: it takes one complete reading of both sides."
@@ -314,7 +338,7 @@ def _verify(situation: Situation) -> StepView:
 
 def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[str, str]:
     """What of the run does not hold, and what to do about it; empty when all of it was seen to hold."""
-    tries = f"Step 1 lists them; there {situation.key('rebuild')} tries again, after asking."
+    tries = f"Step 2 lists them; there {situation.key('rebuild')} tries again, after asking."
     if mine := still_repairable(run, proof)[0]:
         return f"{counted(len(mine), 'project')} can still be repaired", tries
     if stuck := not_rebuilt(run, proof):
@@ -332,7 +356,7 @@ def _hand_over(situation: Situation) -> StepView:
     why = "A sync with the old ids deletes every rebuilt domain again."
     if after is None or after.proof is None:
         found = "not done: a map of old ids to new ones, and the new passwords"
-        return StepView(title, StepState.WAITING, found, "Comes by itself after step 3.", why)
+        return StepView(title, StepState.WAITING, found, "Comes by itself after step 4.", why)
     if after.problem:
         return StepView(title, StepState.BAD, after.problem, "See below.", why, is_alarming=True)
     new_ids = sum(after.new_ids.values())

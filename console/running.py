@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,16 @@ class RunningApp(ReadingApp):
     def _keep_confirmed(self, kept: Confirmations) -> None:
         if kept != self.confirmed:
             self.confirmed = kept
+
+    def what_quitting_ends(self) -> Sequence[str]:
+        """What somebody who quits has to know first, in whole sentences; none when nothing goes on."""
+        if not self.operations.is_going_on:
+            return ()
+        return (
+            f"A run is going on: {self.operations.word}.",
+            "Quitting stops following it: what was sent ends in CloudStack, the rest does not run.",
+            "The ledger has every step; the next start resolves what is open and can resume the run.",
+        )
 
     # --- a run --------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sync.approval import Standing
     from sync.ci_db import CiDatabase
     from sync.cloudstack import Capabilities, Reader, Writer
+    from sync.containment import Containment
     from sync.containment_journal import Merged
     from sync.credentials import CredentialFile
     from sync.deletions import Situation, Told
@@ -372,7 +373,35 @@ class Session:
 
         take_in(file, source)
 
+    def why_keep_fence(self) -> str:
+        """Why no fence may be lifted by one person alone, by a fresh reading of both sides; empty when one
+        may."""
+        from sync.contain import why_keep_fence
+
+        desired = self.read_desired()
+        actual = self.read_actual(limits=False)
+        stored = {one.name: one.domain_id for one in desired.projects.values() if one.domain_id}
+        return why_keep_fence(
+            stored,
+            [domain.id for domain in actual.domains],
+            is_proven=desired.coverage.is_complete and actual.coverage.is_complete,
+        )
+
     # --- acting -------------------------------------------------------------------------------------------
+
+    def containment(self, *, is_armed: bool) -> Containment:
+        """What can be done against a deletion; the caller closes it. It needs neither lease nor CI database,
+        and only this machine's own journal where the ledger cannot be reached."""
+        from sync.containment import Containment
+
+        return Containment(
+            self.environment,
+            reader=self.reader,
+            operator=self.operator,
+            clock=self.clock,
+            is_armed=is_armed,
+            recognise=self.recogniser.refuse_strangers,
+        )
 
     def executor(self, *, rebuild: bool = False) -> Executor:
         """An executor with the write client of this session.

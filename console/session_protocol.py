@@ -202,6 +202,14 @@ class ConsoleSession(Protocol):
         """Write the new ids for the CI database's owner; the files. Blocks; raises AbreastError."""
         ...
 
+    def why_keep_fence(self) -> str:
+        """Why no fence may be lifted by one person alone; empty when one may. Blocks."""
+        ...
+
+    def containment(self, *, is_armed: bool) -> Any:
+        """A `sync.containment.Containment`, which the caller closes. Blocks."""
+        ...
+
     def executor(self, *, rebuild: bool = False) -> Any:
         """A `sync.executor.Executor`. Blocks; raises GuardError when the session is not armed."""
         ...

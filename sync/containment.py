@@ -73,14 +73,29 @@ class Containment:
         reader: Reader,
         operator: str,
         clock: Callable[[], datetime] = utc_now,
+        is_armed: bool = True,
+        recognise: Callable[[], None] = lambda: None,
     ) -> None:
+        """Unless `is_armed` there is no client that could change anything until `arm` is called. `recognise`
+        raises GuardError when this is not the server that the environment is pinned to."""
         self.environment = environment
         self._reader = reader
         self._operator = operator
         self._clock = clock
         self._fence: Fence | None = None
         self._journal: ContainmentJournal | None = None
-        self._own: tuple[Capabilities, ...] = ()
+        self._is_armed = is_armed
+        self._recognise = recognise
+        self._opening = threading.Lock()
+
+    def arm(self) -> None:
+        """From now on things may be changed."""
+        self._is_armed = True
+
+    def disarm(self) -> None:
+        """Drop the client that could change anything; whatever runs keeps its own until it has ended."""
+        self._is_armed = False
+        self._fence = None
 
     def close(self) -> None:
         if self._journal is not None:
@@ -91,28 +106,40 @@ class Containment:
 
     @property
     def fence(self) -> Fence:
-        """The client of containment. Raises GuardError when there is no key for writing."""
-        if self._fence is None:
+        """The client of containment. Raises GuardError without a key for writing, or when it is not armed."""
+        fence = self._fence
+        if fence is None:
             credentials = self.environment.cloudstack.write
             if credentials is None:
                 raise GuardError(
                     f"The environment {self.environment.name} is read-only: it has no key for writing.",
                     next_step=f"Name one as `write` under [environments.{self.environment.name}.cloudstack].",
                 )
-            self._fence = Fence(credentials, clock=self._clock)
-        return self._fence
+            if not self._is_armed:
+                raise GuardError("The console is read-only.", next_step="Arm it first.")
+            self._fence = fence = Fence(credentials, clock=self._clock)
+        return fence
 
     @property
     def journal(self) -> ContainmentJournal:
         """The environment's ledger, or this machine's own. Raises LedgerError when neither can be written."""
-        if self._journal is None:
-            self._journal = open_journal(
-                self.environment.ledger,
-                environment=self.environment.name,
-                operator=self._operator,
-                clock=self._clock,
-            )
-        return self._journal
+        with self._opening:
+            if self._journal is None:
+                self._journal = open_journal(
+                    self.environment.ledger,
+                    environment=self.environment.name,
+                    operator=self._operator,
+                    clock=self._clock,
+                )
+            return self._journal
+
+    def refuse_strangers(self) -> None:
+        """Raises GuardError when this is not the server that the environment is pinned to.
+
+        With this machine's own journal alone nothing tells it, which must not keep anybody from containing.
+        """
+        if not self.journal.is_local:
+            self._recognise()
 
     def scope(self) -> Scope:
         return Scope(parent=self.environment.parent)
@@ -226,7 +253,9 @@ class Containment:
 
     # --- acting -------------------------------------------------------------------------------------------
 
-    def fence_callers(self, views: Sequence[CallerView]) -> tuple[Step, ...]:
+    def fence_callers(
+        self, views: Sequence[CallerView], *, on_step: Callable[[Step], None] = lambda _: None
+    ) -> tuple[Step, ...]:
         """Fence each of them. Raises LedgerError, and GuardError when one must not be fenced."""
         for view in views:
             if view.refusal:
@@ -235,13 +264,17 @@ class Containment:
         steps: list[Step] = []
         for view in views:
             taken = fencing.put_up(view.caller, view.methods)
-            steps += taken or (
+            taken = taken or (
                 Step(f"fence {view.caller.label}", Outcome.NOT_RUN, "No way to fence it is offered here."),
             )
+            steps += taken
+            for step in taken:
+                on_step(step)
         return tuple(steps)
 
-    def brakes(self, release: str, *, on_change: OnChange) -> tuple[Brake, ...]:
-        """The brakes of a release, recorded and not started yet.
+    def brakes(self, release: str, *, on_change: Callable[[str, BrakeState, str], None]) -> tuple[Brake, ...]:
+        """The brakes of a release, recorded and not started yet. `on_change` is told the lock, its state and
+        a sentence, from the brake's own thread.
 
         Raises ConfigurationError when there can be none, LedgerError when it cannot be recorded.
         """
@@ -261,7 +294,7 @@ class Containment:
             )
         return tuple(found)
 
-    def _recorded(self, name: str, on_change: OnChange) -> OnChange:
+    def _recorded(self, name: str, on_change: Callable[[str, BrakeState, str], None]) -> OnChange:
         outcomes = {
             BrakeState.HELD: Outcome.SUCCEEDED,
             BrakeState.LOST: Outcome.FAILED,
@@ -274,27 +307,35 @@ class Containment:
                     self.journal.outcome(f"brake {name}", outcomes[state], text)
                 except LedgerError as error:
                     text = f"{text} {error}"
-            on_change(state, text)
+            on_change(name, state, text)
 
         return tell
 
     def shield(
-        self, candidates: Sequence[Candidate], *, stop: threading.Event | None = None
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        stop: threading.Event | None = None,
+        on_step: Callable[[Step], None] = lambda _: None,
     ) -> tuple[Step, ...]:
         """Put up shields, the first candidates first. Raises LedgerError; GuardError where none counts."""
         why_not = why_no_shield(self.fence.capabilities())
         if why_not:
             raise GuardError(why_not)
-        return Shielding(self.fence, self.journal).put_up(candidates, stop=stop)
+        return Shielding(self.fence, self.journal, on_step=on_step).put_up(candidates, stop=stop)
 
     def lift_shields(
-        self, is_meant: Callable[[Standing], bool], *, stop: threading.Event | None = None
+        self,
+        is_meant: Callable[[Standing], bool],
+        *,
+        stop: threading.Event | None = None,
+        on_step: Callable[[Step], None] = lambda _: None,
     ) -> tuple[Step, ...]:
         """Take down what the journals say was set, each recorded where it was. Raises LedgerError."""
         steps: list[Step] = []
         for journal in self._journals():
             meant = [one for one in journal.standing("shield") if is_meant(one)]
-            steps += Shielding(self.fence, journal).take_down(meant, stop=stop)
+            steps += Shielding(self.fence, journal, on_step=on_step).take_down(meant, stop=stop)
         return tuple(steps)
 
     def lift_fences(self, is_meant: Callable[[Standing], bool], *, reason: str) -> tuple[Step, ...]:

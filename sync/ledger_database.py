@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ _POSTGRESQL = {
 }
 """libpq's and psycopg's options: a database that went away without a word is missed within 25 s, and a pool
 between us and it (PgBouncer) may hand every transaction to another session."""
+_UPGRADING = threading.Lock()
 _MIGRATING = 4_105_211_702
 """Key of PostgreSQL's advisory lock under which one of many migrates."""
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -152,7 +154,9 @@ def migrate(connection: Connection, name: str) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        # Alembic keeps what it works on in a module: two ledgers that are opened at once take it in turns.
+        with _UPGRADING:
+            command.upgrade(config, "head")
     except CommandError:
         raise LedgerError(
             f"The ledger {name} was written by a newer abreast.", next_step="Upgrade this installation."

@@ -157,10 +157,19 @@ def _why_none(vms: Sequence[VirtualMachine]) -> str:
 class Shielding:
     """Puts shields up and takes exactly those down again, each recorded before it is sent."""
 
-    def __init__(self, fence: ShieldFence, journal: ContainmentJournal, *, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        fence: ShieldFence,
+        journal: ContainmentJournal,
+        *,
+        at_once: int = AT_ONCE,
+        on_step: Callable[[Step], None] = lambda _: None,
+    ) -> None:
+        """`on_step` is told each change when it is over, from several threads."""
         self._fence = fence
         self._journal = journal
         self._at_once = at_once
+        self._on_step = on_step
 
     def put_up(
         self, candidates: Sequence[Candidate], *, stop: threading.Event | None = None
@@ -178,7 +187,11 @@ class Shielding:
         self, items: Sequence[Item], act: Callable[[Item], Step], stop: threading.Event | None
     ) -> tuple[Step, ...]:
         def unless_stopped(item: Item) -> Step | None:
-            return None if stop is not None and stop.is_set() else act(item)
+            if stop is not None and stop.is_set():
+                return None
+            step = act(item)
+            self._on_step(step)
+            return step
 
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="shield") as threads:
             return tuple(step for step in threads.map(unless_stopped, items) if step is not None)

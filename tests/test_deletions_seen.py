@@ -8,6 +8,8 @@ import pytest
 
 from console.alarms import row_alarms, situation_alarms
 from console.messages import DeletionsRead
+from console.recovery_steps import Situation as Recovering
+from console.recovery_steps import Step, steps
 from console.refresh import Refresher
 from console.state import deletions_by_row, row_views
 from console.telling import Telling
@@ -16,6 +18,7 @@ from sync.headline import headline
 from sync.model import Coverage, CoverageState, DriftKind
 from tests.screens.world import NOW, ROWS, Clock, FakeSession, deletion, drift_of, in_sync
 from tests.test_refresh import SynchronousApp
+from widgets.steps import StepState
 
 RUNNING = deletion("aurora", machines=3, snapshots=2)
 QUEUED = deletion("galaxy", Stage.QUEUED, machines=2)
@@ -208,3 +211,38 @@ def test_deletions_are_read_with_every_inventory_and_never_twice_at_once() -> No
 def test_two_readings_say_the_same_whenever_they_were_taken() -> None:
     assert Situation(NOW, (RUNNING,)).says_as(Situation(NOW.replace(year=2027), (RUNNING,)))
     assert not Situation(NOW, (RUNNING,)).says_as(Situation(NOW, (QUEUED,)))
+
+
+# --- the first step of the recovery -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "words"),
+    [
+        (None, StepState.WAITING, "events and jobs are being read…"),
+        (situation(), StepState.DONE, "Nothing is being deleted."),
+        (
+            situation(REFUSED),
+            StepState.DONE,
+            "Nothing is being deleted. 1 refused.",
+        ),
+        (
+            situation(deletion("x", machines=2)),
+            StepState.BAD,
+            "Being deleted now: ROOT/ci/x (2 VMs still alive).",
+        ),
+        (
+            situation(problems=("listEvents may not be called.",)),
+            StepState.BAD,
+            "not seen in full: listEvents may not be called.",
+        ),
+    ],
+)
+def test_the_first_step_says_what_is_being_deleted_and_leads_to_contain(
+    found: Situation | None, state: StepState, words: str
+) -> None:
+    now = Recovering(lambda id: f"<{id}>", is_armed=True, can_arm=True, is_drill=False, deletions=found)
+    view = steps(now, viewed=Step.CONTAIN)[0]
+    assert (view.title, view.state, view.found) == ("Contain", state, words)
+    if found is not None:
+        assert view.do.startswith("<contain>")

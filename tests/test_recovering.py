@@ -320,7 +320,7 @@ def test_the_current_step_names_the_next_key(kind: str, found: Assessment, run: 
 
 
 def test_an_interrupted_run_is_offered_before_a_new_one(found: Assessment, run: RunState) -> None:
-    view = steps(situation(assessment=found, ledger_run=in_ledger(run)), viewed=Step.ASSESS)[0]
+    view = steps(situation(assessment=found, ledger_run=in_ledger(run)), viewed=Step.ASSESS)[1]
     assert "Run run-1 by night@console was interrupted. <resume> finishes it" in view.do
 
 
@@ -328,7 +328,7 @@ def test_a_run_that_goes_on_elsewhere_is_told_and_not_offered(found: Assessment,
     for standing in (Standing.ALIVE, Standing.BEATING):
         elsewhere = in_ledger(run, holder=holder("run-1"), standing=standing)
         assert not elsewhere.can_be_finished
-        assess_view, rebuild_view, *_ = steps(
+        _, assess_view, rebuild_view, *_ = steps(
             situation(assessment=found, ledger_run=elsewhere), viewed=Step.ASSESS
         )
         for view in (assess_view, rebuild_view):
@@ -349,7 +349,7 @@ def test_an_interrupted_run_is_not_offered_while_something_else_is_executed(
     found: Assessment, run: RunState
 ) -> None:
     waiting = in_ledger(run, holder=holder(""), standing=Standing.ALIVE)
-    view = steps(situation(assessment=found, ledger_run=waiting), viewed=Step.ASSESS)[0]
+    view = steps(situation(assessment=found, ledger_run=waiting), viewed=Step.ASSESS)[1]
     assert "Run run-1 was interrupted, but something else is executed now, by anna@desk" in view.do
     assert "<resume>" not in view.do
 
@@ -360,7 +360,7 @@ def test_what_another_console_finished_is_not_called_unfinished_here(
     stopped = replace(finished(ended(run, Outcome.NOT_RUN), why="stop"), run_id="run-1")
     over = in_ledger(run, state=LedgerState.FINISHED, counts={Outcome.SUCCEEDED: 5, Outcome.FAILED: 0})
     now = situation(assessment=found, run=stopped, ledger_run=over)
-    view = steps(now, viewed=Step.REBUILD)[1]
+    view = steps(now, viewed=Step.REBUILD)[2]
     assert view.found == "finished in another console by night@console: 5 succeeded"
     assert view.state is StepState.WAITING
     assert current(now) is Step.ASSESS
@@ -391,7 +391,8 @@ def test_only_results_that_stand_are_taken_over_from_an_interrupted_run(
 
 
 def states(now: Situation) -> list[StepState]:
-    return [step.state for step in steps(now, viewed=Step.ASSESS)]
+    """Of the steps from the assessment on: containing is not about the run."""
+    return [step.state for step in steps(now, viewed=Step.ASSESS)[1:]]
 
 
 def test_a_step_is_ticked_only_when_it_was_seen_to_hold(found: Assessment, run: RunState) -> None:
@@ -404,17 +405,17 @@ def test_a_step_is_ticked_only_when_it_was_seen_to_hold(found: Assessment, run: 
     assert states(replace(done, assessment=unread))[0] is StepState.BAD
     stale = replace(done, assessment=found, is_fresh=False, aftermath=None)
     assert states(stale)[0] is not tick
-    assert steps(stale, viewed=Step.ASSESS)[0].found == "both sides are being read anew…"
+    assert steps(stale, viewed=Step.ASSESS)[1].found == "both sides are being read anew…"
     assert states(stale)[2] is not tick
 
 
 def test_a_rebuild_in_which_something_did_not_run_is_not_ticked(found: Assessment, run: RunState) -> None:
     part = finished(ended(ended(run, Outcome.NOT_RUN), of=3))
-    view = steps(situation(assessment=found, run=part), viewed=Step.REBUILD)[1]
+    view = steps(situation(assessment=found, run=part), viewed=Step.REBUILD)[2]
     assert view.state is StepState.BAD
     assert f"3 of {run.total} actions succeeded, {run.total - 3} not run" in view.found
     skipped = finished(ended(ended(run), Outcome.SKIPPED, of=2))
-    view = steps(situation(assessment=found, run=skipped), viewed=Step.REBUILD)[1]
+    view = steps(situation(assessment=found, run=skipped), viewed=Step.REBUILD)[2]
     assert view.state is StepState.DONE
     assert view.found.endswith("actions succeeded, 2 skipped")
 
@@ -426,15 +427,15 @@ def test_what_is_not_known_or_gone_again_is_not_verified(found: Assessment, run:
     kept = [row for row in ROWS if not row.kind.is_critical]
     after = later(drift_of((*kept, unknown)))
     now = situation(assessment=assess(after, RULES, now=NOW), run=over, aftermath=proven(over, after))
-    view = steps(now, viewed=Step.VERIFY)[2]
+    view = steps(now, viewed=Step.VERIFY)[3]
     assert (view.state, view.found) == (StepState.BAD, "1 project not rebuilt; 1 VM lost")
     again = situation(assessment=found, run=over, aftermath=proven(over, rebuilt()))
-    view = steps(again, viewed=Step.VERIFY)[2]
+    view = steps(again, viewed=Step.VERIFY)[3]
     assert view.state is StepState.BAD
     assert "was proven, but 4 projects went missing again since" in view.found
     proof = replace(verify(DRIFT, rebuilt(), rules=RULES), unproven="CloudStack: partial.")
     unproven = replace(again, aftermath=Aftermath("r", NOW, proof))
-    view = steps(unproven, viewed=Step.VERIFY)[2]
+    view = steps(unproven, viewed=Step.VERIFY)[3]
     assert (view.state, view.found) == (StepState.BAD, "not proven. CloudStack: partial.")
     assert "Not proven." in text_of(proof_page(over, Aftermath("r", NOW, proof), 78))
 
@@ -443,7 +444,7 @@ def test_nothing_is_handed_over_where_there_is_nothing(run: RunState) -> None:
     over = finished(ended(run))
     after = proven(over, rebuilt())
     none = situation(assessment=afterwards(), run=over, aftermath=after)
-    view = steps(none, viewed=Step.HAND_OVER)[3]
+    view = steps(none, viewed=Step.HAND_OVER)[4]
     assert view.state is not StepState.DONE
     assert view.found == "nothing to hand over: no new id, no new password"
     saved = replace(none, aftermath=replace(after, passwords=2))
@@ -460,10 +461,10 @@ def test_a_corpse_that_is_left_alone_is_not_counted_as_dying(found: Assessment, 
     seen = assess(drift_of((*ROWS, corpse)), RULES, now=NOW)
     assert [one.key for one in seen.dying] == ["aurora"]
     assert "aurora-deleted-1" in {one.key for one in seen.for_people}
-    words = steps(situation(assessment=seen), viewed=Step.ASSESS)[0].found
+    words = steps(situation(assessment=seen), viewed=Step.ASSESS)[1].found
     assert words.startswith("4 to rebuild: 1 dying, 1 hollow, 1 missing, 1 orphaned")
     only = assess(drift_of((corpse,)), RULES, now=NOW)
-    assert steps(situation(assessment=only), viewed=Step.ASSESS)[0].found == "nothing to rebuild"
+    assert steps(situation(assessment=only), viewed=Step.ASSESS)[1].found == "nothing to rebuild"
 
 
 def text_of(lines: list[list[tuple[str, str]]]) -> str:

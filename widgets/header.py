@@ -95,6 +95,7 @@ class ConsoleHeader(Lines):
         self._run_word = ""
         self._capture_problem = ""
         self._is_cramped = False
+        self._brake = ("", False)
         self._sources: tuple[SourceStatus, ...] = ()
         self._now = now
 
@@ -107,15 +108,18 @@ class ConsoleHeader(Lines):
         running: str | None = None,
         capture_problem: str | None = None,
         is_cramped: bool | None = None,
+        brake: tuple[str, bool] | None = None,
     ) -> None:
-        """Show these values; what is not given stays. `running` is a word on the run going on. Who is
-        `is_cramped` has less than the 80x24 that every screen is made for, and is told."""
+        """Show these values; what is not given stays. `running` is a word on the run going on, `brake` one on
+        the brake that this console holds and whether it is an alarm. Who `is_cramped` has less than the 80x24
+        that every screen is made for, and is told."""
         self._mode = self._mode if mode is None else mode
         self._sources = self._sources if sources is None else sources
         self._now = self._now if now is None else now
         self._run_word = self._run_word if running is None else running
         self._capture_problem = self._capture_problem if capture_problem is None else capture_problem
         self._is_cramped = self._is_cramped if is_cramped is None else is_cramped
+        self._brake = self._brake if brake is None else brake
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -130,6 +134,9 @@ class ConsoleHeader(Lines):
         ]
         if self._run_word:
             left += [(" ", ""), (f" {clean(self._run_word)} ", "mode--running")]
+        word, is_alarm = self._brake
+        if word:
+            left += [(" ", ""), (f" {word} ", "banner--text" if is_alarm else "mode--braking")]
         right: Line = [(clock_time(self._now) + " ", "tone--muted")]
         if self._is_cramped:
             right = [("needs 80x24 ", "tone--warning")]

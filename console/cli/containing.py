@@ -39,24 +39,11 @@ LOOK_SECONDS = 5.0
 
 @contextmanager
 def containment_of(session: Session) -> Iterator[Containment]:
-    from sync.containment import Containment
-
-    found = Containment(
-        session.environment, reader=session.reader, operator=session.operator, clock=session.clock
-    )
+    found = session.containment(is_armed=True)
     try:
         yield found
     finally:
         found.close()
-
-
-def refuse_another_server(session: Session, containment: Containment) -> None:
-    """Raises GuardError when this is not the server that the environment is pinned to.
-
-    With this machine's own journal alone nothing tells it, and that must not keep anybody from containing.
-    """
-    if not containment.journal.is_local:
-        session.recogniser.refuse_strangers()
 
 
 def contain(arguments: argparse.Namespace) -> int:
@@ -113,7 +100,7 @@ def _take(
         say(f"abreast: {why}")
     if not possible:
         raise GuardError("None of the rungs that were asked for can be taken here: nothing was done.")
-    refuse_another_server(session, containment)
+    containment.refuse_strangers()
     confirm_word(session, _announced(look, possible, chosen), arguments.confirm)
     steps: list[Step] = []
     with until_told() as stop:
@@ -225,7 +212,7 @@ def exit_code(steps: Sequence[Step]) -> int:
 def _start_brakes(containment: Containment, look: Look) -> tuple[Brake, ...]:
     from sync.brake import BrakeState
 
-    def tell(state: BrakeState, text: str) -> None:
+    def tell(_lock: str, state: BrakeState, text: str) -> None:
         bell = "\a" if state is BrakeState.LOST else ""
         sys.stderr.write(bell)
         say(f"brake: {state.value}. {text}")
@@ -296,8 +283,8 @@ def _lift_fence(session: Session, containment: Containment, arguments: argparse.
         raise UsageError(f"The journal has no fence on {name!r}; it has: {known}.")
     if not arguments.reason:
         raise UsageError("Lifting a fence needs a reason.", next_step="Say it with --reason TEXT.")
-    refuse_another_server(session, containment)
-    why_keep = _why_keep_fence(session)
+    containment.refuse_strangers()
+    why_keep = session.why_keep_fence()
     if why_keep and not arguments.second:
         raise GuardError(
             f"The fence stays: {why_keep}",
@@ -315,19 +302,6 @@ def _lift_fence(session: Session, containment: Containment, arguments: argparse.
     if arguments.format == "json":
         result_json({"environment": session.environment.name, "steps": plain(steps)})
     return exit_code(steps)
-
-
-def _why_keep_fence(session: Session) -> str:
-    from sync.contain import why_keep_fence
-
-    desired = session.read_desired()
-    actual = session.read_actual(limits=False)
-    stored = {project.name: project.domain_id for project in desired.projects.values() if project.domain_id}
-    return why_keep_fence(
-        stored,
-        [domain.id for domain in actual.domains],
-        is_proven=desired.coverage.is_complete and actual.coverage.is_complete,
-    )
 
 
 def _save_evidence(containment: Containment, file: Path | None) -> JsonObject:
@@ -359,7 +333,7 @@ def shield(arguments: argparse.Namespace) -> int:
         if look.shields.candidates:
             count = len(look.shields.candidates)
             said = [f"put delete protection on one VM in each of {count} domains"]
-            refuse_another_server(session, containment)
+            containment.refuse_strangers()
             confirm_word(session, said, arguments.confirm)
             with until_told() as stop:
                 steps = containment.shield(look.shields.candidates, stop=stop)
@@ -389,7 +363,7 @@ def _lift_shields(
     }
     steps: tuple[Step, ...] = ()
     if meant:
-        refuse_another_server(session, containment)
+        containment.refuse_strangers()
         confirm_word(session, [f"lift {len(meant)} shields that abreast has set"], arguments.confirm)
         with until_told() as stop:
             steps = containment.lift_shields(lambda one: one.action in meant, stop=stop)

@@ -55,6 +55,7 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("sources", lambda sources: header.show(sources=sources))
         self.follow("console_mode", lambda mode: header.show(mode=mode.word))
         self.follow("capture_problem", lambda problem: header.show(capture_problem=problem))
+        self.follow("containing", lambda state: header.show(brake=state.brake_mark if state else ("", False)))
         self.follow("run_state", lambda _: header.show(running=self.console.operations.word))
         self.follow("staged", lambda _: self.show_keys())
         self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
@@ -95,10 +96,18 @@ class ConsoleScreen(Screen[ScreenResult]):
         return keymap.shown_keys(found, self.console.session.environment.keys).partition(" ")[0]
 
     def hint_rank(self, command: commands.Command) -> int:
-        """Which hints give way where there is no room: the highest first; help is always kept."""
+        """Which hints give way where there is no room: the highest first; help is always kept. Containing is
+        among the first while there is something to contain."""
+        situation = self.console.situation
         if command.id == "help":
             return 2
+        if command.id == "contain" and (situation is None or not situation.is_happening):
+            return 1
         return 0 if command.footer or command.id == "back" else 1
+
+    async def action_contain(self) -> None:
+        """On every screen whose scope has the command."""
+        await self.console.open("contain")
 
     def show_keys(self) -> None:
         """Fill the footer from the bindings that are active now, in the order of the table."""

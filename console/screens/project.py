@@ -18,6 +18,7 @@ from widgets.cells import clean, counted, fit
 from widgets.comparison import ComparisonList, comparison, last_known, summary, widths
 from widgets.kinds import KIND_CLASSES, kind_text
 from widgets.lines import Line, Lines, shortened, spread, wrap
+from widgets.rule import Rule
 from widgets.values import RowView
 from widgets.virtual_list import VirtualList
 
@@ -86,28 +87,6 @@ class NoteLine(Lines):
         return [[(f" {line}", "tone--muted")] for line in lines]
 
 
-class ActionsRule(Lines):
-    """The line between the comparison and the proposed actions."""
-
-    def __init__(self) -> None:
-        super().__init__(id="actions-rule")
-        self._text = ""
-
-    def show(self, text: str) -> None:
-        """Show this as the heading of the actions."""
-        self._text = text
-        self.redraw()
-
-    def lines(self, width: int) -> list[Line]:
-        title = f"── {self._text} "
-        return [
-            [
-                (fit(title, min(len(title), width)), "tone--strong"),
-                ("─" * (width - len(title)), "tone--muted"),
-            ]
-        ]
-
-
 class ProjectScreen(ConsoleScreen):
     """Opened with the key of a row."""
 
@@ -125,7 +104,7 @@ class ProjectScreen(ConsoleScreen):
     def body(self) -> ComposeResult:
         yield ProjectTitle()
         yield ComparisonList(id="comparison")
-        yield ActionsRule()
+        yield Rule(id="actions-rule")
         yield ActionList(id="actions")
         yield NoteLine()
 
@@ -167,7 +146,7 @@ class ProjectScreen(ConsoleScreen):
         text = f"{counted(len(self.offered), 'action')} proposed, {chosen} staged"
         old, _ = self.console.age_of(self._view)
         shown = text if self.offered else "nothing proposed"
-        self.query_one(ActionsRule).show(f"{shown}; {old}" if old else shown)
+        self.query_one("#actions-rule", Rule).show(f"{shown}; {old}" if old else shown)
         self.actions.styles.height = max(1, min(len(self.offered), 5 if self.app.size.height < 32 else 10))
         self.show_note()
         self.refresh_bindings()

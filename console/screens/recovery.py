@@ -31,7 +31,7 @@ from console.recovering import (
     questions,
     waves,
 )
-from console.recovery_pages import hand_over_page, proof_page
+from console.recovery_pages import deletions_page, hand_over_page, proof_page
 from console.recovery_steps import Situation, Step, current, steps
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
@@ -139,7 +139,7 @@ class RecoveryScreen(ConsoleScreen):
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
         self.follow("run_state", self._take_run)
-        for name in ("ledger_run", "aftermath", "console_mode"):
+        for name in ("situation", "ledger_run", "aftermath", "console_mode"):
             self.follow(name, lambda _: self.show())
         self.follow("ledger_fault", self._take_ledger_fault)
         self.follow("now", lambda _: self.show_progress())
@@ -246,6 +246,7 @@ class RecoveryScreen(ConsoleScreen):
             is_armed=app.console_mode.armed,
             can_arm=app.session.can_arm,
             is_drill=app.session.environment.name == "drill",
+            deletions=app.situation,
             assessment=self.assessment,
             is_fresh=self._is_fresh(),
             choice=self.choice,
@@ -290,7 +291,7 @@ class RecoveryScreen(ConsoleScreen):
         panels = {"assess": Step.ASSESS, "rebuild": Step.REBUILD}
         for id, step in panels.items():
             self.query_one(f"#{id}").display = self._viewed is step
-        self.query_one("#after").display = self._viewed in (Step.VERIFY, Step.HAND_OVER)
+        self.query_one("#after").display = self._viewed not in panels.values()
         focus: VirtualList = self.query_one(Pager)
         if self._viewed is Step.ASSESS:
             focus = self.findings
@@ -347,7 +348,9 @@ class RecoveryScreen(ConsoleScreen):
         self.query_one(ResultNote).show(result)
 
     def page(self, width: int) -> list[Line]:
-        """The page of the last two steps."""
+        """The page of the first step and of the last two."""
+        if self._viewed is Step.CONTAIN:
+            return deletions_page(self.console.situation, width)
         run, after = self.rebuild_run, self.console.aftermath
         if run is None or after is None:
             return [

@@ -37,6 +37,7 @@ class TableScreen(ConsoleScreen):
         self.table = self.query_one(DriftTable)
         self.follow("views", lambda _: self.show_rows())
         self.follow("headline", lambda _: self.show_headline())
+        self.follow("situation", lambda _: self.show_keys())
         self.follow("fault", lambda _: self.show_headline())
         self.follow("sources", lambda _: self.show_soundness())
         self.follow("now", lambda _: self.show_soundness())
@@ -122,7 +123,7 @@ class TableScreen(ConsoleScreen):
         return shorter.strip() or "Nothing can be compared before both sides are read."
 
     def _hint(self, key: str, words: str) -> str:
-        found = commands.by_key(self.SCOPE, key)
+        found = keymap.by_key(self.SCOPE, key)
         if found is None or not self.console.console_mode.allows(found):
             return ""
         shown = keymap.shown_keys(found, self.console.session.environment.keys)

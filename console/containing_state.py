@@ -1,0 +1,111 @@
+"""What the console knows of containment: the last look, what is being done, what came of it, the brakes.
+
+Pure values and the functions that make the next ones; `console.rungs` makes them happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sync.brake import BrakeState
+from sync.model import Outcome
+
+if TYPE_CHECKING:
+    from sync.contain import Step
+    from sync.containment import CallerView, Look
+
+_ENGAGED = (BrakeState.STARTING, BrakeState.WAITING, BrakeState.HELD, BrakeState.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeView:
+    """One brake of this console."""
+
+    lock: str
+    state: BrakeState
+    text: str = ""
+    since: datetime | None = None
+    """When this state began."""
+    losses: int = 0
+
+    @property
+    def is_engaged(self) -> bool:
+        """Whether it is held or asked for: it has to be released by somebody."""
+        return self.state in _ENGAGED
+
+
+@dataclass(frozen=True, slots=True)
+class ContainState:
+    """All of it."""
+
+    look: Look | None = None
+    problem: str = ""
+    """Why the last look or the last rung failed as a whole; empty when neither did."""
+    doing: str = ""
+    """The rung that is being taken, in words; empty while none is."""
+    done: int = 0
+    total: int = 0
+    steps: tuple[Step, ...] = ()
+    """What came of the rung that was taken last."""
+    brakes: tuple[BrakeView, ...] = ()
+    evidence: str = ""
+    """Where it was saved, and what of it."""
+
+    @property
+    def is_braking(self) -> bool:
+        return any(brake.is_engaged for brake in self.brakes)
+
+    @property
+    def brake_mark(self) -> tuple[str, bool]:
+        """For the header: a word, and whether it is an alarm. The worst of the brakes speaks."""
+        states = {brake.state for brake in self.brakes if brake.is_engaged}
+        if BrakeState.LOST in states:
+            return "BRAKE LOST", True
+        if states & {BrakeState.STARTING, BrakeState.WAITING}:
+            return "BRAKE WAITING", False
+        return ("BRAKE HELD", False) if states else ("", False)
+
+
+def with_brake(state: ContainState, lock: str, now: BrakeState, *, text: str, at: datetime) -> ContainState:
+    """With the new state of one brake."""
+    known = {brake.lock: brake for brake in state.brakes}
+    before = known.get(lock, BrakeView(lock, now))
+    since = before.since if before.state is now and before.since is not None else at
+    losses = before.losses + (now is BrakeState.LOST and before.state is not BrakeState.LOST)
+    known[lock] = BrakeView(lock, now, text, since, losses)
+    return replace(state, brakes=tuple(known.values()))
+
+
+def sure_callers(views: Sequence[CallerView]) -> tuple[CallerView, ...]:
+    """Those whom events and jobs name alike and who may be fenced."""
+    return tuple(view for view in views if not view.caller.ask and view.may_be_fenced)
+
+
+def must_choose(views: Sequence[CallerView]) -> bool:
+    """Whether a person has to say who is meant: several callers, or one of whom events and jobs disagree."""
+    return len(views) > 1 or any(view.caller.ask for view in views)
+
+
+def result_of(steps: Sequence[Step]) -> tuple[str, bool]:
+    """What came of a rung in one line, and whether all of it is as it was meant to be."""
+    if not steps:
+        return "Nothing had to be done.", True
+    by_target: dict[str, Step] = {}
+    for step in steps:
+        # A caller is fenced when the last way tried holds, whatever became of the ways before.
+        by_target[step.action.rpartition(" by ")[0] or step.action] = step
+    last = tuple(by_target.values())
+    good = [one for one in last if one.outcome in (Outcome.SUCCEEDED, Outcome.SKIPPED)]
+    bad = [one for one in last if one not in good]
+    if bad:
+        first = bad[0]
+        done = f"{len(good)} done and read back, " if good else ""
+        more = f" And {len(bad) - 1} more." if len(bad) > 1 else ""
+        return f"{done}{len(bad)} not: {first.action} is {first.outcome.value}. {first.detail}{more}", False
+    if len(good) == 1:
+        one = good[0]
+        return f"{one.action}: {one.detail or 'done and read back.'}", True
+    return f"{len(good)} done, each read back.", True

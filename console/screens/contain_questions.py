@@ -1,0 +1,145 @@
+"""What the Contain screen asks before its typed confirmations: who is meant, and why a fence is lifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from widgets.cells import counted, fit
+from widgets.confirm import SCROLLING, Facts, Paragraphs
+from widgets.virtual_list import Piece, VirtualList
+
+if TYPE_CHECKING:
+    from sync.containment import CallerView
+
+
+class CallerList(VirtualList):
+    """Callers with a mark; those who must not be fenced have none."""
+
+    def __init__(self, views: Sequence[CallerView], chosen: frozenset[str]) -> None:
+        super().__init__(id="callers")
+        self._views = views
+        self.chosen = chosen
+
+    def on_mount(self) -> None:
+        self.set_keys([view.caller.label for view in self._views])
+
+    @property
+    def current(self) -> CallerView | None:
+        """Who is under the cursor."""
+        return self._views[self.cursor] if 0 <= self.cursor < len(self._views) else None
+
+    def toggle(self) -> None:
+        """Choose who is under the cursor, or leave them out."""
+        view = self.current
+        if view is not None and view.may_be_fenced:
+            self.chosen = self.chosen ^ {view.caller.user_id}
+            self.redraw()
+
+    def line(self, index: int, width: int) -> list[Piece]:
+        view = self._views[index]
+        is_chosen = view.caller.user_id in self.chosen
+        mark = ("[x]" if is_chosen else "[ ]") if view.may_be_fenced else "   "
+        number = counted(len(view.caller.deletions), "deletion")
+        text = f"{view.caller.label}: {number}, {view.caller.open_deletions} not ended"
+        return [(f" {mark} ", "tone--key"), (fit(text, width - 5), "tone--strong" if is_chosen else "")]
+
+
+class CallersScreen(ModalScreen[frozenset[str]]):
+    """Who is meant; dismissed with the ids of those chosen, none when it was left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel"),
+        Binding("space", "toggle_caller", "choose"),
+        Binding("enter", "go_on", "go on"),
+    ]
+    AUTO_FOCUS = "#callers"
+
+    def __init__(self, views: Sequence[CallerView], chosen: frozenset[str]) -> None:
+        super().__init__()
+        self._list = CallerList(views, chosen)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="confirm"):
+            yield Paragraphs(["Who is to be fenced?"], tone="tone--strong", id="question-title")
+            yield self._list
+            yield Paragraphs([], tone="tone--warning", id="caller-note")
+            yield Paragraphs(["space chooses, enter goes on, esc leaves."], tone="tone--muted")
+            with Horizontal(id="confirm-buttons"):
+                yield Button("Cancel", id="question-cancel")
+                yield Button("Go on", id="question-go", variant="warning")
+
+    @on(VirtualList.CursorMoved)
+    def _show_note(self) -> None:
+        view = self._list.current
+        texts = [] if view is None else [text for text in (view.refusal, view.caller.ask) if text]
+        self.query_one("#caller-note", Paragraphs).show(texts or ["Events and jobs agree on it."])
+
+    def action_toggle_caller(self) -> None:
+        self._list.toggle()
+
+    def action_go_on(self) -> None:
+        self.dismiss(self._list.chosen)
+
+    def action_cancel(self) -> None:
+        self.dismiss(frozenset())
+
+    @on(Button.Pressed)
+    def _press(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(self._list.chosen if event.button.id == "question-go" else frozenset())
+
+
+class FormScreen(ModalScreen[Mapping[str, str]]):
+    """A few lines to fill in; dismissed with them, or with none when it was left or one stayed empty."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel"), *SCROLLING]
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, title: str, texts: Sequence[str], fields: Mapping[str, str], verb: str) -> None:
+        """`fields` maps an id to what stands in the empty line."""
+        super().__init__()
+        self._title, self._texts, self._fields, self._verb = title, tuple(texts), dict(fields), verb
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="confirm"):
+            yield Paragraphs([self._title], tone="tone--strong", id="question-title")
+            yield Facts(self._texts)
+            for id, hint in self._fields.items():
+                yield Input(id=id, placeholder=hint, classes="form-field")
+            with Horizontal(id="confirm-buttons"):
+                yield Button("Cancel", id="question-cancel")
+                yield Button(self._verb, id="question-go", variant="warning")
+
+    def _values(self) -> dict[str, str]:
+        return {id: self.query_one(f"#{id}", Input).value.strip() for id in self._fields}
+
+    @on(Input.Submitted)
+    def _submit(self, event: Input.Submitted) -> None:
+        """Enter goes to the first line that is still empty, then on."""
+        event.stop()
+        values = self._values()
+        empty = next((id for id, value in values.items() if not value), None)
+        if empty is None:
+            self.dismiss(values)
+        else:
+            self.query_one(f"#{empty}", Input).focus()
+
+    @on(Button.Pressed)
+    def _press(self, event: Button.Pressed) -> None:
+        event.stop()
+        values = self._values()
+        self.dismiss(values if event.button.id == "question-go" and all(values.values()) else {})
+
+    def action_cancel(self) -> None:
+        self.dismiss({})
+
+    def action_scroll_facts(self, lines: int) -> None:
+        self.query_one(Facts).scroll_relative(y=lines, animate=False)
