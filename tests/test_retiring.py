@@ -19,6 +19,7 @@ from sync.retirement_approval import sign_record
 from sync.retirement_steps import Confirmation, word_for
 from sync.retirement_text import loss_text
 from sync.ssh_signature import sign
+from sync.unrecorded import DeletionCheck
 from tests.retirements import PROJECT, Lab, lab
 
 
@@ -93,12 +94,18 @@ def test_a_project_is_retired_step_by_step(both: Lab) -> None:
     volumes = {row["id"] for row in both.box.control.destroyed() if row["kind"] == "volume"}
     assert volumes <= {id for kind, id in signed if kind == "volume"}
     assert both.session().ledger.verify().is_sound
+    # CloudStack's own events of these deletions are accounted for, and of no other.
+    assert both.session().deletions.told() == DeletionCheck()
+    ci = next(row["id"] for row in both.rows("listDomains") if row["path"] == "ROOT/ci")
+    other = both.hand.call("createDomain", name="other", parentdomainid=ci)["domain"]["id"]
+    both.run("deleteDomain", id=other, cleanup="false")
+    assert [one.target_id for one in both.session().deletions.told().found] == [other]
     with pytest.raises(GuardError, match="there is no next step"):
         both.retiring().steps.step(PROJECT, confirmed=Confirmation(Step.DELETE_DOMAIN, "zephyr 1"))
 
 
 def test_what_was_deleted_on_purpose_is_not_missed(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.DELETE_DOMAIN)
     extent = site.session().ledger.extents("ROOT/ci").current(Side.ACTUAL)
     assert extent is not None
@@ -315,7 +322,7 @@ def test_an_archive_that_is_gone_keeps_the_vms(site: Lab) -> None:
 
 
 def test_a_shield_keeps_the_vms(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.ARCHIVE)
     machine = site.rows("listVirtualMachines", domainid=str(site.domain_id()))[0]["id"]
     site.hand.call("updateVirtualMachine", id=machine, deleteprotection="true")
@@ -327,7 +334,7 @@ def test_a_shield_keeps_the_vms(site: Lab) -> None:
 
 
 def test_a_longer_expunge_delay_is_waited_for(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.DESTROY)
     site.hand.call("updateConfiguration", name="expunge.delay", value=str(10 * 86400))
     site.wait(2 * 86400)
@@ -352,7 +359,7 @@ def test_what_was_never_proposed_cannot_go_on(site: Lab) -> None:
 
 
 def test_a_refused_call_stops_the_step_and_is_gone_on_with(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.ARCHIVE)
     site.box.control.add_fault("503", command="destroyVirtualMachine", count=1)
     with pytest.raises((GuardError, OutcomeUnknownError)):
@@ -364,7 +371,7 @@ def test_a_refused_call_stops_the_step_and_is_gone_on_with(site: Lab) -> None:
 
 @pytest.mark.parametrize("step", [Step.DESTROY, Step.DELETE_ACCOUNTS, Step.DELETE_DOMAIN])
 def test_a_call_that_took_effect_without_an_answer_is_not_repeated(site: Lab, step: Step) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     before = {Step.DESTROY: Step.ARCHIVE, Step.DELETE_ACCOUNTS: Step.DESTROY,
               Step.DELETE_DOMAIN: Step.DELETE_ACCOUNTS}[step]  # fmt: skip
     site.through(before)
@@ -383,7 +390,7 @@ def test_a_call_that_took_effect_without_an_answer_is_not_repeated(site: Lab, st
 
 
 def test_stopping_ends_after_the_call_that_runs(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.ARCHIVE)
     stop, retiring = threading.Event(), site.retiring()
     with pytest.raises(StoppedError):
@@ -432,7 +439,7 @@ def test_vms_that_ran_before_are_started_on_request(site: Lab) -> None:
 
 
 def test_destroyed_vms_are_recovered(both: Lab) -> None:
-    both.approved()
+    both.approved(with_archive=False)
     both.through(Step.DESTROY)
     undone = both.retiring().steps.undo(PROJECT)
     assert undone.stage is Stage.UNDONE
@@ -442,7 +449,7 @@ def test_destroyed_vms_are_recovered(both: Lab) -> None:
 
 
 def test_what_was_expunged_is_named_as_lost(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.DESTROY)
     names = sorted(site.machines())
     site.wait(3 * 86400)
@@ -462,7 +469,7 @@ def test_an_account_that_was_disabled_before_stays_so(site: Lab) -> None:
 
 
 def test_from_deleting_on_nothing_is_undone(site: Lab) -> None:
-    site.approved()
+    site.approved(with_archive=False)
     site.through(Step.DELETE_ACCOUNTS)
     with pytest.raises(GuardError, match="nothing can be undone"):
         site.retiring().steps.undo(PROJECT)
