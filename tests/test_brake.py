@@ -228,3 +228,25 @@ def test_a_lock_database_that_cannot_be_used(url: str) -> None:
     with pytest.raises(LockDatabaseError) as refused:
         DatabaseLocks(url.format(port=free_port()))
     assert "p-4711" not in str(refused.value)
+
+
+def test_a_lock_that_another_session_holds_is_lost_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[BrakeState] = []
+    brake = Brake(
+        Secret("mysql://u:p@127.0.0.1:1/cloud"),
+        "DomainCleanup",
+        on_change=lambda state, _: told.append(state),
+        check_seconds=0.001,
+    )
+    brake._state, brake._session_id = BrakeState.HELD, 7
+    answers = iter([7, 7, 8])
+
+    def ask(_connection: Any, _statement: str, *_values: object) -> int:
+        answer = next(answers, None)
+        if answer is None:
+            brake._stop.set()
+        return answer or 0
+
+    monkeypatch.setattr("sync.brake._ask", ask)
+    brake._watch(object(), object())
+    assert (brake.state, brake.losses, told) == (BrakeState.LOST, 1, [BrakeState.LOST])

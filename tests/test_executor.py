@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -690,6 +691,38 @@ def test_stop_follows_what_runs_and_sends_nothing_more(bench: Bench) -> None:
     resumed = bench.resume()
     assert outcomes(resumed) == [S] * 5
     assert len(bench.cloud.log) == 5
+
+
+def test_a_stop_while_it_is_read_again_leaves_no_intent(bench: Bench) -> None:
+    made = plan(create_domain("dune"))
+
+    def stop_at_once(event: ExecutionEvent) -> None:
+        if event.phase == "reading":
+            bench.stop.set()
+
+    report = bench.executor().run(
+        made, confirmed=bench.confirmation(made), on_event=stop_at_once, stop=bench.stop
+    )
+    assert [result.outcome for result in report.results] == [Outcome.NOT_RUN]
+    assert bench.ledger.entries(kinds=[EntryKind.INTENT]) == []
+    assert bench.cloud.log == []
+
+
+def test_a_stop_between_the_intent_and_the_call_is_heeded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = bench.ledger.append
+
+    def append(kind: EntryKind, payload: Any, *, run_id: str | None) -> Any:
+        if kind is EntryKind.INTENT:
+            bench.stop.set()
+        return written(kind, payload, run_id=run_id)
+
+    monkeypatch.setattr(bench.ledger, "append", append)
+    report = bench.run(create_domain("dune"))
+    assert [result.outcome for result in report.results] == [Outcome.NOT_RUN]
+    assert len(bench.ledger.entries(kinds=[EntryKind.INTENT])) == 1
+    assert bench.cloud.log == []
 
 
 def test_a_stop_before_the_start_sends_nothing(bench: Bench) -> None:

@@ -185,7 +185,7 @@ CONTAINMENT = (
         "sync/brake.py",
         'if _ask(watch, "SELECT IS_USED_LOCK(%s)", self.lock) != self._session_id:',
         "if False:",
-        BRAKE,
+        f"{BRAKE}::test_a_lock_that_another_session_holds_is_lost_at_once",
     ),
     guard(
         "deletions: leftovers are told from a complete reading only",

@@ -144,7 +144,6 @@ EXECUTION = (
         "        return None",
         "        return None",
         EXECUTOR,
-        select="stop and not postgresql",
     ),
     guard(
         "a stop between intent and call is heeded",
@@ -167,6 +166,8 @@ EXECUTION = (
         "sync/attempt.py",
         "result = self._resolve() if self.intent is not None else None",
         "result: ActionResult | None = None",
+        "tests/scenarios/test_ledger_gone.py"
+        "::test_another_operator_breaks_the_lease_and_adopts_the_run_with_its_job",
         EXECUTOR,
     ),
     guard(
