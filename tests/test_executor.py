@@ -556,6 +556,28 @@ def test_a_failed_job_fails_with_its_text(bench: Bench) -> None:
     assert "No." in details(report)[0]
 
 
+def test_a_job_of_an_earlier_process_is_followed_and_its_call_not_sent_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died after CloudStack had given the job; the job fails, and nothing is disabled."""
+    with_job(bench, Job("failed", 530, "No."), has_effect=False)
+    written = bench.ledger.append
+
+    def append(kind: EntryKind, payload: Any, *, run_id: str | None) -> Any:
+        if kind is EntryKind.OUTCOME:
+            raise LedgerError("The machine lost its power.")
+        return written(kind, payload, run_id=run_id)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.ledger, "append", append)
+        with pytest.raises(LedgerError):
+            bench.run(disable_anna(bench))
+    report = bench.resume()
+    assert outcomes(report) == [F]
+    assert "No." in details(report)[0]
+    assert [command for command, _ in bench.cloud.log] == ["disableUser"]
+
+
 def test_a_lost_job_is_resolved_by_reading(bench: Bench) -> None:
     with_job(bench)
     assert outcomes(bench.run(disable_anna(bench))) == [S]

@@ -166,8 +166,7 @@ EXECUTION = (
         "sync/attempt.py",
         "result = self._resolve() if self.intent is not None else None",
         "result: ActionResult | None = None",
-        "tests/scenarios/test_ledger_gone.py"
-        "::test_another_operator_breaks_the_lease_and_adopts_the_run_with_its_job",
+        f"{EXECUTOR}::test_a_job_of_an_earlier_process_is_followed_and_its_call_not_sent_again",
         EXECUTOR,
     ),
     guard(
