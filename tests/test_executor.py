@@ -541,6 +541,24 @@ def with_job(bench: Bench, *states: Job, has_effect: bool = True) -> None:
     bench.cloud._do_disableuser = disable  # type: ignore[method-assign]
 
 
+def test_what_cloudstack_took_and_did_not_do_is_no_success(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = bench.cloud.add_project("dune", "anna")
+    monkeypatch.setattr(bench.cloud, "_do_updateresourcelimit", lambda _parameters: None)
+    report = bench.run(
+        action(
+            ActionKind.UPDATE_LIMIT,
+            f"{PARENT}/dune#vm",
+            target_id=domain.id,
+            parameters={"max": "10"},
+            precondition={"max": "-1"},
+        )
+    )
+    assert outcomes(report) == [F]
+    assert details(report) == ["It is there, but not as it was sent: max is “-1” instead of “10”."]
+
+
 def test_a_job_is_followed_with_growing_waits(bench: Bench) -> None:
     with_job(bench, *[Job("pending")] * 5, Job("succeeded"))
     report = bench.run(disable_anna(bench))

@@ -223,9 +223,9 @@ ENVIRONMENT = (
     ),
     guard(
         "nothing is contained at another server",
-        "console/cli/containing.py",
-        "if not containment.journal.is_local:\n        session.recogniser.refuse_strangers()",
-        "if False:\n        session.recogniser.refuse_strangers()",
+        "sync/containment.py",
+        "        if not self.journal.is_local:\n            self._recognise()",
+        "        if False:\n            self._recognise()",
         f"{CLI_CONTAIN}::test_nothing_is_sent_to_another_server_than_the_pinned_one",
     ),
 )
