@@ -12,6 +12,7 @@ the App (`app.operations`), runs in thread workers that are never exclusive, and
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Callable
 from datetime import datetime
@@ -27,6 +28,7 @@ from console.containing import ContainingApp
 from console.faults import as_error
 from console.messages import ArmingEnded
 from console.readings import utc_now
+from sync.errors import EXIT_STOPPED
 from widgets.identity import identity_of
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class ConsoleApp(ContainingApp):
     ) -> None:
         super().__init__(session, clock=clock, is_watching=start == "watch")
         self._start_screen = start
+        self._is_told_to_end = False
+        self._running_loop: asyncio.AbstractEventLoop | None = None
         environment = session.environment
         self.identity = identity_of(environment.name, environment.title or environment.name.upper())
         for theme in themes.THEMES:
@@ -104,7 +108,21 @@ class ConsoleApp(ContainingApp):
         return self.make_screen("opening", self.identity, self.console_mode.word)
 
     def on_mount(self) -> None:
+        self._running_loop = asyncio.get_running_loop()
+        if self._is_told_to_end:
+            self._end()
         self.call_after_refresh(self._begin)
+
+    def end_from_outside(self) -> None:
+        """End in order, without asking: for a signal's handler, at whatever moment that comes."""
+        self._is_told_to_end = True
+        if self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if self.operations.is_going_on:
+            self.operations.stop()
+        self.exit(EXIT_STOPPED)
 
     async def _begin(self) -> None:
         """Behind the first frame: import and show the real screen, then read."""

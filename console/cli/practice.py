@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 import tempfile
@@ -49,7 +50,11 @@ def drill(arguments: argparse.Namespace) -> int:
         from sync.drill import practice
 
         with practice(scenario=arguments.scenario, on_step=say) as incident:
-            return run_app(Session(incident.environment), start="overview")
+            return run_app(
+                Session(incident.environment),
+                start="overview",
+                at_last=lambda: shutil.rmtree(incident.folder, ignore_errors=True),
+            )
 
 
 def _rehearsed(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from console.cli.output import result_json, say
@@ -42,15 +43,26 @@ def open_watch(arguments: argparse.Namespace) -> int:
     return run_app(open_session(arguments), start="watch")
 
 
-def run_app(session: Session, *, start: Literal["overview", "watch", "recovery"]) -> int:
-    """The console on a session, until it is left; closes the session."""
+def run_app(
+    session: Session,
+    *,
+    start: Literal["overview", "watch", "recovery"],
+    at_last: Callable[[], None] = lambda: None,
+) -> int:
+    """The console on a session, until it is left; closes the session.
+
+    `at_last` clears away what no closing of ours would, where the process has to end itself.
+    """
     # Everything that is imported and built up to the first frame stays: looking for garbage in between only
     # costs (a tenth of the time to the first frame). The App collects from its first frame on.
     gc.disable()
     from console.app import ConsoleApp
+    from console.ending import ended_by_signals
 
     try:
-        code = ConsoleApp(session, start=start).run()
+        app = ConsoleApp(session, start=start)
+        with ended_by_signals(app.end_from_outside, at_last=at_last):
+            code = app.run()
     finally:
         gc.enable()
         session.close()
