@@ -66,17 +66,19 @@ def headline(
     if situation is not None and situation.is_happening:
         sentences += _happening(situation)
     is_told = situation is not None and bool(situation.busy)
-    sentences += _unrecorded(drift)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
     if drift.misplaced:
-        findings = [*_shrunk(drift), drift.misplaced, *_dying(drift, is_told=is_told)]
+        grave, lesser = [*_shrunk(drift), drift.misplaced, *_dying(drift, is_told=is_told)], []
     elif is_complete:
-        findings = [*_shrunk(drift), *_critical(drift, is_told=is_told), *_lesser(drift)]
+        grave, lesser = [*_shrunk(drift), *_critical(drift, is_told=is_told)], [*_lesser(drift)]
     else:
         dying = _dying(drift, is_told=is_told)
-        findings = [*_shrunk(drift), *(dying or ([] if is_told else _by_jobs(drift))), *_unknown(drift)]
+        grave = [*_shrunk(drift), *(dying or ([] if is_told else _by_jobs(drift)))]
+        lesser = [*_unknown(drift)]
     remains = [] if situation is None else [*_remains(situation)]
-    sentences += findings or ([_in_sync(drift)] if is_complete and not remains and not is_told else [])
+    sentences += [*grave, *_unrecorded(drift, is_brief=bool(grave) or is_told), *lesser]
+    if is_complete and not (grave or lesser or remains or is_told):
+        sentences.append(_in_sync(drift))
     sentences += remains
     sentences += _losses(drift)
     sentences += _hidden(drift)
@@ -130,15 +132,16 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _unrecorded(drift: Drift) -> Iterator[str]:
-    """Deletions that nobody here approved: proven by their events, whatever else could be read."""
+def _unrecorded(drift: Drift, *, is_brief: bool) -> Iterator[str]:
+    """Deletions that nobody here approved: proven by their events, whatever else could be read. Which ones is
+    said where nothing graver is."""
     found = drift.deletions.found
     if not found:
         return
     shown = "; ".join(one.words for one in found[-2:])
     more = f" and {len(found) - 2} more" if len(found) > 2 else ""
     verb = "deletion is" if len(found) == 1 else "deletions are"
-    yield f"{_number(len(found))} {verb} not in the ledger: {shown}{more}."
+    yield f"{_number(len(found))} {verb} not in the ledger" + ("." if is_brief else f": {shown}{more}.")
 
 
 def _shrunk(drift: Drift) -> Iterator[str]:
