@@ -3,8 +3,8 @@
 What is wrong stays with the smallest thing it is about, so that one bad row never blocks the others:
 
 - a project without a name cannot be aligned with anything: the reading is not complete (`unkeyed`);
-- a name that CloudStack would refuse, two projects of one name, a quota or `enabled` that says nothing:
-  the project's `problem`; it is listed and compared with nothing;
+- a name or network domain that CloudStack would refuse, two projects of one name, a quota or `enabled` that
+  says nothing: the project's `problem`; it is listed and compared with nothing;
 - a member that createAccount or createUser would refuse: kept apart in `unusable`, the rest of the project is
   usable; only where nobody else is left to come with the account does the project itself have the problem;
 - a member, agent or quota of no known project: a note. That is a fault in the CI database and not in the
@@ -27,6 +27,10 @@ from sync.model import RESOURCE_TYPES, UNLIMITED, Agent, Member, Project, Retire
 
 LONGEST = 255
 """Characters of a domain's name (measured on 4.18 and 4.23) and of a user's fields."""
+LONGEST_NETWORK_DOMAIN = 190
+"""CloudStack leaves 63 of a full name's 253 characters for the machine (measured on 4.18 and 4.23)."""
+LARGEST_LIMIT = 2**63 - 1
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NAMED_AT_MOST = 3
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Control characters, and the two further ends of a line."""
@@ -109,7 +113,7 @@ def whole_number_of(value: Any) -> int | None:
         is_whole = number == value if not isinstance(value, (str, bytes)) else True
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if is_whole and number >= UNLIMITED else None
+    return number if is_whole and UNLIMITED <= number <= LARGEST_LIMIT else None
 
 
 def shown(text: str) -> str:
@@ -146,7 +150,11 @@ class _Draft:
 
     def finish(self) -> Project:
         usable, unusable = _split_members(self.members)
-        problems = [*name_problems(self.name), *self.problems]
+        problems = [
+            *name_problems(self.name),
+            *network_domain_problems(self.network_domain or ""),
+            *self.problems,
+        ]
         if self.enabled is None:
             problems.append("`enabled` is neither true nor false (in the mapping: COALESCE(enabled, …))")
         if unusable and not usable:
@@ -174,6 +182,21 @@ def name_problems(name: str) -> list[str]:
     if _has_control(name):
         problems.append("the name contains a control character")
     return problems
+
+
+def network_domain_problems(network_domain: str) -> list[str]:
+    """Why CloudStack would refuse this network domain; empty when it would not, or when there is none."""
+    if not network_domain:
+        return []
+    named = f"`network_domain` is {shown(network_domain)}"
+    if len(network_domain) > LONGEST_NETWORK_DOMAIN:
+        return [f"{named} of {len(network_domain)} characters, CloudStack takes {LONGEST_NETWORK_DOMAIN}"]
+    if all(_LABEL.fullmatch(label) for label in network_domain.split(".")):
+        return []
+    return [
+        f"{named}: CloudStack takes labels with dots between, each of 1 to 63 of a-z, 0-9 and `-`, "
+        "with no `-` at its ends"
+    ]
 
 
 def member_problem(username: str, fields: Mapping[str, str], enabled: bool | None) -> str:

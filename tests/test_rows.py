@@ -62,6 +62,53 @@ def test_names_that_cloudstack_would_refuse_are_a_problem(name: str, problem: st
     assert one(name=name).name == name
 
 
+def with_network_domain(value: Any) -> Project:
+    rows = table("projects", ["name", "network_domain"], ["dune", value])
+    (project,) = assembled(rows).projects.values()
+    return project
+
+
+FITTING = ".".join(["a" * 63, "b" * 63, "c" * 62])
+"""190 characters."""
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", " ", "ci", "dune.example.org", "9.X-1.Org", "a" * 63, FITTING, " dune.example.org "]
+)
+def test_network_domains_that_cloudstack_takes(value: str | None) -> None:
+    assert with_network_domain(value).problem == ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "; drop table",
+        "a..b",
+        ".a",
+        "a.",
+        ".",
+        "-a.org",
+        "a-.org",
+        "a_b",
+        "é.org",
+        "a" * 64,
+        "a/b",
+        "a\nb",
+        "a b",
+    ],
+)
+def test_network_domains_that_cloudstack_would_refuse_are_a_problem(value: str) -> None:
+    project = with_network_domain(value)
+    assert project.problem.startswith("`network_domain` is “")
+    assert "CloudStack takes labels with dots between" in project.problem
+    assert "\n" not in project.problem
+    assert project.network_domain == value
+
+
+def test_a_network_domain_that_is_too_long_says_how_much() -> None:
+    assert with_network_domain(f"{FITTING}d").problem.endswith("of 191 characters, CloudStack takes 190")
+
+
 @pytest.mark.parametrize("empty", [None, "", "   "])
 def test_a_project_without_a_name_makes_the_list_incomplete(empty: str | None) -> None:
     result = assembled(table("projects", ["name"], [empty], ["dune"]))
@@ -243,7 +290,7 @@ def test_an_unknown_resource_names_the_nearest() -> None:
     assert "a quota is for “”" in quota(None, 5).problem
 
 
-@pytest.mark.parametrize("maximum", [-2, 1.5, "many", True, float("inf"), float("nan"), ""])
+@pytest.mark.parametrize("maximum", [-2, 1.5, "many", True, float("inf"), float("nan"), "", 2**63])
 def test_a_maximum_that_is_no_number_is_a_problem(maximum: Any) -> None:
     project = quota("vm", maximum)
     assert project.quotas == {}

@@ -163,7 +163,7 @@ def _conclude(
             }
         )
     else:
-        _print_proof(proof, wanted)
+        _print_proof(proof, wanted, failed=_failed(work))
         for path in files:
             result(f"identity map: {path}")
         for path in relinking:
@@ -234,12 +234,23 @@ def _relink_files(work: Rebuild, wanted: Path | None, proof: Verification) -> tu
     return write_files(work.session, proof.stale_ids, folder, name=name)
 
 
-def _print_proof(proof: Verification, wanted: frozenset[str]) -> None:
+def _failed(work: Rebuild) -> dict[str, str]:
+    """Action → why it failed, of all that was run. The same call fails again until that is mended."""
+    from sync.model import Outcome
+
+    results = [one for _, report in work.done for one in report.results]
+    return {one.action_id: one.detail for one in results if one.outcome is Outcome.FAILED}
+
+
+def _print_proof(proof: Verification, wanted: frozenset[str], *, failed: dict[str, str]) -> None:
     left, not_chosen = _left(proof, wanted), _not_chosen(proof, wanted)
     if proof.unproven:
         result(f"not verified: {proof.unproven}")
     elif left:
-        result(f"not all is rebuilt: {len(left)} can still be repaired. Run it again.")
+        again = "Run it again." if not failed else "Mend what failed, then run it again:"
+        result(f"not all is rebuilt: {len(left)} can still be repaired. {again}")
+        for action, why in failed.items():
+            result(f"  {action}: {why}")
     elif not_chosen:
         result("verified: nothing that was chosen is left to repair, both sides read anew")
     else:

@@ -399,16 +399,30 @@ def test_names_that_cloudstack_would_refuse(make_desk: MakeDesk, empty: SandboxP
     rows = {"projects": [{"name": name} for name in names], "members": members_of(names)}
     desk = make_desk(Access(ready.url, ready.key, ready.secret), rows)
     ran = desk.run("check")
-    assert ran.code == UNKNOWN
+    assert ran.code == CRITICAL
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", ran.said), "a control character reaches the terminal"
     for why in REFUSED.values():
         assert why in ran.out
-    found = desk.check(UNKNOWN)
+    found = desk.check(CRITICAL)
     assert (found["counts"]["unknown"], found["counts"]["missing"]) == (len(REFUSED), 1)
     assert {action["project"] for action in desk.plan(OK)} == {"", "good-one"}  # and the parent
     problems = {line["name"]: line["problem"] for line in desk.lines("desired", OK)[1:]}
     for name, why in REFUSED.items():
         assert why in problems[name]
+
+
+@pytest.mark.parametrize("value", ["; drop table", "a..b"])
+def test_network_domains_that_cloudstack_would_refuse(
+    make_desk: MakeDesk, empty: SandboxProcess, value: str
+) -> None:
+    """Found at reading, not by the call: nothing is planned for it."""
+    ready = empty.ready
+    rows = {"projects": [{"name": "bad", "network_domain": value}], "members": members_of(["bad"])}
+    desk = make_desk(Access(ready.url, ready.key, ready.secret), rows)
+    ran = desk.run("check")
+    assert ran.code == UNKNOWN
+    assert f"`network_domain` is “{value}”" in ran.out
+    assert desk.plan(OK) == []
 
 
 def test_two_projects_of_one_name(make_desk: MakeDesk, empty: SandboxProcess) -> None:
@@ -443,7 +457,7 @@ def test_fields_that_cloudstack_would_refuse(make_desk: MakeDesk, empty: Sandbox
     }
     desk = make_desk(Access(ready.url, ready.key, ready.secret), rows)
     ran = desk.run("check")
-    assert ran.code == UNKNOWN
+    assert ran.code == CRITICAL
     for words in (
         "“no-mail” has no `email`, which CloudStack requires",
         "has a `username` of 300 characters, CloudStack takes 255",
@@ -474,6 +488,21 @@ def test_names_that_only_look_bad_are_rebuilt(make_desk: MakeDesk) -> None:
         found = {line["path"] for line in desk.lines("actual", OK) if line["kind"] == "domain"}
         assert {f"ROOT/ci/{name}" for name in names} <= found
         assert desk.run("ledger", "show").code == OK
+
+
+def test_what_cloudstack_goes_on_refusing_is_named_as_what_to_mend(make_desk: MakeDesk) -> None:
+    """Running it again is no advice where the same call is refused again."""
+    with SandboxProcess.start(world="empty", speed=50, service_times=False) as sandbox:
+        ready = sandbox.ready
+        rows = {"projects": [{"name": "one"}], "members": members_of(["one"])}
+        desk = make_desk(Access(ready.url, ready.key, ready.secret), rows)
+        sandbox.control.add_fault("401", command="createDomain", count=100)
+        ran = desk.run("rebuild", typed="lab\n")
+        assert ran.code == DRIFT, ran.said
+        assert (
+            "1 can still be repaired. Mend what failed, then run it again:\n  create-domain ROOT/ci: "
+            in ran.out
+        )
 
 
 def test_a_name_that_cloudstack_refuses_although_it_looks_good(make_desk: MakeDesk) -> None:
