@@ -3,7 +3,8 @@
 Textual hands a key to the widget that has the focus when it arrives and looks its binding up when it has come
 back; of a burst (a slow line, a paste, quick fingers) the first key may open a question while the others are
 with the old screen already, and lost. Here a key is run before the next one is looked at, and a screen is
-awaited with its focus; only what is typed into a text box goes the usual way, which keeps its order.
+awaited with its focus; so is what is typed into a text box: an enter finds there what was typed before it,
+and nothing that was typed behind it.
 """
 
 from __future__ import annotations
@@ -42,13 +43,19 @@ class KeystrokesApp(App[ReturnType]):
             await super().on_event(event)
 
     async def _take_typing(self, event: events.Key | events.Paste) -> bool:
-        """Run a key's binding now; False where it is left to Textual: text, and all while another window has
-        the focus."""
+        """Run a key's binding, or write it into its box, now; False where it is left to Textual: all while
+        another window has the focus."""
         if not self.app_focus or not self.screen_stack:
             return False
         if isinstance(self.screen, Question) and self.screen.before_typing(event):
             return True
-        if isinstance(event, events.Paste) or isinstance(self.focused, Input):
+        text = (
+            event.text if isinstance(event, events.Paste) else event.character if event.is_printable else None
+        )
+        if isinstance(self.focused, Input) and text is not None:
+            _write(self.focused, text)
+            return True
+        if isinstance(event, events.Paste):
             return False
         bound = self.screen.active_bindings.get(event.key)
         if bound is None or not bound.enabled:
@@ -65,3 +72,12 @@ class KeystrokesApp(App[ReturnType]):
         from textual.command import CommandPalette
 
         await self.push_screen(CommandPalette(id="--command-palette"))
+
+
+def _write(box: Input, text: str) -> None:
+    """Put this where the cursor is, as the box itself would: one line, in place of what is selected."""
+    line = next(iter(text.splitlines()), "")
+    if box.selection.is_empty:
+        box.insert_text_at_cursor(line)
+    else:
+        box.replace(line, *box.selection)

@@ -130,22 +130,34 @@ class TypedConfirm(Vertical):
         self._say(_HASTY if is_typed and expected else self._wrong(self._box.value.strip()))
         self.query_one("#confirm-go", Button).disabled = not self.is_right
 
-    def is_blind(self, event: events.Key) -> bool:
-        """Whether this enter ends a word that was typed before there was anything to confirm: it does not
-        count, and it is told."""
-        if event.key != "enter" or self.screen.focused is not self._box:
-            return False
-        if self._expected and event.time >= self._put_at:
-            return False
-        self._was_hasty = True
-        self._say(_HASTY if self._expected else self._hint())
+    def judge(self, enter: events.Key) -> bool | None:
+        """What this enter answers, by what stands there now; None where it is no answer, and is told why.
+
+        One that ends a word typed before there was anything to confirm does not count.
+        """
+        focused = self.screen.focused
+        if isinstance(focused, Button):
+            return focused.id == "confirm-go" and self.is_right
+        if self._expected is None or enter.time < self._put_at:
+            self._was_hasty = True
+            self._say(_HASTY if self._expected else self._hint())
+            return None
+        if not self.is_right:
+            self._refuse()
+            return None
         return True
+
+    def _refuse(self) -> None:
+        """Say that it is not the word, and have the next letter take its place."""
+        self._say(self._wrong(self._box.value.strip()))
+        self._box.select_all()
 
     def take_typing(self) -> None:
         """Something is about to be typed: it is meant for the word, whichever button has the focus."""
         if self.screen.focused is not self._box:
             self.screen.set_focus(self._box)
-            self._box.cursor_position = len(self._box.value)
+            if self._box.selection.is_empty:
+                self._box.cursor_position = len(self._box.value)
 
     @property
     def _box(self) -> Input:
@@ -166,7 +178,10 @@ class TypedConfirm(Vertical):
     @property
     def is_right(self) -> bool:
         """Whether the word stands there."""
-        return self._expected is not None and self._box.value.strip() == self._expected.strip()
+        return self._is_the_word(self._box.value)
+
+    def _is_the_word(self, typed: str) -> bool:
+        return self._expected is not None and typed.strip() == self._expected.strip()
 
     @on(Input.Changed, "#confirm-word")
     def _compare(self, event: Input.Changed) -> None:
@@ -176,10 +191,10 @@ class TypedConfirm(Vertical):
     @on(Input.Submitted, "#confirm-word")
     def _submit(self, event: Input.Submitted) -> None:
         event.stop()
-        if self.is_right:
+        if self._is_the_word(event.value):
             self.post_message(self.Decided(self, True))
             return
-        self._say(self._wrong(event.value.strip()))
+        self._refuse()
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -34,6 +34,13 @@ class AskScreen(ModalScreen[str | None]):
             with Horizontal(id="confirm-buttons"):
                 yield Button("Cancel", id="ask-cancel")
                 yield Button(self._verb, id="ask-go", variant="warning", disabled=True)
+
+    def before_typing(self, event: events.Key | events.Paste) -> bool:
+        """An enter in the line takes what stands there now, and nothing that is typed behind it."""
+        is_enter = isinstance(event, events.Key) and event.key == "enter" and isinstance(self.focused, Input)
+        if is_enter and self.answer:
+            self.dismiss(self.answer)
+        return is_enter
 
     @property
     def answer(self) -> str:

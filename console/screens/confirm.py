@@ -44,11 +44,17 @@ class ConfirmScreen(ModalScreen[bool]):
         self._question.put(title, texts, expected)
 
     def before_typing(self, event: events.Key | events.Paste) -> bool:
-        """Text is for the box, from its first letter on; an enter confirms nothing that was not there yet."""
+        """Text is for the box, from its first letter on; an enter is judged at once, by what stands there
+        now: what is typed behind it is for the screen behind."""
         if isinstance(event, events.Paste) or is_text(event):
             self._question.take_typing()
             return False
-        return self._question.is_blind(event)
+        if event.key not in ("enter", "escape"):
+            return False
+        answer = self._question.judge(event) if event.key == "enter" else False
+        if answer is not None:
+            self.dismiss(answer)
+        return True
 
     @on(TypedConfirm.Decided)
     def _decide(self, event: TypedConfirm.Decided) -> None:
@@ -92,9 +98,13 @@ class QuestionScreen(ModalScreen[bool]):
         if isinstance(event, events.Paste) or is_text(event):
             self._has_typed = True
             self.query_one("#question-hint", Paragraphs).show([f"Nothing is typed here: {_BY_BUTTON}"])
-        elif event.key != "enter":
+            return True
+        if event.key != "enter":
             self._has_typed = False
-        return self._has_typed
+            return False
+        if not self._has_typed and isinstance(self.focused, Button):
+            self.dismiss(self.focused.id == "question-go")
+        return True
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:

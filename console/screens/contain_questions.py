@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -121,10 +121,20 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
     def _values(self) -> dict[str, str]:
         return {id: self.query_one(f"#{id}", Input).value.strip() for id in self._fields}
 
+    def before_typing(self, event: events.Key | events.Paste) -> bool:
+        """An enter in a line takes what stands there now, and nothing that is typed behind it."""
+        is_enter = isinstance(event, events.Key) and event.key == "enter" and isinstance(self.focused, Input)
+        if is_enter:
+            self._go_on()
+        return is_enter
+
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
-        """Enter goes to the first line that is still empty, then on."""
         event.stop()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Enter goes to the first line that is still empty, then on."""
         values = self._values()
         empty = next((id for id, value in values.items() if not value), None)
         if empty is None:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
+
 from console import commands
 from console.screens.base import ConsoleScreen
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
     from textual.widgets import Input
+
+
+def box_of_enter(screen: Screen[None], event: events.Key | events.Paste) -> Input | None:
+    """The filter's box, when this is an enter in it."""
+    from textual.widgets import Input
+
+    focused = screen.focused
+    is_enter = isinstance(event, events.Key) and event.key == "enter"
+    return focused if is_enter and isinstance(focused, Input) and focused.id == "filter-box" else None
 
 
 class FilteredScreen(ConsoleScreen):
@@ -42,9 +54,19 @@ class FilteredScreen(ConsoleScreen):
             await self.mount(found[0], before=self.FILTERS)
         self.set_focus(found[0])
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self.words = event.value.strip()
+    def before_typing(self, event: events.Key | events.Paste) -> bool:
+        """An enter in the box keeps what stands there now: the next key is for the list that it leaves."""
+        box = box_of_enter(self, event)
+        if box is None:
+            return False
+        self.words = box.value.strip()
         self.show_filtered()
+        return self._close_box()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.display:
+            self.words = event.value.strip()
+            self.show_filtered()
 
     def on_input_submitted(self) -> None:
         self._close_box()
@@ -53,7 +75,7 @@ class FilteredScreen(ConsoleScreen):
         box = self.query("#filter-box")
         if not box:
             return False
-        box.remove()
+        box.set(display=False).remove()
         self.query_one(self.FILTERS).focus()
         return True
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import events, on
 
 from console import commands, keymap
 from console.screens.base import ConsoleScreen
+from console.screens.filtered import box_of_enter
 from console.state import Filter, SortOrder, counts_of, visible
 from sync.model import DriftKind, Side
 from widgets.cells import counted
@@ -197,8 +198,17 @@ class TableScreen(ConsoleScreen):
             await self.mount(found[0], before="#heading")
         self.set_focus(found[0])
 
+    def before_typing(self, event: events.Key | events.Paste) -> bool:
+        """An enter in the box keeps what stands there now: the next key is for the row that it leaves."""
+        box = box_of_enter(self, event)
+        if box is None:
+            return False
+        self.set_filter(replace(self.filter, text=box.value.strip()))
+        return self._close_box()
+
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.set_filter(replace(self.filter, text=event.value.strip()))
+        if event.input.display:
+            self.set_filter(replace(self.filter, text=event.value.strip()))
 
     def on_input_submitted(self) -> None:
         self._close_box()
@@ -207,7 +217,7 @@ class TableScreen(ConsoleScreen):
         box = self.query("#filter-box")
         if not box:
             return False
-        box.remove()
+        box.set(display=False).remove()
         self.table.focus()
         return True
 

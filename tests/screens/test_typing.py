@@ -87,6 +87,61 @@ async def test_a_name_that_is_pasted_goes_into_the_box() -> None:
         assert session.is_armed
 
 
+@pytest.mark.parametrize("behind", ["n", "q", "space", "A"])
+async def test_what_is_typed_behind_the_enter_does_not_complete_the_word(behind: str) -> None:
+    session = FakeSession(facts=PRODUCTION)
+    app = console(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "A", *"productio", "enter", behind)
+        await settle(pilot)
+        assert not session.is_armed
+        assert "“productio” is not production." in screen_text(app)
+
+
+async def test_what_is_typed_behind_the_right_word_and_its_enter_does_not_spoil_it() -> None:
+    session = FakeSession(facts=PRODUCTION)
+    app = console(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "A", *"production", "enter", "e")
+        await settle(pilot)
+        assert session.is_armed
+        assert app.screen.SCOPE == "sources"  # type: ignore[attr-defined]
+
+
+async def test_a_refused_word_is_replaced_by_the_next_letters() -> None:
+    session = FakeSession(facts=PRODUCTION)
+    app = console(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "A", *"prodction", "enter", *"production", "enter")
+        await settle(pilot)
+        assert session.is_armed
+
+
+async def test_a_word_pasted_with_its_enter_behind_it_is_judged_whole() -> None:
+    session = FakeSession(facts=PRODUCTION)
+    app = console(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("A")
+        app.post_message(events.Paste("production\nand more"))
+        await burst(pilot, "enter")
+        await settle(pilot)
+        assert session.is_armed
+
+
+async def test_the_enter_behind_the_filters_opens_the_row_that_it_found() -> None:
+    app = console(FakeSession(facts=PRODUCTION))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "slash", *"dune", "enter", "enter")
+        await settle(pilot)
+        assert app.screen.SCOPE == "project"  # type: ignore[attr-defined]
+        assert "dune" in screen_text(app)
+
+
 async def test_letters_in_the_filter_are_no_commands() -> None:
     session = FakeSession(facts=PRODUCTION)
     app = console(session)
