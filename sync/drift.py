@@ -456,12 +456,11 @@ def _why_unproven(desired: DesiredInventory, actual: ActualInventory) -> str:
 
 def _why_unusable(project: Project | None) -> str:
     """Why a project of the CI database can be compared with nothing; empty when it can."""
-    if project is None or project.problem:
-        return project.problem if project is not None else ""
-    if "/" in project.name or not project.name.strip():
+    why = project.problem if project is not None else ""
+    if project is not None and not why and ("/" in project.name or not project.name.strip()):
         # It would become the path of another domain.
-        return f"“{project.name}” cannot be the name of a domain."
-    return ""
+        why = f"“{project.name}” cannot be the name of a domain"
+    return f"{why}. Mend it in the CI database." if why else ""
 
 
 def _ambiguous(tops: list[Domain]) -> str:

@@ -278,18 +278,20 @@ class _Drafts:
             if len(same) < 2:
                 continue
             names = _some(shown(draft.name) for draft in same)
+            why = f"the CI database has {len(same)} projects of this name ({names})"
+            if len({draft.name for draft in same}) > 1:
+                why += ", and CloudStack does not tell upper from lower case"
             for draft in same:
-                draft.problems.append(
-                    f"the CI database has {len(same)} projects of this name ({names}), "
-                    "and CloudStack does not tell upper from lower case"
-                )
+                draft.problems.append(why)
 
     def finish(self) -> Mapping[str, Project]:
         self.flag_duplicates()
         finished: dict[str, Project] = {}
         further: list[_Draft] = []
         for key, same in self.by_key.items():
-            first, *others = sorted(same, key=lambda draft: draft.name)
+            # Several of the very same name are one row: nothing tells them apart, members go to the first.
+            distinct = {draft.name: draft for draft in reversed(same)}
+            first, *others = (distinct[name] for name in sorted(distinct))
             finished[key] = first.finish()
             further += others
         for draft in further:

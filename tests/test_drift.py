@@ -384,7 +384,9 @@ def test_a_row_with_a_problem_is_unknown_and_one_in_deletion_still_says_so() -> 
     drift = compare(wanted, ex.actual(ex.domain("dune"), vms=[ex.vm("v", gone)], jobs=None))
     assert kinds(drift) == {"aurora": DriftKind.DELETING, "dune": DriftKind.UNKNOWN}
     row = drift.row("dune")
-    assert row is not None and row.reason == problem and row.view is not None
+    assert (
+        row is not None and row.reason == f"{problem}. Mend it in the CI database." and row.view is not None
+    )
 
 
 @pytest.mark.parametrize("name", ["dune/sub", "", "  "])

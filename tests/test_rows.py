@@ -120,7 +120,6 @@ def test_a_project_without_a_name_makes_the_list_incomplete(empty: str | None) -
 @pytest.mark.parametrize(
     ("names", "keys"),
     [
-        (("dune", "dune"), ["dune", "dune (2)"]),
         (("dune", "DUNE", "Dune"), ["dune", "dune (2)", "dune (3)"]),
         (("Straße", "STRASSE"), ["strasse", "strasse (2)"]),
         (("dune", "Dune", "dune (2)"), ["dune", "dune (2)", "dune (3)"]),
@@ -135,6 +134,20 @@ def test_projects_of_one_name_are_all_flagged(names: tuple[str, ...], keys: list
     assert len(clashing) == len([name for name in names if name != "dune (2)"])
     for project in clashing:
         assert f"{len(clashing)} projects of this name (“" in project.problem
+
+
+def test_two_projects_of_the_very_same_name_are_one_row_that_says_so() -> None:
+    result = assembled(table("projects", ["name"], ["dune"], ["dune"]), people(member()))
+    (project,) = result.projects.values()
+    assert project.problem == "the CI database has 2 projects of this name (“dune”)"
+    assert [person.username for person in project.members] == ["jo"]
+
+
+def test_projects_that_differ_in_case_alone_say_why_they_clash() -> None:
+    result = assembled(table("projects", ["name"], ["dune"], ["Dune"], ["dune"]))
+    assert [project.name for project in result.projects.values()] == ["Dune", "dune"]
+    for project in result.projects.values():
+        assert project.problem.endswith("and CloudStack does not tell upper from lower case")
 
 
 def test_padding_is_no_part_of_a_name() -> None:
