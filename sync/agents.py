@@ -11,7 +11,8 @@ from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 
-from sync.model import Agent, DomainView, DriftRow, Project, VirtualMachine
+from sync.model import Agent, DomainView, DriftRow, VirtualMachine
+from sync.parts import Leaving, is_gone
 
 
 class AgentState(Enum):
@@ -127,23 +128,31 @@ def changed_addresses(rows: Iterable[DriftRow]) -> tuple[ChangedAddress, ...]:
     """Agents that are not where Jenkins will look for them, those whose address a stranger has first.
 
     Guest networks are isolated and may use the same addresses: only a machine of another project in the same
-    account or network could answer, so a stranger counts only where the address is unique in the cloud.
+    account or network could answer, so a stranger counts only where the address is unique in the cloud. What
+    still stands in an old domain of the project, renamed or not, is the project's own.
     """
     given = tuple(rows)
     holders: dict[str, list[tuple[str, VirtualMachine]]] = {}
+    old: dict[str, list[VirtualMachine]] = {}
     for row in given:
-        for view in (row.view, row.dying):
+        if row.dying is not None:
+            old.setdefault(row.old_domain_of or row.key, []).extend(row.dying.vms)
+        for view, key in ((row.view, row.key), (row.dying, row.old_domain_of or row.key)):
             for machine in view.vms if view is not None else ():
                 for address in machine.addresses:
-                    holders.setdefault(address, []).append((row.key, machine))
+                    holders.setdefault(address, []).append((key, machine))
+    leaving = {key: Leaving(vms) for key, vms in old.items()}
     found = [
         change
         for row in given
         if row.project is not None
         for agent in row.project.agents
-        if (change := _change(row.project, agent, _machines(row.view), holders)) is not None
+        if (change := _change(row, agent, leaving.get(row.key, _NOTHING_OLD), holders)) is not None
     ]
     return tuple(sorted(found, key=lambda one: (not one.taken_by, one.project, one.agent)))
+
+
+_NOTHING_OLD = Leaving(())
 
 
 # --- one agent ----------------------------------------------------------------------------------------------
@@ -177,6 +186,11 @@ def _cause_in_cloud(agent: Agent, row: DriftRow, machines: Mapping[str, VirtualM
     if agent.vm is None:
         return ""
     machine = machines.get(agent.vm.casefold())
+    note = next(
+        (part.note for part in row.leaving if part.name == agent.vm and part.desired == agent.name), ""
+    )
+    if note:
+        return note.rstrip(".")
     if machine is None:
         return "its domain is gone" if row.view is None else f"VM {agent.vm} is gone"
     if machine.state.casefold() != "running":
@@ -187,21 +201,24 @@ def _cause_in_cloud(agent: Agent, row: DriftRow, machines: Mapping[str, VirtualM
 
 
 def _change(
-    project: Project,
+    row: DriftRow,
     agent: Agent,
-    machines: Mapping[str, VirtualMachine],
+    old: Leaving,
     holders: Mapping[str, list[tuple[str, VirtualMachine]]],
 ) -> ChangedAddress | None:
-    if agent.vm is None or not agent.address:
+    if row.project is None or agent.vm is None or not agent.address:
         return None
-    machine = machines.get(agent.vm.casefold())
+    left = old.of(agent)
+    machine = _machines(row.view).get(agent.vm.casefold())
+    if machine is None and left is not None and not is_gone(left):
+        machine = left
     now = machine.addresses if machine is not None else ()
     if agent.address in now:
         return None
     others = holders.get(agent.address, [])
     stranger = ""
-    if len(others) == 1 and others[0][0] != project.key:
+    if len(others) == 1 and others[0][0] != row.key:
         stranger = f"VM {others[0][1].name} of {others[0][1].domain_path}"
-    elif len(others) == 1:
+    elif len(others) == 1 and others[0][1] is not left:
         stranger = f"VM {others[0][1].name}"
-    return ChangedAddress(project.name, agent.name, agent.address, now, stranger)
+    return ChangedAddress(row.project.name, agent.name, agent.address, now, stranger)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from sync.corpses import Ancestry, below, leaving
 from sync.headline import Headline, headline, unread
 from sync.hollow import hollowed
 from sync.misplaced import Ground, homes, lives_elsewhere, misplaced
@@ -210,16 +211,6 @@ def _with_sorted_users(account: Account) -> Account:
     return replace(account, users=tuple(sorted(account.users, key=attrgetter("username", "id"))))
 
 
-def _below(path: str, parent: str) -> list[str]:
-    """Names of the domains from the parent (exclusive) down to `path`; empty when it does not lie below."""
-    if path.startswith(parent + "/"):
-        return path[len(parent) + 1 :].split("/")
-    parts, above = path.split("/"), parent.split("/")
-    if [part.casefold() for part in parts[: len(above)]] == [part.casefold() for part in above]:
-        return parts[len(above) :]
-    return []
-
-
 def _gather(actual: ActualInventory, scope: Scope) -> _World:
     world = _World(actual, listed={domain.id for domain in actual.domains})
     _gather_domains(world, scope)
@@ -244,20 +235,20 @@ def _gather(actual: ActualInventory, scope: Scope) -> _World:
 
 
 def _gather_domains(world: _World, scope: Scope) -> None:
-    below: list[tuple[str, list[str], Domain]] = []
+    deeper: list[tuple[str, list[str], Domain]] = []
     for domain in world.actual.domains:
-        names = _below(domain.path, scope.parent)
+        names = below(domain.path, scope.parent)
         if not names:
             continue
         key = project_key(names[0])
         if not scope.covers(key):
             continue
         if len(names) > 1:
-            below.append((key, names, domain))
+            deeper.append((key, names, domain))
         else:
             world.tops.setdefault(key, []).append(domain)
             world.owner[domain.id] = domain.id
-    for key, names, domain in below:
+    for key, names, domain in deeper:
         tops = world.tops.get(key)
         if tops:
             top = next((top for top in tops if top.name == names[0]), tops[0])
@@ -271,7 +262,7 @@ def _gather_domains(world: _World, scope: Scope) -> None:
 
 def _bury(world: _World, vm: VirtualMachine, scope: Scope) -> None:
     """File a VM under the unlisted domain that its path still names."""
-    names = _below(vm.domain_path, scope.parent)
+    names = below(vm.domain_path, scope.parent)
     if not names or not scope.covers(project_key(names[0])):
         return
     key = project_key(names[0])
@@ -327,6 +318,8 @@ class _Judge:
         self.has_parent = actual.parent_id is not None or "/" not in self.parent
         self.is_deletion_running = world.is_deletion_running
         self.unproven = _why_unproven(desired, actual)
+        self.ancestry = Ancestry(projects)
+        self.leaving = leaving(projects, actual.vms, listed=world.listed, parent=self.parent)
         self.before: Mapping[str, Contents] = {}
         self.homes: dict[str, Domain] = {}
         self.misplaced = "" if self.unproven else self._misplaced(projects)
@@ -393,7 +386,13 @@ class _Judge:
                 "It is left alone."
             )
             return DriftRow(key, kind, None, view, dying=dying, parts=tuple(parts), reason=reason)
-        parts += compare_living(project, view, domain, network_rule=self.network_rule)
+        parts += compare_living(
+            project,
+            view,
+            domain,
+            network_rule=self.network_rule,
+            leaving=self.leaving.get(project.key, ()),
+        )
         kind = kind_of(parts)
         if not view.accounts and usable_members(project) and kind is not DriftKind.DELETING:
             known = _count(len(usable_members(project)), "member")
@@ -427,22 +426,27 @@ class _Judge:
         if blocked:
             parts = (_blocking(blocked),)
         elif project is not None:
-            parts = tuple(self._lacking(project, dying))
-        return DriftRow(key, kind, project, None, dying=dying, parts=parts, reason=reason)
+            parts = tuple(self._lacking(project))
+        before = self.ancestry.project_of(corpse.path.rpartition("/")[2], corpse.domain_id)
+        if before and project is None:
+            reason += f" It is the old one of {before}."
+        return DriftRow(
+            key, kind, project, None, dying=dying, parts=parts, reason=reason, old_domain_of=before
+        )
 
     def _absent(self, key: str, project: Project, *, blocked: str) -> DriftRow:
         if blocked:
             return DriftRow(key, DriftKind.UNKNOWN, project, None, reason=blocked)
         reason = f"CloudStack has no domain {self.parent}/{project.name.strip()}."
-        parts = tuple(self._lacking(project, None))
+        parts = tuple(self._lacking(project))
         return DriftRow(key, DriftKind.MISSING, project, None, parts=parts, reason=reason)
 
-    def _lacking(self, project: Project, dying: DomainView | None) -> list[Part]:
+    def _lacking(self, project: Project) -> list[Part]:
         return compare_missing(
             project,
             missing_parent=None if self.has_parent else self.parent,
             network_rule=self.network_rule,
-            dying=dying,
+            leaving=self.leaving.get(project.key, ()),
         )
 
 
@@ -492,10 +496,13 @@ def _why_differs(parts: list[Part]) -> str:
     in_sync = DriftKind.IN_SYNC
     if all(part.kind is in_sync for part in parts):
         return ""
-    differing = [part for part in parts if part.kind is not in_sync and not part.is_loss]
+    differing = [part for part in parts if part.kind is not in_sync and not part.is_machine_gone]
     if not differing:
         lost = sum(part.is_loss for part in parts)
-        return f"In sync; {_count(lost, 'machine')} of the CI database without a VM." if lost else ""
+        left = sum(part.is_leaving for part in parts)
+        words = [f"{_count(lost, 'machine')} of the CI database without a VM"] if lost else []
+        words += [f"{_count(left, 'machine')} still in the old domain"] if left else []
+        return f"In sync; {', '.join(words)}." if words else ""
     words = list(dict.fromkeys(" ".join(filter(None, (part.subject.value, part.name))) for part in differing))
     shown = ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
     return f"{_count(len(words), 'difference')}: {shown}."

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 
+from sync.corpses import leaving
 from sync.model import ActualInventory, DesiredInventory, OwnedResource, project_key
 from sync.object_types import READ_TYPES
+from sync.parts import Leaving
 
 
 class Fate(Enum):
@@ -308,6 +310,8 @@ def losses_without_capture(desired: DesiredInventory, now: ActualInventory) -> L
     """
     is_known = now.coverage.is_complete and desired.coverage.is_complete
     by_name = {project_key(domain.name): domain for domain in now.domains if _is_child(domain.path, desired)}
+    listed = {domain.id for domain in now.domains}
+    left = leaving(desired.projects, now.vms, listed=listed, parent=desired.scope.parent)
     projects = []
     for key, project in desired.projects.items():
         domain = by_name.get(key)
@@ -325,8 +329,19 @@ def losses_without_capture(desired: DesiredInventory, now: ActualInventory) -> L
         wanted += [
             ("VM", agent.vm, agent.vm.casefold() in vms) for agent in project.agents if agent.vm is not None
         ]
+        old = Leaving(left.get(key, ()))
+        dying = {agent.vm for agent in project.agents if old.of(agent) is not None}
         objects = tuple(
-            Loss(type_name, "", name, path, project.name, _told(is_there=is_there, is_known=is_known))
+            Loss(
+                type_name,
+                "",
+                name,
+                path,
+                project.name,
+                Fate.DYING
+                if type_name == "VM" and name in dying and not is_there
+                else _told(is_there=is_there, is_known=is_known),
+            )
             for type_name, name, is_there in wanted
         )
         projects.append(ProjectLosses(key, project.name, objects))

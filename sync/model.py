@@ -440,6 +440,16 @@ class Part:
     is_loss: bool = False
     """A machine of the CI database whose VM is gone: a loss to report, no drift and no repair."""
 
+    @property
+    def is_leaving(self) -> bool:
+        """A machine of the CI database whose VM is there yet, in a domain that is not listed any more."""
+        return self.subject is Subject.MACHINE and self.kind is DriftKind.DELETING
+
+    @property
+    def is_machine_gone(self) -> bool:
+        """A machine that is lost or leaving: no drift, for no repair brings it back."""
+        return self.is_loss or self.is_leaving
+
 
 @dataclass(frozen=True, slots=True)
 class DomainView:
@@ -470,6 +480,8 @@ class DriftRow:
     parts: tuple[Part, ...] = ()
     reason: str = ""
     """One sentence: why this kind."""
+    old_domain_of: str = ""
+    """Key of the project whose old domain `dying` is, renamed or not; empty for a stranger's."""
 
     @property
     def name(self) -> str:
@@ -485,8 +497,14 @@ class DriftRow:
         return tuple(part for part in self.parts if part.is_loss)
 
     @property
+    def leaving(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.is_leaving)
+
+    @property
     def differences(self) -> tuple[Part, ...]:
-        return tuple(part for part in self.parts if part.kind is not DriftKind.IN_SYNC and not part.is_loss)
+        return tuple(
+            part for part in self.parts if part.kind is not DriftKind.IN_SYNC and not part.is_machine_gone
+        )
 
 
 @dataclass(frozen=True, slots=True)

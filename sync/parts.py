@@ -14,6 +14,7 @@ from sync.model import (
     RESOURCE_TYPES,
     UNLIMITED,
     Account,
+    Agent,
     Domain,
     DomainView,
     DriftKind,
@@ -111,10 +112,10 @@ def is_blocked(row: DriftRow) -> bool:
 
 
 def kind_of(parts: Iterable[Part]) -> DriftKind:
-    """The worst of the parts, as the kind of a row whose domain is there. Lost machines are no drift."""
+    """The worst of the parts, as the kind of a row whose domain is there. Machines are no drift."""
     worst = _IN_SYNC
     for part in parts:
-        if part.kind is _IN_SYNC or part.is_loss:
+        if part.kind is _IN_SYNC or part.is_machine_gone:
             continue
         kind = part.kind if part.kind in _PASSED_ON else DriftKind.DIFFERS
         if _RANKS[kind] < _RANKS[worst]:
@@ -126,9 +127,15 @@ def kind_of(parts: Iterable[Part]) -> DriftKind:
 
 
 def compare_living(
-    project: Project, view: DomainView, domain: Domain, *, network_rule: NetworkRule | None
+    project: Project,
+    view: DomainView,
+    domain: Domain,
+    *,
+    network_rule: NetworkRule | None,
+    leaving: tuple[VirtualMachine, ...] = (),
 ) -> list[Part]:
-    """Every compared thing of a project whose domain is listed; in sync or not."""
+    """Every compared thing of a project whose domain is listed; in sync or not. `leaving` are the VMs of its
+    old domains."""
     parts = [_equal_domain(project.name, domain.path)]
     if project.domain_id:
         parts.append(_stored_id(project.domain_id, domain.id))
@@ -140,7 +147,7 @@ def compare_living(
     if network_rule is not None and usable_members(project):
         parts.append(_network(network_rule.name_for(project.name), view))
     if project.agents:
-        parts.extend(machines(project, view.vms, ()))
+        parts.extend(machines(project, view.vms, leaving))
     return parts
 
 
@@ -370,11 +377,12 @@ def _network(name: str, view: DomainView) -> Part:
 def machines(
     project: Project, living: tuple[VirtualMachine, ...], dying: tuple[VirtualMachine, ...]
 ) -> Iterator[Part]:
-    """The VMs that the CI database knows. One that is gone is a loss: it has no repair and is no drift."""
+    """The VMs that the CI database knows. One that is gone is a loss: it has no repair and is no drift. In an
+    old domain it is found by its address, too."""
     if not project.agents:
         return
     present = {vm.name.casefold(): vm for vm in living}
-    leaving = {vm.name.casefold(): vm for vm in dying}
+    leaving = Leaving(dying)
     for agent in project.agents:
         if not agent.vm:
             continue
@@ -382,8 +390,31 @@ def machines(
         if vm is not None and vm.state.casefold() not in _GONE_STATES:
             yield _living_machine(agent.vm, agent.name, vm.state)
             continue
-        vm = vm or leaving.get(name_key(agent.vm))
-        yield _lost_machine(agent.name, agent.vm, vm, is_living=name_key(agent.vm) in present)
+        old = leaving.of(agent)
+        is_living = vm is not None and (old is None or is_gone(old))
+        yield _lost_machine(agent.name, agent.vm, vm if is_living else old, is_living=is_living)
+
+
+class Leaving:
+    """The VMs of a project's old domains, by name and by address; of two, the one that is alive counts."""
+
+    def __init__(self, vms: Iterable[VirtualMachine]) -> None:
+        self._by_name: dict[str, VirtualMachine] = {}
+        self._by_address: dict[str, VirtualMachine] = {}
+        for vm in sorted(vms, key=is_gone):
+            self._by_name.setdefault(name_key(vm.name), vm)
+            for address in vm.addresses:
+                self._by_address.setdefault(address, vm)
+
+    def of(self, agent: Agent) -> VirtualMachine | None:
+        """The agent's own."""
+        found = self._by_name.get(name_key(agent.vm)) if agent.vm else None
+        return found or (self._by_address.get(agent.address) if agent.address else None)
+
+
+def is_gone(vm: VirtualMachine) -> bool:
+    """Whether it is listed, but destroyed."""
+    return vm.state.casefold() in _GONE_STATES
 
 
 @lru_cache(maxsize=65536)
@@ -412,10 +443,10 @@ def compare_missing(
     *,
     missing_parent: str | None,
     network_rule: NetworkRule | None,
-    dying: DomainView | None,
+    leaving: tuple[VirtualMachine, ...],
 ) -> list[Part]:
     """Everything that a project without a listed domain lacks; `missing_parent` is the path of the parent
-    when that does not exist either."""
+    when that does not exist either, `leaving` are the VMs of its old domains."""
     parts = []
     if missing_parent is not None:
         note = f"The parent domain {missing_parent} does not exist; it is created first."
@@ -436,5 +467,5 @@ def compare_missing(
         if network_rule is not None:
             name = network_rule.name_for(project.name)
             parts.append(Part(Subject.NETWORK, name, "", DriftKind.MISSING, name, None))
-    parts.extend(machines(project, (), dying.vms if dying is not None else ()))
+    parts.extend(machines(project, (), leaving))
     return parts

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from sync.corpses import corpse_name
 from sync.model import (
     RESOURCE_TYPES,
     Account,
@@ -35,9 +36,6 @@ from sync.parts import (
     own_account,
     usable_members,
 )
-
-LONGEST_DOMAIN_NAME = 255
-"""Characters of a domain's name that CloudStack takes (measured on 4.23)."""
 
 _NOT_THERE: Mapping[str, str | None] = {"exists": "no"}
 _NEVER_REPAIRED = frozenset({DriftKind.UNEXPECTED, DriftKind.UNKNOWN, DriftKind.IN_SYNC})
@@ -97,16 +95,6 @@ def repairable(drift: Drift, rules: PlanRules) -> tuple[DriftRow, ...]:
 
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def corpse_name(name: str, domain_id: str, now: datetime) -> str:
-    """The name under which a dying domain makes room; its id keeps it unique.
-
-    The day only: the next reading has to propose the same rename, or its confirmation would not last.
-    """
-    tag = "".join(character for character in domain_id if character.isalnum())[:4]
-    suffix = f"-deleted-{now.astimezone(UTC):%m%d}-{tag}"
-    return name[: LONGEST_DOMAIN_NAME - len(suffix)] + suffix
 
 
 class _Repair:

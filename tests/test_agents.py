@@ -123,5 +123,23 @@ def test_an_address_that_many_machines_have_proves_no_stranger() -> None:
     assert found.taken_by == ""
 
 
+def test_a_machine_in_the_own_old_domain_is_no_stranger() -> None:
+    """The very same VM, in the domain that was renamed to make room: it is at its address, and dying."""
+    old = vm("aurora-linux", "10.1.1.7", project="aurora-deleted-0728-dauro")
+    dying = DomainView("d-aurora-old", "ROOT/ci/aurora-deleted-0728-daur", None, vms=(old,))
+    corpse = DriftRow(
+        "aurora-deleted-0728-daur", DriftKind.DELETING, None, None, dying, old_domain_of="aurora"
+    )
+    assert changed_addresses([row(LINUX), corpse]) == ()
+    [stranger] = changed_addresses([row(LINUX), replace(corpse, old_domain_of="")])
+    assert stranger.taken_by.startswith("VM aurora-linux of ")
+    rebuilt = row(LINUX, vms=[vm("aurora-linux", "10.1.1.99")])
+    assert [one.taken_by for one in changed_addresses([rebuilt, corpse])] == [""]
+    gone = replace(corpse, dying=replace(dying, vms=(replace(old, state="Expunging"),)))
+    assert [(one.now, one.taken_by) for one in changed_addresses([row(LINUX), gone])] == [((), "")]
+    own = replace(row(LINUX, is_gone=True), dying=dying)
+    assert changed_addresses([own]) == ()
+
+
 def test_a_row_that_only_cloudstack_has_has_no_agents() -> None:
     assert judge(replace(row(LINUX), project=None), reading(OFFLINE)) == ()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.cli.reading import verdict
+from sync.corpses import Ancestry, corpse_name
 from sync.drift import compare, headline, losses
 from sync.model import (
     ActualInventory,
@@ -346,6 +347,66 @@ def test_a_machine_in_a_dying_domain_is_not_lost_yet() -> None:
         ex.actual(vms=[ex.vm("web", gone)], jobs=[ex.delete_job()]),
     )
     assert [loss.vm for loss in losses(drift)] == ["build"]
+
+
+@pytest.mark.parametrize(
+    ("corpse_name", "stored", "is_own"),
+    [
+        ("aurora-deleted-0728-idol", None, True),
+        ("AURORA-deleted-0728-IDOL", None, True),
+        ("aurora-deleted-0728-ffff", None, False),
+        ("aurora-deleted-0728-ffff", "ID:OLD", True),
+        ("boreal-deleted-0728-idol", None, False),
+        ("aurora", None, True),
+    ],
+)
+def test_a_machine_in_the_old_domain_is_not_lost_when_the_domain_is_rebuilt(
+    corpse_name: str, stored: str | None, is_own: bool
+) -> None:
+    """Renamed out of the way or not: what stands in it is on its way out, and no drift of the new domain."""
+    old, new = ex.domain(corpse_name, id="id:old"), ex.domain("aurora", id="id:new")
+    moved = replace(ex.vm("moved", old), addresses=("10.1.1.9",))
+    agents = [Agent("a", "web"), Agent("b", "build"), Agent("c", "wiped"), Agent("d", "other", "10.1.1.9")]
+    drift = compare(
+        ex.desired(ex.project("aurora", "anna", agents=agents, domain_id=stored)),
+        ex.actual(
+            new,
+            accounts=[ex.account(new, "anna")],
+            vms=[ex.vm("web", old), moved, ex.vm("wiped", old, state="Destroyed")],
+            jobs=[ex.delete_job()],
+        ),
+    )
+    lost = ["build", "wiped"] if is_own else ["build", "other", "web", "wiped"]
+    assert [loss.vm for loss in losses(drift)] == lost
+    [row, corpse] = sorted(drift.rows, key=lambda row: row.project is None)
+    assert row.kind is (DriftKind.DIFFERS if stored else DriftKind.IN_SYNC)
+    assert [part.name for part in row.leaving] == (["web", "other"] if is_own else [])
+    assert (corpse.kind, corpse.old_domain_of) == (DriftKind.DELETING, "aurora" if is_own else "")
+
+
+def test_a_destroyed_machine_of_the_living_domain_is_the_one_that_can_be_recovered() -> None:
+    old, new = ex.domain("aurora-deleted-0728-idol", id="id:old"), ex.domain("aurora", id="id:new")
+    drift = compare(
+        ex.desired(ex.project("aurora", "anna", agents=[Agent("a", "web")])),
+        ex.actual(
+            new,
+            accounts=[ex.account(new, "anna")],
+            vms=[ex.vm("web", old, state="Expunging"), ex.vm("web", new, state="Destroyed")],
+        ),
+    )
+    row = drift.row("aurora")
+    assert row is not None
+    [lost] = row.losses
+    assert "recoverVirtualMachine" in lost.note
+
+
+def test_the_old_domain_is_known_although_its_name_was_cut() -> None:
+    name = "a" * 250
+    cut = corpse_name(name, "id:old", ex.NOON)
+    assert len(cut) == 255
+    projects = {name: ex.project(name)}
+    assert Ancestry(projects).project_of(cut, "id:old") == name
+    assert Ancestry({"b": ex.project("b")}).project_of(cut, "id:old") == ""
 
 
 def test_what_was_not_seen_is_not_lost() -> None:

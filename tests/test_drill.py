@@ -183,6 +183,8 @@ def test_the_corpse_was_renamed_out_of_the_way_and_its_project_lives_again(mende
     drift = Rehearsal(mended[0].environment).assess()
     alive = drift.row(DYING)
     assert alive.view.domain is not None
+    standing = {vm.name for row in drift.rows if row.old_domain_of == DYING for vm in row.dying.vms}
+    assert not {loss.name for loss in alive.losses if loss.actual is None} & standing
     assert alive.view.accounts[0].name == DYING
     corpses = [row for row in drift.rows if row.key.startswith(f"{DYING}-deleted-")]
     assert [row.project for row in corpses] == [None]

@@ -235,6 +235,18 @@ def test_without_a_capture_names_are_told_and_what_cannot_be_known_is_said() -> 
     assert totals(unsure.objects) == {Fate.UNKNOWN: 3}
 
 
+def test_without_a_capture_a_machine_in_the_renamed_old_domain_is_being_destroyed_not_lost() -> None:
+    cloud = small()
+    now = cloud.read()
+    old = next(domain for domain in now.domains if domain.name == "aurora")
+    vms = tuple(replace(vm, domain_path=f"ROOT/ci/aurora-deleted-0728-{old.id[:4]}") for vm in now.vms)
+    found = losses_without_capture(
+        desired_of(cloud.blueprint),
+        replace(now, vms=vms, domains=tuple(domain for domain in now.domains if domain != old)),
+    )
+    assert [one.fate for one in found.objects if one.type == "VM"] == [Fate.DYING]
+
+
 def test_what_lost_most_comes_first_and_everything_is_counted_by_type() -> None:
     cloud = small()
     before = cloud.read()

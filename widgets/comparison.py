@@ -177,6 +177,8 @@ def summary(row: DriftRow) -> str:
         words.append(counted(len(row.project.agents), "agent"))
     if row.losses:
         words.append(f"{counted(len(row.losses), 'machine')} lost")
+    if row.leaving:
+        words.append(f"{counted(len(row.leaving), 'machine')} still in the old domain")
     return ", ".join(words)
 
 

@@ -96,7 +96,7 @@ class DetailsPane(Lines):
         )
         for number, text in enumerate(shown_reason):
             lines.append([(word if number == 0 else " " * len(word), KIND_CLASSES[view.kind]), (text, "")])
-        parts = [*row.differences, *row.losses]
+        parts = [*row.differences, *row.losses, *row.leaving]
         has = belongings(row)
         room = max(1, self.size.height - len(lines) - (1 if has else 0))
         shown = parts if len(parts) <= room else parts[: max(0, room - 1)]
