@@ -101,6 +101,17 @@ def test_big_digits_give_way_to_plain_ones() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
+def test_what_is_not_known_is_no_zero_on_the_wall(width: int) -> None:
+    wall = BigCounts()
+    wall.show({DriftKind.UNKNOWN: 7}, is_stale=True, is_known=False)
+    unknown = "\n".join(texts(wall.lines(width)))
+    assert "0" not in unknown and "█▀█" not in unknown
+    assert "▀▀▀" in unknown
+    wall.show({DriftKind.IN_SYNC: 7}, is_stale=False, is_known=True)
+    assert "–" not in "\n".join(texts(wall.lines(width)))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_wall_names_every_kind_that_has_rows(width: int) -> None:
     wall = BigCounts()
     wall._counts = COUNTS

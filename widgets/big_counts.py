@@ -20,15 +20,17 @@ _DIGITS: dict[str, tuple[str, str, str]] = {
     "7": ("▀▀█", "  █", "  ▀"),
     "8": ("█▀█", "█▀█", "▀▀▀"),
     "9": ("█▀█", "▀▀█", "▀▀▀"),
+    "–": ("   ", "▀▀▀", "   "),
 }
 
 _BLOCK = 13
 """Cells that a glyph with the longest word takes."""
 
 
-def big(number: int, width: int) -> tuple[str, str, str]:
-    """The number in three lines of `width` cells; in plain digits where the big ones do not fit."""
-    text = str(number)
+def big(number: int | None, width: int) -> tuple[str, str, str]:
+    """The number, a dash for none, in three lines of `width` cells; in plain digits where the big ones do not
+    fit."""
+    text = "–" if number is None else str(number)
     if len(text) * 4 - 1 > width:
         return fit("", width), fit(text, width), fit("", width)
     rows = (" ".join(_DIGITS[digit][row] for digit in text) for row in range(3))
@@ -37,16 +39,18 @@ def big(number: int, width: int) -> tuple[str, str, str]:
 
 
 class BigCounts(Lines):
-    """Given the counts; kinds without a row are dim, the same place every time."""
+    """Given the counts; kinds without a row are dim, the same place every time. While not all is known a kind
+    that nothing was seen of has a dash: what was not read is not none."""
 
     def __init__(self) -> None:
         super().__init__(id="big-counts")
         self._counts: Mapping[DriftKind, int] = {}
         self._is_stale = False
+        self._is_known = False
 
-    def show(self, counts: Mapping[DriftKind, int], *, is_stale: bool) -> None:
-        """Show these counts; `is_stale` dims them all."""
-        self._counts, self._is_stale = counts, is_stale
+    def show(self, counts: Mapping[DriftKind, int], *, is_stale: bool, is_known: bool) -> None:
+        """Show these counts; `is_stale` dims them all. `is_known` once both sides were read completely."""
+        self._counts, self._is_stale, self._is_known = counts, is_stale, is_known
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -58,7 +62,7 @@ class BigCounts(Lines):
         block = (width - 1) // len(kinds)
         result: list[Line] = [[(" ", "")] for _ in range(4)]
         for kind in kinds:
-            texts = (*big(self._counts.get(kind, 0), block - 1), fit(kind_text(kind), block - 1))
+            texts = (*big(self._number(kind), block - 1), fit(kind_text(kind), block - 1))
             for line, text in zip(result, texts, strict=True):
                 line.append((text + " ", self._tone(kind)))
         return result
@@ -71,9 +75,15 @@ class BigCounts(Lines):
         for start in range(0, len(kinds), number):
             lines.append([(" ", "")])
             for kind in kinds[start : start + number]:
-                text = fit(f"{kind.glyph} {self._counts.get(kind, 0):,} {kind.value}", block)
+                found = self._number(kind)
+                shown = "–" if found is None else f"{found:,}"
+                text = fit(f"{kind.glyph} {shown} {kind.value}", block)
                 lines[-1].append((text, self._tone(kind)))
         return lines
+
+    def _number(self, kind: DriftKind) -> int | None:
+        """How many; None where that is not known."""
+        return self._counts.get(kind, 0) or (0 if self._is_known else None)
 
     def _tone(self, kind: DriftKind) -> str:
         return KIND_CLASSES[kind] if self._counts.get(kind, 0) and not self._is_stale else "tone--stale"

@@ -84,6 +84,7 @@ class WatchScreen(TableScreen):
         is_known = drift.desired.is_complete and drift.actual.is_complete
         self.trend.add(Sample(now, critical, len(views) - quiet, is_known))
         self.query_one(TrendLine).show(self.trend, now)
+        self.show_counts()
         self._ring_for_deletions(drift)
         if is_known or self._has_compared:
             alarms = row_alarms(self._kinds, views, at=now, is_first=not self._has_compared)
@@ -144,7 +145,12 @@ class WatchScreen(TableScreen):
         self.query_one(CountsBar).show(
             {}, filter=self.filter_words(), is_stale=False, notes=self.hidden_notes()
         )
-        self.query_one(BigCounts).show(counts_of(self.console.views), is_stale=self.table.is_dimmed)
+        drift = self.console.drift
+        self.query_one(BigCounts).show(
+            counts_of(self.console.views),
+            is_stale=self.table.is_dimmed,
+            is_known=drift is not None and drift.desired.is_complete and drift.actual.is_complete,
+        )
 
     def show_soundness(self) -> None:
         super().show_soundness()

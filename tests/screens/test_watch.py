@@ -68,6 +68,22 @@ async def test_the_wall_shows_counts_trend_and_alarms_and_no_key_that_changes(
         assert len(told) == 1
 
 
+async def test_while_a_side_cannot_be_read_the_wall_shows_dashes_for_no_zeros() -> None:
+    session = FakeSession(sound())
+    app = console(session, start="watch")
+
+    def zeros() -> int:
+        return sum(line.count("█ █") for line in screen_text(app).splitlines())
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert zeros() == len(DriftKind) - 1
+        session.actual_coverage = REFUSED
+        await read_again(pilot)
+        assert zeros() == 0
+        assert "▀▀▀" in screen_text(app)
+
+
 async def test_it_rings_once_for_each_new_critical_row(told: list[str], rings: list[str]) -> None:
     session = FakeSession(sound())
     app = console(session, start="watch")
