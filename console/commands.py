@@ -167,7 +167,7 @@ COMMANDS: tuple[Command, ...] = (
         "confirm-one",
         "enter",
         "confirm",
-        "Confirm the action under the cursor after seeing what it does; again takes it back.",
+        "Ask about the action under the cursor: what it does, Cancel or Confirm; again takes it back.",
         "confirm_one",
         ("review",),
         dangerous=True,

@@ -149,9 +149,11 @@ class RunningApp(ReadingApp):
         if not self.operations.is_going_on:
             return ()
         return (
-            f"A run is going on: {self.operations.word}.",
+            "A run is going on; the header says how far it is.",
             "Quitting stops following it: what was sent ends in CloudStack, the rest does not run.",
-            "The ledger has every step; the next start resolves what is open and can resume the run.",
+            "The drill ends with it, ledger and all: the next one is a new incident."
+            if self.session.environment.name == "drill"
+            else "The ledger has every step; the next start resolves what is open and can resume the run.",
         )
 
     # --- a run --------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from sync.errors import ConfigurationError
 from sync.headline import headline
 from sync.model import ActualInventory, CoverageState, Scope
 from tests.screens.driving import console, read_again, said, screen_text, settle
-from tests.screens.world import COMPLETE, NOW, FakeSession, drift_of, in_sync
+from tests.screens.world import COMPLETE, NOW, Facts, FakeSession, drift_of, in_sync
 from widgets.confirm import TypedConfirm
 
 
@@ -82,8 +82,12 @@ def test_a_confirmation_without_a_word_is_refused() -> None:
         TypedConfirm("title", [], "")
 
 
-async def test_quitting_asks_while_something_runs() -> None:
-    session = FakeSession(armed=True)
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("production", "the next start"), ("drill", "The drill ends")],
+)
+async def test_quitting_asks_while_something_runs(name: str, told: str) -> None:
+    session = FakeSession(armed=True, facts=Facts(name=name))
     app = console(session)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)
@@ -92,7 +96,8 @@ async def test_quitting_asks_while_something_runs() -> None:
         await pilot.press("q")
         await pilot.pause()
         assert isinstance(app.screen, ConfirmScreen)
-        assert "the next start" in screen_text(app)
+        assert told in " ".join(screen_text(app).split())
+        assert ("next start" in screen_text(app)) is (name == "production")
         await pilot.press("escape")
         await pilot.pause()
         assert app.is_running
