@@ -9,10 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.scenarios import partial_views, wrong_views
 from tests.scenarios.partial_lab import (
     Line,
 )
 from tests.scenarios.scenario import SCENARIOS, play
+
+PLAYED = (partial_views, wrong_views)
+"""The modules whose scenarios are played."""
 
 
 def table(lines: list[Line]) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios import partial_views, wrong_views
+from tests.scenarios.__main__ import PLAYED, table
+from tests.scenarios.partial_lab import Line
 from tests.scenarios.scenario import SCENARIOS, Scenario, play
 
 ACCIDENTS = {
@@ -40,7 +41,8 @@ def test_what_was_not_seen_is_not_absent(one: Scenario, tmp_path: Path) -> None:
 
 
 def test_every_accident_and_every_trap_has_its_scenario() -> None:
-    assert {one.play.__module__ for one in SCENARIOS} == {partial_views.__name__, wrong_views.__name__}
+    assert {one.play.__module__ for one in SCENARIOS} == {module.__name__ for module in PLAYED}
+    assert table([Line(one.name, "unknown", 0, 0) for one in SCENARIOS]).count("\n") == len(SCENARIOS)
     names = [one.name for one in SCENARIOS]
     assert len(names) == len(set(names))
     wanted = {name for scenarios in ACCIDENTS.values() for name in scenarios} | set(TRAPS)
