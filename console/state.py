@@ -19,12 +19,11 @@ from sync.model import (
     DriftRow,
     Plan,
     Side,
-    project_key,
 )
 from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
-    from sync.deletions import Deletion, Situation
+    from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory
 
 
@@ -91,8 +90,11 @@ def row_views(
     """The rows of the overview, worst first, with what Jenkins says of the agents where it was asked. Where a
     side was not read, the last known rows fill the columns and stay listed, but as unknown. What is being
     deleted by `situation`, or submitted to be, is said so."""
+    from sync.deletion_rows import deletions_by_row, settled
+
     if drift is None:
         return ()
+    drift = settled(drift, situation)
 
     def said(row: DriftRow) -> tuple[AgentFinding, ...]:
         return judge(row, agents[row.key]) if row.key in agents else ()
@@ -108,26 +110,6 @@ def row_views(
         replace(view, deletion=deletions[view.key]) if view.key in deletions else view for view in views
     )
     return tuple(sorted(marked, key=lambda view: view.rank))
-
-
-def deletions_by_row(situation: Situation | None, parent: str) -> dict[str, Deletion]:
-    """The domains that are being deleted, or submitted to be, by the keys of their rows."""
-    if situation is None:
-        return {}
-    from sync.deletions import Kind
-
-    prefix = f"{parent.casefold()}/"
-    found: dict[str, Deletion] = {}
-    for one in reversed(situation.busy):
-        if one.kind is not Kind.DOMAIN:
-            continue
-        # The parent's own deletion takes every project with it.
-        paths = (*one.below, one.path) if prefix.startswith(f"{one.path.casefold()}/") else (one.path,)
-        for path in paths:
-            folded = path.casefold()
-            if folded.startswith(prefix):
-                found[project_key(folded[len(prefix) :].partition("/")[0])] = one
-    return found
 
 
 def _with_last_known(

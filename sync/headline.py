@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync.deletion_rows import settled
 from sync.deletions import Deletion, Kind, Situation, Stage
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
 from sync.parts import is_blocked, is_missing_parent
@@ -60,6 +61,7 @@ def headline(
 
     With `now`, a side that was read too long ago is said before that.
     """
+    drift = settled(drift, situation)
     sides = ((Side.ACTUAL, drift.actual), (Side.DESIRED, drift.desired))
     is_complete = all(coverage.is_complete for _, coverage in sides)
     sentences = [*_stale(drift, now, stale_after)]
@@ -163,12 +165,12 @@ def _critical(drift: Drift, *, is_told: bool) -> Iterator[str]:
     if not is_told:
         yield from _deleting(drift, subject="" if missing else "domain")
     yield from _hollow(drift)
-    yield from _orphaned(drift)
+    yield from _orphaned(drift, is_told=is_told)
 
 
 def _dying(drift: Drift, *, is_told: bool) -> list[str]:
     """What is certain of deletions also where not everything was read."""
-    return [*([] if is_told else _deleting(drift)), *_orphaned(drift)]
+    return [*([] if is_told else _deleting(drift)), *_orphaned(drift, is_told=is_told)]
 
 
 def _by_jobs(drift: Drift) -> Iterator[str]:
@@ -180,13 +182,14 @@ def _by_jobs(drift: Drift) -> Iterator[str]:
         )
 
 
-def _orphaned(drift: Drift) -> Iterator[str]:
+def _orphaned(drift: Drift, *, is_told: bool) -> Iterator[str]:
     orphaned = _rows(drift, DriftKind.ORPHANED)
     if orphaned:
         vms = sum(len(row.dying.vms) for row in orphaned if row.dying is not None)
         verb = "is" if vms == 1 else "are"
         domains = "a deleted domain" if len(orphaned) == 1 else f"{len(orphaned)} deleted domains"
-        yield f"{_count(vms, 'VM')} {verb} left of {domains}, and no deletion runs."
+        since = "whose deletion has ended" if is_told else "and no deletion runs"
+        yield f"{_count(vms, 'VM')} {verb} left of {domains}, {since}."
 
 
 def _hollow(drift: Drift) -> Iterator[str]:

@@ -196,10 +196,12 @@ def _notes(drift: Drift, chosen: Iterable[DriftRow], *, repaired: Collection[str
         for row in drift.rows
         if row.kind is not DriftKind.IN_SYNC and row.key not in repaired
     ]
-    lost = [loss for loss in losses(drift) if loss.key in chosen_keys]
+    every = losses(drift)
+    lost = [loss for loss in every if loss.key in chosen_keys]
     if lost:
         notes.append(
-            f"{len(lost)} machines of the CI database have lost their VM; no plan here brings a VM back."
+            f"{len(lost)} of the {len(every)} machines of the CI database that have no VM any more are of "
+            "projects in this plan; no plan here brings a VM back."
         )
     return notes
 

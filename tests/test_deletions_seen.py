@@ -11,8 +11,9 @@ from console.messages import DeletionsRead
 from console.recovery_steps import Situation as Recovering
 from console.recovery_steps import Step, steps
 from console.refresh import Refresher
-from console.state import deletions_by_row, row_views
+from console.state import counts_of, row_views
 from console.telling import Telling
+from sync.deletion_rows import deletions_by_row, with_deletions
 from sync.deletions import Deletion, Kind, Situation, Stage, Told
 from sync.headline import headline
 from sync.model import Coverage, CoverageState, DriftKind
@@ -80,6 +81,28 @@ def test_a_row_whose_deletion_is_submitted_is_deleting_and_comes_first() -> None
     assert by_key["galaxy"].row.kind is DriftKind.IN_SYNC, "what is repaired follows the comparison alone"
     assert {view.key for view in views[:2]} == {"aurora", "galaxy"}
     assert len(views) == len(ROWS)
+
+
+def test_the_commands_count_what_the_console_shows() -> None:
+    """Design, section 2: what is queued is DELETING, in `check` as on the screen."""
+    found = situation(RUNNING, QUEUED)
+    told = with_deletions(drift_of(), found)
+    assert told.counts() == counts_of(row_views(drift_of(), None, {}, found))
+    assert told.counts()[DriftKind.DELETING] == 2
+    assert {row.key for row in told.rows[:2]} == {"aurora", "galaxy"}
+    assert with_deletions(drift_of(), None) == drift_of() == with_deletions(drift_of(), situation(REFUSED))
+
+
+def test_a_domain_whose_own_deletion_has_ended_is_orphaned_though_another_one_runs() -> None:
+    [dying] = [row for row in ROWS if row.kind is DriftKind.DELETING]
+    assert dying.dying is not None
+    ended = replace(deletion("aurora", Stage.ORPHANED, machines=3), target_id=dying.dying.domain_id)
+    found = situation(QUEUED, ended)
+    told = with_deletions(drift_of(), found)
+    assert told.counts() == counts_of(row_views(drift_of(), None, {}, found))
+    assert {row.key for row in told.rows if row.kind is DriftKind.ORPHANED} == {"aurora", "ember"}
+    text = headline(drift_of(), found).text
+    assert "left of 2 deleted domains, whose deletion has ended" in text and "being deleted now" not in text
 
 
 def test_refused_and_ended_attempts_mark_no_row() -> None:

@@ -82,6 +82,7 @@ def verdict(drift: Drift, situation: Situation | None = None) -> tuple[int, str]
 def summary(session: Session, drift: Drift, situation: Situation | None = None) -> JsonObject:
     """One comparison as JSON: verdict, counts by kind, what can be repaired, what is being deleted, the
     coverage of each side. `deletions` is null where it could not be told."""
+    from sync.deletion_rows import with_deletions
     from sync.plan import repairable
 
     code, word = verdict(drift, situation)
@@ -90,7 +91,7 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
         "status": word,
         "exit_code": code,
         "headline": session.headline(drift, situation).text,
-        "counts": {kind.value: count for kind, count in drift.counts().items()},
+        "counts": {kind.value: count for kind, count in with_deletions(drift, situation).counts().items()},
         "repairable": len(repairable(drift, session.rules)),
         "deletions": None if situation is None else situation_json(situation),
         "losses": sum(len(row.losses) for row in drift.rows),
@@ -113,6 +114,8 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
 
 def check(arguments: argparse.Namespace) -> int:
     """`abreast check`: one comparison, as Nagios wants it."""
+    from sync.deletion_rows import with_deletions
+
     with session_of(arguments) as session:
         desired, actual, situation = read_all(session)
         drift = session.compare(desired, actual)
@@ -120,7 +123,8 @@ def check(arguments: argparse.Namespace) -> int:
         if arguments.format == "json":
             result_json(summary(session, drift, situation))
             return code
-        counts = [f"{count} {kind.value}" for kind, count in drift.counts().items() if count]
+        told = with_deletions(drift, situation)
+        counts = [f"{count} {kind.value}" for kind, count in told.counts().items() if count]
         counts += [f"{len(drift.hidden)} hidden"] if drift.hidden else []
         result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
         result(session.headline(drift, situation).text)
@@ -130,7 +134,7 @@ def check(arguments: argparse.Namespace) -> int:
             result(f"server: {session.recogniser.last.words}")
         rows = [
             (f"{row.kind.glyph} {row.kind.value}", row.name, row.reason)
-            for row in drift.rows
+            for row in told.rows
             if row.kind is not DriftKind.IN_SYNC
         ]
         if rows:

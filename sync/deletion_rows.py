@@ -1,0 +1,70 @@
+"""What is known of deletions, said of the rows of a comparison: one truth for the console and the commands.
+
+Pure. A comparison alone sees that some deletion runs, not which one: the events tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync.deletions import Deletion, Kind, Situation, Stage
+from sync.model import Drift, DriftKind, DriftRow, project_key
+
+
+def deletions_by_row(situation: Situation | None, parent: str) -> dict[str, Deletion]:
+    """The domains that are being deleted, or submitted to be, by the keys of their rows."""
+    if situation is None:
+        return {}
+    prefix = f"{parent.casefold()}/"
+    found: dict[str, Deletion] = {}
+    for one in reversed(situation.busy):
+        if one.kind is not Kind.DOMAIN:
+            continue
+        # The parent's own deletion takes every project with it.
+        paths = (*one.below, one.path) if prefix.startswith(f"{one.path.casefold()}/") else (one.path,)
+        for path in paths:
+            folded = path.casefold()
+            if folded.startswith(prefix):
+                found[project_key(folded[len(prefix) :].partition("/")[0])] = one
+    return found
+
+
+def settled(drift: Drift, situation: Situation | None) -> Drift:
+    """The comparison, in which a domain whose own deletion has ended is ORPHANED, though another one runs."""
+    ended = {
+        one.target_id: one
+        for one in (situation.of(Stage.ORPHANED) if situation is not None else ())
+        if one.kind is Kind.DOMAIN
+    }
+    rows = [_settled(row, ended) for row in drift.rows] if ended else []
+    return replace(drift, rows=_worst_first(rows)) if ended else drift
+
+
+def _settled(row: DriftRow, ended: dict[str, Deletion]) -> DriftRow:
+    if row.kind is not DriftKind.DELETING or row.view is not None or row.dying is None:
+        return row
+    one = ended.get(row.dying.domain_id)
+    if one is None or row.dying.subdomains:
+        return row
+    return replace(row, kind=DriftKind.ORPHANED, reason=f"The domain {row.dying.path} is gone. {one.why}")
+
+
+def with_deletions(drift: Drift, situation: Situation | None) -> Drift:
+    """The comparison as it is shown: what is being deleted, or submitted to be, is DELETING. What is repaired
+    follows the comparison alone."""
+    drift = settled(drift, situation)
+    busy = deletions_by_row(situation, drift.scope.parent)
+    if not busy:
+        return drift
+    rows = [_said(row, busy[row.key]) if row.key in busy else row for row in drift.rows]
+    return replace(drift, rows=_worst_first(rows))
+
+
+def _said(row: DriftRow, one: Deletion) -> DriftRow:
+    by = f" It is {one.by} who deletes it." if one.by else ""
+    reason = f"{row.reason}{by}" if row.kind is DriftKind.DELETING else f"{one.why}{by}"
+    return replace(row, kind=DriftKind.DELETING, reason=reason)
+
+
+def _worst_first(rows: list[DriftRow]) -> tuple[DriftRow, ...]:
+    return tuple(sorted(rows, key=lambda row: (row.kind.rank, row.key)))
