@@ -24,10 +24,10 @@ from textual.binding import BindingType
 
 from console import commands, keymap, themes
 from console.commands import Command, Mode
-from console.containing import ContainingApp
 from console.faults import as_error
 from console.messages import ArmingEnded
 from console.readings import utc_now
+from console.retiring import RetiringApp
 from sync.errors import EXIT_STOPPED
 from widgets.identity import identity_of
 
@@ -56,6 +56,7 @@ _SCREENS = {
     "history": "console.screens.history:HistoryScreen",
     "captures": "console.screens.captures:CapturesScreen",
     "contain": "console.screens.contain:ContainScreen",
+    "retire": "console.screens.retire:RetireScreen",
 }
 """Name → module and class; imported when first opened, so that the first frame does not wait for them."""
 
@@ -66,7 +67,7 @@ def _palette() -> type[Provider]:
     return CommandTable
 
 
-class ConsoleApp(ContainingApp):
+class ConsoleApp(RetiringApp):
     """The console on one environment."""
 
     TITLE = "abreast"

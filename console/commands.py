@@ -12,6 +12,7 @@ from textual.binding import Binding
 from console.command import Command as Command  # the table and its rows go together
 from console.command import Mode as Mode
 from console.contain_commands import CONTAIN
+from console.retire_commands import RETIRE
 
 SCOPES: dict[str, str] = {
     "app": "everywhere",
@@ -23,6 +24,8 @@ SCOPES: dict[str, str] = {
     "approvals": "Approvals",
     "execution": "Execution",
     "recovery": "Recovery",
+    "retire": "Retire",
+    "retirement": "Retirement",
     "history": "History",
     "captures": "Captures",
     "instant": "Instant",
@@ -158,7 +161,7 @@ COMMANDS: tuple[Command, ...] = (
         "history",
         "The ledger: every intent, call and outcome.",
         "history",
-        ("overview", "execution", "recovery", "contain"),
+        ("overview", "execution", "recovery", "contain", "retire"),
         footer=False,
     ),
     *CONTAIN,
@@ -262,7 +265,7 @@ COMMANDS: tuple[Command, ...] = (
         "stop",
         "Send nothing more; what is running in CloudStack is followed to its end.",
         "stop",
-        ("execution", "recovery", "contain"),
+        ("execution", "recovery", "contain", "retire", "retirement"),
     ),
     Command(
         "next-failure",
@@ -315,6 +318,7 @@ COMMANDS: tuple[Command, ...] = (
         "next_step",
         ("recovery",),
     ),
+    *RETIRE,
     # History
     Command(
         "entry",

@@ -15,6 +15,8 @@ from widgets.lines import Line, wrap
 if TYPE_CHECKING:
     from sync.ledger import Entry
 
+_RETIREMENT = "retirement "
+"""How the kinds of entries on retirements begin."""
 _RUN_WORDS = ("run started", "run resumed", "run ended")
 _GLYPHS = {outcome.value: OUTCOME_GLYPHS[outcome] for outcome in Outcome}
 
@@ -54,6 +56,8 @@ def _run_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
     if not run_id:
         return EntryLine("run ", group[-1].at, "run", "outside of any run", is_run=True)
     by_kind = {entry.kind.value: entry for entry in group}
+    if any(word.startswith(_RETIREMENT) for word in by_kind):
+        return _retirement_line(run_id, group)
     ended = group[0] if group[0].kind.value == "run ended" else None
     state = ended.payload["state"] if ended is not None else "not ended"
     said = f": {ended.summary}" if ended is not None else ""
@@ -63,10 +67,44 @@ def _run_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
     return EntryLine(f"run {run_id}", group[-1].at, "run", text, is_run=True)
 
 
+def _retirement_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
+    """A retirement or a campaign as a whole, by the newest of its own entries."""
+    newest = next(entry for entry in group if entry.kind.value.startswith(_RETIREMENT))
+    proposed = next((entry for entry in group if entry.kind.value == f"{_RETIREMENT}proposed"), None)
+    if proposed is None:
+        text = f"campaign {run_id} by {group[-1].operator}"
+    else:
+        names = ", ".join(target["path"] for target in proposed.payload["proposal"]["targets"])
+        text = f"retirement of {names} ({run_id}): {_retirement_words(newest)}"
+    return EntryLine(f"run {run_id}", group[-1].at, "run", text, is_run=True)
+
+
+def _retirement_words(entry: Entry) -> str:
+    """What an entry on a retirement says; the line of the retirement above it has its id."""
+    payload, word = entry.payload, entry.kind.value.removeprefix(_RETIREMENT)
+    if word == "step begun":
+        return f"{payload['step']} begun"
+    if word == "step ended":
+        until = payload.get("facts", {}).get("until", "")
+        return f"{payload['step']} ended" + (
+            f", waits until {until[:16].replace('T', ' ')} UTC" if until else ""
+        )
+    if word == "stopped":
+        return f"{payload['step']} stopped: {payload['reason']}"
+    if word == "proposed":
+        lost = sum(not loss["kept_as"] for one in payload["proposal"]["targets"] for loss in one["losses"])
+        return f"proposed, {counted(lost, 'object')} lost"
+    if word == "signed":
+        return f"signed by {', '.join(payload['people'])}"
+    return entry.summary
+
+
 def _entry_line(entry: Entry) -> EntryLine:
     payload, word = entry.payload, entry.kind.value
     outcome = payload.get("outcome", "") if word == "outcome" else ""
-    if word in _RUN_WORDS or "action" not in payload:
+    if word.startswith(_RETIREMENT):
+        word, text = "retirement", _retirement_words(entry)
+    elif word in _RUN_WORDS or "action" not in payload:
         text = entry.summary
     elif outcome:
         word, text = (

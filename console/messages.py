@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from console.confirmations import Radii
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
+    from console.retirement_state import Listing
     from console.session_protocol import HeadlineText
     from sync.agents import JenkinsReading
     from sync.approval_rules import Approved
@@ -322,3 +323,41 @@ class FenceGateRead(Message):
     def __init__(self, why_keep: str) -> None:
         super().__init__()
         self.why_keep = why_keep
+
+
+# --- retirements --------------------------------------------------------------------------------------------
+
+
+class RetirementsRead(Message):
+    """The ledger said how retirements stand, and who may be proposed was judged."""
+
+    def __init__(self, generation: int, listing: Listing) -> None:
+        super().__init__()
+        self.generation = generation
+        self.listing = listing
+
+
+class RetirementsBroke(Message):
+    """How retirements stand could not be read."""
+
+    def __init__(self, generation: int, error: AbreastError) -> None:
+        super().__init__()
+        self.generation = generation
+        self.error = error
+
+
+class RetirementProgressed(Message):
+    """A call of a step of a retirement has its outcome, in words."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self.line = line
+
+
+class RetirementEnded(Message):
+    """What was done about a retirement has ended, in words; or stopped with `error`."""
+
+    def __init__(self, result: str, error: AbreastError | None) -> None:
+        super().__init__()
+        self.result = result
+        self.error = error

@@ -61,16 +61,16 @@ class Operations:
 
     @property
     def is_going_on(self) -> bool:
-        """Whether an execution is going on or about to begin."""
+        """Whether an execution, or a step of a retirement, is going on or about to begin."""
         run = self._app.run_state
-        return bool(self._starting) or (run is not None and run.is_going_on)
+        return bool(self._starting or self._app.busy_word()) or (run is not None and run.is_going_on)
 
     @property
     def word(self) -> str:
         """For the header: `running 12/40`; empty when nothing runs."""
-        run = self._app.run_state
-        if self._starting:
-            return "starting"
+        run, busy = self._app.run_state, self._app.busy_word()
+        if self._starting or busy:
+            return busy or "starting"
         if run is None or not run.is_going_on:
             return ""
         return f"{run.phase.value} {len(run.results)}/{run.total}"
@@ -237,6 +237,7 @@ class Operations:
     def stop(self) -> None:
         """Send nothing more: what is running in CloudStack is followed to its end."""
         self._stop.set()
+        self._app.stop_busy()
         run = self._app.run_state
         if run is not None and run.phase is RunPhase.RUNNING:
             self._app.run_state = replace(run, phase=RunPhase.STOPPING)

@@ -144,6 +144,13 @@ class RunningApp(ReadingApp):
         if kept != self.confirmed:
             self.confirmed = kept
 
+    def busy_word(self) -> str:
+        """What is being done that is no run, and keeps runs from beginning; empty when nothing is."""
+        return ""
+
+    def stop_busy(self) -> None:
+        """Send nothing more of that."""
+
     def what_quitting_ends(self) -> Sequence[str]:
         """What somebody who quits has to know first, in whole sentences; none when nothing goes on."""
         if not self.operations.is_going_on:

@@ -69,6 +69,8 @@ class EnvironmentFacts(Protocol):
     def approvals(self) -> ApprovalRules: ...
     @property
     def runbook(self) -> Mapping[str, str]: ...
+    @property
+    def credential_file(self) -> Path: ...
 
 
 class NextKeyText(Protocol):
@@ -208,6 +210,11 @@ class ConsoleSession(Protocol):
 
     def containment(self, *, is_armed: bool) -> Any:
         """A `sync.containment.Containment`, which the caller closes. Blocks."""
+        ...
+
+    @property
+    def retiring(self) -> Any:
+        """`sync.retiring.Retiring`. Blocks; raises AbreastError."""
         ...
 
     def executor(self, *, rebuild: bool = False) -> Any:

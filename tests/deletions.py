@@ -54,6 +54,7 @@ RETIREMENTS = frozenset(
         "tests.test_retiring",
         "tests.test_retiring_limits",
         "tests.test_cli_retire",
+        "tests.screens.test_retire",
         "tests.scenarios.test_retirement_killed",
     }
 )

@@ -224,7 +224,7 @@ def _step(
     session: Session, arguments: argparse.Namespace, retiring: Retiring, retirement: Retirement
 ) -> Retirement:
     """The next step, shown and confirmed. Raises GuardError before anything is asked, when it cannot be."""
-    from console.cli.retiring_text import step_words
+    from console.retirement_words import step_words
     from sync.retirement_approval import refuse_unapproved
     from sync.retirement_rules import refuse_early
     from sync.retirement_steps import Confirmation, word_for

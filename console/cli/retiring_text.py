@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.cli.output import plain, result, table
+from console.retirement_words import next_words, undone_lines
 from sync.model import JsonObject
-from sync.retirement import Campaign, Retirement, Stage, Step
+from sync.retirement import Campaign, Retirement, Stage
 from sync.retirement_history import History
 from sync.retirement_limits import WINDOW, RetirementLimits
 from sync.retirement_rules import destroyed_lately, latest_begin
@@ -15,21 +16,6 @@ from sync.retirement_text import campaign_text, loss_lines, loss_text
 
 if TYPE_CHECKING:
     from sync.retirement_approval import Standing
-
-_WORDS = {
-    Step.QUARANTINE: "quarantine: accounts are disabled, their VMs stop, Projects are suspended. "
-    "Nothing is destroyed; --undo takes it back.",
-    Step.ARCHIVE: "archive: templates are made of the root volumes that are on the list, and read back.",
-    Step.DESTROY: "destroy: the VMs are destroyed recoverably; --undo recovers them until they are expunged.",
-    Step.DELETE_ACCOUNTS: "delete accounts: with all they own. This cannot be undone.",
-    Step.DELETE_DOMAIN: "delete domain: the empty domain is deleted, without clean-up. "
-    "This cannot be undone.",
-}
-
-
-def step_words(step: Step) -> str:
-    """What a step does, and whether it can be taken back."""
-    return _WORDS[step]
 
 
 def show_retirement(
@@ -56,23 +42,11 @@ def show_retirement(
         result(f"{done.step.value}: {done.begun_at:%Y-%m-%d %H:%M} by {done.by}, {until}")
     if retirement.stopped:
         result(f"STOPPED: {retirement.stopped}")
-    for line in _undone_lines(retirement):
+    for line in undone_lines(retirement):
         result(line)
     if retirement.stage is Stage.PROPOSED:
         _show_standing(standing)
     result(next_words(retirement, now))
-
-
-def _undone_lines(retirement: Retirement) -> list[str]:
-    undone = retirement.done(Step.UNDO)
-    if undone is None or undone.ended_at is None:
-        return []
-    lines = []
-    for name, words in (("stopped", "VMs that ran before and are stopped"), ("lost", "VMs beyond recovery")):
-        names = undone.facts.get(name)
-        if isinstance(names, list) and names:
-            lines.append(f"{words}: {', '.join(map(str, names))}")
-    return lines
 
 
 def _show_standing(standing: Standing) -> None:
@@ -83,27 +57,6 @@ def _show_standing(standing: Standing) -> None:
         result(f"{standing.problem}.")
     elif standing.missing:
         result(f"could sign: {', '.join(standing.may_sign) or 'nobody'}")
-
-
-def next_words(retirement: Retirement, now: datetime) -> str:
-    """What is next, and from when or until when."""
-    step = retirement.next_step
-    if retirement.stage is Stage.UNDOING:
-        return "next: --undo goes on"
-    if step is None:
-        return "next: nothing"
-    words = f"next: {step.value}"
-    due, until = retirement.due_at, latest_begin(retirement)
-    if due is not None and now < due:
-        words += f", from {due:%Y-%m-%d %H:%M} UTC on ({_left(due, now)})"
-    if until is not None and retirement.done(step) is None:
-        words += f", until {until:%Y-%m-%d %H:%M} UTC"
-    return words
-
-
-def _left(until: datetime, now: datetime) -> str:
-    left = until - now
-    return f"in {left.days} days" if left.days else f"in {left.seconds // 60} min"
 
 
 def show_list(history: History, limits: RetirementLimits, now: datetime) -> None:

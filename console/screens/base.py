@@ -56,7 +56,8 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("console_mode", lambda mode: header.show(mode=mode.word))
         self.follow("capture_problem", lambda problem: header.show(capture_problem=problem))
         self.follow("containing", lambda state: header.show(brake=state.brake_mark if state else ("", False)))
-        self.follow("run_state", lambda _: header.show(running=self.console.operations.word))
+        for name in ("run_state", "retire_state"):
+            self.follow(name, lambda _: header.show(running=self.console.operations.word))
         self.follow("staged", lambda _: self.show_keys())
         self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
 

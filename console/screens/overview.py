@@ -96,3 +96,6 @@ class OverviewScreen(TableScreen):
 
     async def action_history(self) -> None:
         await self.console.open("history")
+
+    async def action_retire(self) -> None:
+        await self.console.open("retire")

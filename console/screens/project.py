@@ -202,3 +202,6 @@ class ProjectScreen(ConsoleScreen):
 
     async def action_sources(self) -> None:
         await self.console.open("sources")
+
+    async def action_retire(self) -> None:
+        await self.console.open("retire")

@@ -1,0 +1,176 @@
+"""Retirements as the console knows them: what the ledger has, who may be proposed, what is done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sync.drift import compare
+from sync.errors import AbreastError
+from sync.model import project_key
+from sync.retirement import Campaign, Evidence, Proposal, Retirement, Sighting
+from sync.retirement_approval import Standing, refuse_unapproved
+from sync.retirement_history import History
+from sync.retirement_limits import RetirementLimits
+from sync.retirement_proposal import APART, View, Wish, not_empty, propose, sightings_of
+from sync.retirement_rules import refuse_above_ceiling, refuse_early
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A project that a record of the CI database says is to go, and that CloudStack still has."""
+
+    key: str
+    path: str
+    evidence: Evidence
+    why_not: str = ""
+    """Why it may not be proposed; empty where it may."""
+    note: str = ""
+    """What is to know before: that a second reading is needed first."""
+    proposal: Proposal | None = None
+    """What would be proposed by the last readings; None where it may not be."""
+    is_empty: bool = False
+    """Whether it is of the class of empty domains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the ledger and the last readings say, as of one look."""
+
+    at: datetime
+    history: History
+    limits: RetirementLimits
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """By id of the retirement, of those that are open."""
+    campaigns: Mapping[str, tuple[Campaign, ...]] = field(default_factory=dict)
+    """Those that count now, by id of the retirement."""
+    candidates: tuple[Candidate, ...] = ()
+    problem: str = ""
+    """Why nobody can be told who may be proposed; empty where it is known."""
+    without_record: int = 0
+    """Domains that only CloudStack has and no record names: none of them is a candidate."""
+
+    def find(self, key: str) -> Retirement | Candidate | None:
+        """The retirement of that id, or the candidate of that key."""
+        found = self.history.find(key)
+        return found or next((one for one in self.candidates if one.key == key), None)
+
+    @property
+    def empty_candidates(self) -> tuple[Candidate, ...]:
+        return tuple(one for one in self.candidates if one.is_empty)
+
+
+@dataclass(frozen=True, slots=True)
+class RetireState:
+    """What the App holds of retirements."""
+
+    listing: Listing | None = None
+    """None before the first look."""
+    fault: str = ""
+    """Why the last look failed; empty where it did not."""
+    doing: str = ""
+    """What is being done; empty when nothing is."""
+    calls: tuple[str, ...] = ()
+    """What became of each call of it, or of the last that ended."""
+    result: str = ""
+    """How the last one ended; it stays until something else is done."""
+    is_bad: bool = False
+    """Whether that is no success."""
+
+
+# --- what may be done ---------------------------------------------------------------------------------------
+
+
+def why_no_step(listing: Listing, retirement: Retirement, now: datetime) -> str:
+    """Why the next step cannot be done now, as far as ledger and signatures tell; empty where it can.
+
+    The step itself asks all of it again, and both sides besides.
+    """
+    standing = listing.standings.get(retirement.id)
+    try:
+        refuse_early(retirement, now)
+        if standing is None:
+            return "Its signatures have not been judged yet."
+        refuse_unapproved(retirement, standing)
+        step = retirement.next_step
+        if step is not None and retirement.done(step) is None:
+            refuse_above_ceiling(
+                retirement,
+                listing.history,
+                listing.limits,
+                now=now,
+                campaigns=listing.campaigns.get(retirement.id, ()),
+            )
+    except AbreastError as error:
+        return str(error)
+    return ""
+
+
+def can_be_signed(retirement: Retirement, now: datetime) -> bool:
+    """Whether a signature over its loss list would be taken."""
+    return not retirement.steps and retirement.is_open(now)
+
+
+# --- candidates ---------------------------------------------------------------------------------------------
+
+
+def candidates_of(
+    view: View, history: History, wish: Wish, limits: RetirementLimits
+) -> tuple[tuple[Candidate, ...], int]:
+    """Everybody whom a record names and who is still there, but for open retirements, and how many domains
+    only CloudStack has without a record. `wish` says where and by whom; its keys do not matter.
+    """
+    drift = compare(view.desired, view.actual, network_rule=view.network)
+    found, named = [], set()
+    for record in view.desired.retired:
+        key = project_key(record.project)
+        row, current = drift.row(key), history.current(key)
+        is_there = row is not None and (row.view is not None or row.project is not None)
+        named.add(key)
+        if row is None or not is_there or (current is not None and current.is_open(view.now)):
+            continue
+        path = row.view.path if row.view is not None else ""
+        evidence = Evidence(record.project, record.by, record.at, record.reason)
+        found.append(_judged(Candidate(key, path, evidence), view, history, wish, limits))
+    unexpected = {row.key for row in drift.rows if row.project is None and row.view is not None}
+    return tuple(found), len(unexpected - named)
+
+
+def _judged(one: Candidate, view: View, history: History, wish: Wish, limits: RetirementLimits) -> Candidate:
+    """Proposed for the sake of argument, by the very rules of a proposal."""
+    wish = replace(wish, keys=(one.key,), is_empty=False)
+    try:
+        (now,) = sightings_of(view, [one.key])
+        apart = replace(now, desired_at=now.desired_at - APART, actual_at=now.actual_at - APART)
+        made = propose(wish, view, replace(history, sightings=(apart,)), limits)
+    except AbreastError as error:
+        return replace(one, why_not=str(error))
+    return replace(
+        one,
+        proposal=made,
+        is_empty=not not_empty(made.targets[0], view.network),
+        note=_second_reading(one.key, now, wish, view, history, limits),
+    )
+
+
+def _second_reading(
+    key: str, now: Sighting, wish: Wish, view: View, history: History, limits: RetirementLimits
+) -> str:
+    """What proposing it waits for; empty where two readings are there."""
+    if not any(one.project == now.project for one in history.sightings):
+        minutes = int(APART.total_seconds() // 60)
+        return (
+            f"Proposing {key} records the first of two readings; "
+            f"the second, {minutes} minutes later, makes the proposal."
+        )
+    try:
+        propose(wish, view, history, limits)
+    except AbreastError as error:
+        return str(error)
+    return ""
+
+
+def is_last_of(retirement: Retirement, history: History) -> bool:
+    """Whether no later retirement is of the same project: an earlier one is history."""
+    return all(history.current(key) == retirement for key in retirement.proposal.projects)

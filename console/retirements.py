@@ -1,0 +1,259 @@
+"""Retirements in the console: looked at, proposed, signed and gone on with in threads, one thing at a time.
+
+Owned by the App. Threads post the messages that `console.retiring` takes. What can delete is made by
+`sync.retirement_steps` alone, while a step runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.faults import as_error
+from console.messages import RetirementEnded, RetirementProgressed, RetirementsBroke, RetirementsRead
+from console.retirement_state import Listing, RetireState, candidates_of
+from console.retirement_words import undone_lines
+from sync.errors import GuardError, SourceError, UsageError
+from sync.retirement import Retirement
+from sync.retirement_approval import Standing, campaigns_for, needed_for, standing_of
+from sync.retirement_proposal import View, Wish
+from sync.retirement_text import loss_text
+
+if TYPE_CHECKING:
+    from console.retiring import RetiringApp
+    from sync.model import ActionResult, ActualInventory, DesiredInventory
+    from sync.retirement_calls import Call
+    from sync.retiring import Retiring
+
+LOOK_AGAIN = timedelta(seconds=60)
+"""Between two looks, while somebody watches."""
+
+
+class Retirements:
+    """The retirements of the App's environment."""
+
+    def __init__(self, app: RetiringApp) -> None:
+        self._app = app
+        self._generation = 0
+        self._looked_at: datetime | None = None
+        self._is_behind = False
+        """Whether the last look was without a reading, or from one that something was done after."""
+        self._stop = threading.Event()
+
+    @property
+    def state(self) -> RetireState:
+        return self._app.retire_state or RetireState()
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    def tick(self, now: datetime) -> None:
+        """Look again when the last look is a while ago."""
+        if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN:
+            self.look()
+
+    def tell_drift(self) -> None:
+        """Both sides were compared anew: look again where the last look did without that."""
+        if self._is_behind:
+            self.look()
+
+    def end(self) -> None:
+        """Something was done: look now, and when both sides were read after it."""
+        self.look()
+        self._is_behind = True
+
+    def look(self) -> None:
+        """Read what the ledger has, judge signatures and candidates; an older look is dropped."""
+        app = self._app
+        self._generation += 1
+        self._looked_at = app.utc_clock()
+        generation, desired, actual = self._generation, app.desired, app.whole or app.actual
+        self._is_behind = desired is None or actual is None
+
+        def work() -> None:
+            try:
+                found = listing_of(app.session.retiring, desired, actual)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                problem = as_error(error, doing="reading the retirements")
+                app.post_message(RetirementsBroke(generation, problem))
+            else:
+                app.post_message(RetirementsRead(generation, found))
+
+        app.run_in_background(work, name=f"retirements {generation}")
+
+    def is_latest(self, generation: int) -> bool:
+        """Whether no other look was begun since."""
+        return generation == self._generation
+
+    # --- doing --------------------------------------------------------------------------------------------
+
+    def propose(self, projects: Sequence[str], *, is_empty: bool = False) -> bool:
+        """Propose from both sides, read anew; False when something else is being done."""
+
+        def work(retiring: Retiring) -> str:
+            made = retiring.propose(projects, is_empty=is_empty)
+            return f"{made.proposal.name} is proposed: {made.proposal.lost} objects would be lost."
+
+        return self._do(f"proposing {', '.join(projects)}", work)
+
+    def take_in(self, id: str, source: Path) -> bool:
+        """Take in a signature file, or every one of a folder."""
+
+        def work(retiring: Retiring) -> str:
+            return _take_in(retiring, id, source)
+
+        return self._do("taking in signatures", work)
+
+    def write(self, retirement: Retirement) -> bool:
+        """Write the loss list for others to sign."""
+        folder = self._app.session.environment.credential_file.parent
+
+        def work(retiring: Retiring) -> str:
+            return _write(retirement, folder / "retirements" / retiring.environment.name)
+
+        return self._do("writing the loss list", work)
+
+    def step(self, retirement: Retirement, word: str) -> bool:
+        """Do its next step, for which `word` was asked."""
+        from sync.retirement_steps import Confirmation
+
+        step, project = retirement.next_step, retirement.proposal.projects[0]
+        assert step is not None
+        confirmed = Confirmation(step, word)
+
+        def work(retiring: Retiring) -> str:
+            after = retiring.steps.step(project, confirmed=confirmed, stop=self._stop, report=self._report)
+            return f"✓ {step.value} of {after.proposal.name} was seen to its end: it is {after.stage.value}."
+
+        return self._do(f"{step.value} of {retirement.proposal.name}", work)
+
+    def undo(self, retirement: Retirement) -> bool:
+        """Take back what was done of it."""
+        project = retirement.proposal.projects[0]
+
+        def work(retiring: Retiring) -> str:
+            after = retiring.steps.undo(project, stop=self._stop, report=self._report)
+            left = " ".join(f"{line}." for line in undone_lines(after))
+            return f"✓ {after.proposal.name} is undone. {left}".rstrip()
+
+        return self._do(f"undoing {retirement.proposal.name}", work)
+
+    def stop(self) -> None:
+        """Send nothing more of the step; what was sent is followed to its end."""
+        self._stop.set()
+
+    def _report(self, call: Call, ended: ActionResult) -> None:
+        detail = f": {ended.detail}" if ended.detail else ""
+        line = f"{ended.outcome.value} {call.command} {call.name} ({call.id}){detail}"
+        self._app.post_message(RetirementProgressed(line))
+
+    def _do(self, doing: str, work: Callable[[Retiring], str]) -> bool:
+        """In a thread that quitting waits for: it ends its current call and records it."""
+        app = self._app
+        if app.operations.is_going_on:
+            return False
+        self._stop = threading.Event()
+        app.retire_state = RetireState(self.state.listing, self.state.fault, doing)
+
+        def guarded() -> None:
+            try:
+                message = RetirementEnded(work(app.session.retiring), None)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                message = RetirementEnded("", as_error(error, doing=doing))
+            app.post_message(message)
+
+        app.run_worker(
+            guarded, name=doing, group="retirement", thread=True, exclusive=False, exit_on_error=False
+        )
+        return True
+
+
+# --- in threads ---------------------------------------------------------------------------------------------
+
+
+def listing_of(
+    retiring: Retiring, desired: DesiredInventory | None, actual: ActualInventory | None
+) -> Listing:
+    """What ledger, signatures and the last readings say. Reads offerings, changes nothing. Raises
+    LedgerError, SourceError."""
+    now, history = retiring.clock(), retiring.history()
+    rules, limits = retiring.environment.approvals, retiring.environment.retirement
+    standings, campaigns = {}, {}
+    for one in history.retirements:
+        if not one.is_open(now):
+            continue
+        try:
+            standings[one.id] = standing_of(one, history, rules, now=now)
+            campaigns[one.id] = campaigns_for(one, history, rules, now=now)
+        except GuardError as error:
+            standings[one.id] = Standing(needed_for(rules), (), (), (), str(error).rstrip("."))
+    made = Listing(now, history, limits, standings, campaigns)
+    return _with_candidates(made, retiring, desired, actual)
+
+
+def _with_candidates(
+    made: Listing, retiring: Retiring, desired: DesiredInventory | None, actual: ActualInventory | None
+) -> Listing:
+    from sync.cloudstack.retirement_reading import offerings_of_domains
+
+    if desired is None or actual is None:
+        return replace(made, problem="Both sides have to be read first.")
+    try:
+        server = retiring.server()
+        offerings = offerings_of_domains(retiring.reader)
+    except SourceError as error:
+        return replace(made, problem=f"What would go with a domain cannot be read: {error}")
+    view = View(desired, actual, offerings, made.at, retiring.environment.network)
+    wish = Wish(
+        id="",
+        environment=retiring.environment.name,
+        endpoint=server.endpoint,
+        root_id=server.root_id,
+        author=retiring.ledger.operator,
+        keys=(),
+    )
+    candidates, without_record = candidates_of(view, made.history, wish, made.limits)
+    return replace(made, candidates=candidates, without_record=without_record)
+
+
+def _take_in(retiring: Retiring, id: str, source: Path) -> str:
+    """Every signature of the file or folder, each with what became of it. Raises UsageError, GuardError when
+    none of them counts."""
+    retirement = retiring.history().find(id)
+    if retirement is None:
+        raise UsageError(f"There is no retirement {id}.")
+    try:
+        files = sorted(source.glob("*.sig")) if source.is_dir() else [source]
+        contents = {file: file.read_bytes() for file in files}
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
+    if not contents:
+        raise UsageError(f"{source} has no file that ends in .sig.")
+    taken, refused = [], []
+    for file, content in contents.items():
+        try:
+            taken.append(retiring.sign(retirement, content).name)
+        except GuardError as error:
+            refused.append(f"{file.name}: {error}")
+    if not taken:
+        raise GuardError(" ".join(refused), next_step="Nothing was kept.")
+    return " ".join([f"Signed by {', '.join(taken)}; it is in the ledger.", *refused])
+
+
+def _write(retirement: Retirement, folder: Path) -> str:
+    """The text that others sign, and the line with which they do. Raises UsageError."""
+    import shlex
+
+    from sync.ssh_signature import NAMESPACE
+
+    file = folder / f"{retirement.id}.txt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(loss_text(retirement.proposal), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+    sign = f"ssh-keygen -Y sign -f ~/.ssh/id_ed25519 -n {NAMESPACE} {shlex.quote(file.name)}"
+    return f"Written to {file}. They read it and sign it in its folder: {sign}"
