@@ -57,8 +57,8 @@ COMPARISON = (
     guard(
         "a project with a problem is compared with nothing",
         "sync/drift.py",
-        "if project is None or project.problem:",
-        "if project is None:",
+        'why = project.problem if project is not None else ""',
+        'why = ""',
         DRIFT,
     ),
     guard(
