@@ -139,7 +139,7 @@ def test_a_screen_without_a_terminal_is_wrong_usage(
 ) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (64, "")
-    assert "needs a terminal" in ran.error
+    assert f"`{' '.join(('abreast', *arguments))}` needs a terminal." in ran.error
     assert f"`{instead}`" in ran.error
 
 
@@ -326,6 +326,8 @@ def test_a_review_shows_every_action(run: Run, plan_file: Path) -> None:
     assert "None of them deletes anything" in ran.out
     for action in made["actions"]:
         assert action["target"] in ran.out
+    enabled = [line for line in ran.out.splitlines() if line.startswith("enable user")]
+    assert enabled and all("disabled → enabled" in line for line in enabled)
     as_json = json.loads(run("review", str(plan_file), "--format", "json").out)
     assert sum(as_json["totals"].values()) == len(made["actions"])
 

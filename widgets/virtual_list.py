@@ -215,16 +215,28 @@ class VirtualList(ScrollView, can_focus=True):
         return strip
 
     def _draw(self, index: int, width: int, *, is_cursor: bool) -> Strip:
-        base = self.rich_style
-        if is_cursor and self.has_focus and self.SHOWS_CURSOR != "never":
-            base += style_of(self, "list--cursor")
-        elif is_cursor and self.SHOWS_CURSOR == "always":
-            base += style_of(self, "list--cursor-blurred")
+        base, pieces = self.rich_style, self.line(index, width)
+        paint = self._cursor_paint() if is_cursor else ""
+        if paint:
+            base += style_of(self, paint)
+            pieces = _marked(pieces) if self.app.no_color else pieces
         segments, used = [], 0
-        for text, paint in self.line(index, width):
+        for text, paint in pieces:
             segments.append(Segment(text, base + style_of(self, paint)))
             used += cell_len(text)
         return Strip(segments, used).adjust_cell_length(width, base)
 
+    def _cursor_paint(self) -> str:
+        """How the line of the cursor is painted; empty where it is not shown."""
+        if self.has_focus and self.SHOWS_CURSOR != "never":
+            return "list--cursor"
+        return "list--cursor-blurred" if self.SHOWS_CURSOR == "always" else ""
+
     def _muted(self) -> Style:
         return self.rich_style + style_of(self, "tone--muted")
+
+
+def _marked(pieces: list[Piece]) -> list[Piece]:
+    """The line of the cursor where there are no colours: a sign in place of the space that it begins with."""
+    (text, paint), *rest = pieces or [("", "")]
+    return [(f"▸{text[1:]}", paint), *rest] if text.startswith(" ") else pieces

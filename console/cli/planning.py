@@ -133,5 +133,8 @@ def show(made: Plan) -> None:
 
 
 def _action_row(action: Action) -> tuple[str, str, str, str, str]:
-    change = ", ".join(f"{name}={value}" for name, value in action.parameters.items())
+    from widgets.action_details import change_texts
+
+    parameters = ", ".join(f"{name}={value}" for name, value in action.parameters.items())
+    change = parameters or "; ".join(change_texts(action))
     return (action.kind.value, action.target, change, action.reversibility.value, action.reason)

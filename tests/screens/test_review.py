@@ -65,6 +65,31 @@ async def test_the_actions_in_their_order_with_what_the_one_under_the_cursor_doe
         assert "u-jmartin" not in text, "CloudStack's ids mean nothing to people"
 
 
+async def test_without_colour_a_sign_is_at_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = console_of(RunSession(INCIDENT))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_review(pilot)
+
+        def marked() -> list[str]:
+            return [line[:5] for line in screen_text(app).splitlines() if line.startswith("▸")]
+
+        await pilot.press("home")
+        assert marked() == ["▸  1 "]
+        await pilot.press("down")
+        assert marked() == ["▸  2 "]
+
+
+async def test_the_last_action_that_is_not_confirmed_stays_alone() -> None:
+    app = console_of(RunSession(INCIDENT))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_review(pilot)
+        for number in range(len(app.staged) - 1):
+            await pilot.press("home", *["down"] * number, "enter", "tab", "enter")
+        await pilot.pause()
+        assert "; the other one stays staged." in screen_text(app)
+
+
 async def test_what_an_action_needs_is_named_in_words() -> None:
     app = console_of(RunSession(INCIDENT))
     async with app.run_test(**WIDE) as pilot:
