@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def require_terminal(command: str, instead: str) -> None:
     """Raises UsageError where there is no terminal to draw on."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(f"`abreast {command}` needs a terminal.".replace("  ", " "), next_step=instead)
+        name = f"abreast {command}".strip()
+        raise UsageError(f"`{name}` needs a terminal.", next_step=instead)
 
 
 def open_console(arguments: argparse.Namespace) -> int:

@@ -224,7 +224,8 @@ class ReviewScreen(ConsoleScreen):
             one, many = key("confirm-one"), key("confirm-kind")
             return f"{one} confirms the action under the cursor, {many} all of its kind."
         rest = len(app.staged) - len(app.confirmed)
-        left = f"; the other {rest} stay staged" if rest else ""
+        others = "the other one stays staged" if rest == 1 else f"the other {rest} stay staged"
+        left = f"; {others}" if rest else ""
         return f"{key('run')} runs {counted(len(app.confirmed), 'confirmed action')}{left}."
 
     @on(VirtualList.CursorMoved)
