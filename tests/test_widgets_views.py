@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from sync.model import DriftKind
+from sync.model import DriftKind, DriftRow, Member, Project
 from tests.screens.world import HOSTILE, NOW, ROWS, dune, in_sync
 from widgets.action_list import object_of
 from widgets.big_counts import BigCounts, big
-from widgets.comparison import ComparisonLine, comparison, machine_text
+from widgets.comparison import ComparisonLine, comparison, machine_text, summary
 from widgets.details import part_line
 from widgets.lines import wrap
 from widgets.progress import ProgressLine, bar, duration
@@ -70,6 +70,28 @@ def test_headings_stand_only_above_something() -> None:
     headings = [line.label for line in lines if line.is_heading]
     assert headings == ["Domain"]
     assert not isinstance(lines[-1], ComparisonLine) or not lines[-1].is_heading
+
+
+def test_a_project_that_is_compared_with_nothing_shows_its_own_row_and_what_is_wrong_with_it() -> None:
+    bad = Member("anna", "", "Anna", "Doe", role="owner", problem="anna has no email")
+    project = Project("a/b", unusable=(bad,), quotas={"vm": 5}, problem="the name contains `/`")
+    row = DriftRow("a/b", DriftKind.UNKNOWN, project, None, reason=project.problem)
+    lines = comparison(row)
+    assert lines[0].is_heading
+    assert {line.label: line.desired for line in lines[1:]} == {
+        "to be mended": "the name contains `/`",
+        "name": "a/b",
+        "network domain": "–",
+        "stored id": "–",
+        "state": "enabled",
+        "member anna": "Anna Doe owner",
+        "vm limit": "5",
+    }
+    assert [line.note for line in lines if line.kind is DriftKind.UNKNOWN] == [
+        "the name contains `/`. Mend it in the CI database.",
+        "member anna: anna has no email",
+    ]
+    assert summary(row) == "to be mended in the CI database, 1 member, 0 agents"
 
 
 def test_a_machine_shows_state_protection_and_address() -> None:

@@ -16,6 +16,7 @@ from sync.model import (
     Subject,
     VirtualMachine,
 )
+from sync.parts import limit_words
 from widgets.cells import counted, fit, size
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH
 from widgets.labels import part_label
@@ -75,7 +76,7 @@ def last_known(lines: Sequence[ComparisonLine]) -> tuple[ComparisonLine, ...]:
 def comparison(row: DriftRow, agents: Iterable[AgentFinding] = ()) -> tuple[ComparisonLine, ...]:
     """Every line of a project, section by section; sections with nothing in them are left out. `agents` is
     what Jenkins says of them, where it was asked."""
-    lines: list[ComparisonLine] = []
+    lines: list[ComparisonLine] = [*_section("What the CI database has, not compared", list(_raw_lines(row)))]
     for title, subjects in _SECTIONS:
         lines += _section(title, [_part_line(part) for part in row.parts if part.subject in subjects])
     lines += _section("Agents and VMs", list(_machine_lines(row, agents)))
@@ -96,6 +97,36 @@ def _section(title: str, lines: Sequence[ComparisonLine]) -> list[ComparisonLine
     if not lines:
         return []
     return [ComparisonLine(f"section {title}", title, is_heading=True), *lines]
+
+
+def _raw_lines(row: DriftRow) -> Iterator[ComparisonLine]:
+    """The CI database's own words of a project that is compared with nothing, and what is wrong with it."""
+    project = row.project
+    if project is None or (row.parts and not project.problem):
+        return
+    if project.problem:
+        why = f"{project.problem}. Mend it in the CI database."
+        yield ComparisonLine("raw problem", "to be mended", project.problem, _NONE, DriftKind.UNKNOWN, why)
+    fields = {
+        "name": project.name,
+        "network domain": project.network_domain or _NONE,
+        "stored id": project.domain_id or _NONE,
+        "state": "enabled" if project.enabled else "disabled",
+    }
+    for label, value in fields.items():
+        yield ComparisonLine(f"raw {label}", label, value, note=f"{label}: {value}")
+    for number, member in enumerate((*project.unusable, *project.members)):
+        words = " ".join(filter(None, (member.email, member.firstname, member.lastname, member.role)))
+        label = f"member {member.username}"
+        yield ComparisonLine(
+            f"raw member {number}",
+            label,
+            words or _NONE,
+            kind=DriftKind.UNKNOWN if member.problem else None,
+            note=f"{label}: {member.problem}" if member.problem else "",
+        )
+    for resource, maximum in sorted(project.quotas.items()):
+        yield ComparisonLine(f"raw limit {resource}", f"{resource} limit", limit_words(maximum))
 
 
 def _part_line(part: Part, *, actual: str | None = None) -> ComparisonLine:
@@ -173,7 +204,10 @@ def summary(row: DriftRow) -> str:
     """What the project has on both sides, in one line."""
     words = []
     if row.project is not None:
-        words.append(counted(len(row.project.members), "member"))
+        if row.project.problem:
+            words.append("to be mended in the CI database")
+        members = len(row.project.members) + len(row.project.unusable)
+        words.append(counted(members, "member"))
         words.append(counted(len(row.project.agents), "agent"))
     if row.losses:
         words.append(f"{counted(len(row.losses), 'machine')} lost")

@@ -125,6 +125,9 @@ class ProjectScreen(ConsoleScreen):
         self.show_title()
         self.row = view.row if view is not None else None
         lines = comparison(view.shown, view.agents) if view is not None else ()
+        self.comparison.empty_text = (
+            "Neither side has it any more." if view is None else "There is nothing in it."
+        )
         self.comparison.show(lines if view is None or view.was is None else last_known(lines))
         can_repair = view is not None and not self.console.console_mode.watching
         self.offered = self.console.session.repairs(view.row) if view is not None and can_repair else ()
