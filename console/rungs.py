@@ -259,6 +259,7 @@ class Rungs:
 
         def work() -> None:
             try:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 found = self._get().save_evidence(path)
                 message: Message = EvidenceSaved(path, found)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -376,9 +375,9 @@ class ContainScreen(ConsoleScreen):
     # --- evidence -----------------------------------------------------------------------------------------
 
     def action_evidence(self) -> None:
-        """Into the folder that the console was started in, under a name that no other file has."""
+        """Beside the file of new passwords, under a name that no other file has."""
         at = self.console.utc_clock()
         name = f"{self.console.session.environment.name}-evidence-{at:%Y%m%dT%H%M%SZ}.json"
-        path = Path.cwd() / name
+        path = self.console.session.environment.credential_file.parent / name
         if not self._begin(self.console.rungs.save_evidence(path), f"saving the evidence to {path}"):
             self.notify("Something else is being done: try again when it has ended.", severity="warning")

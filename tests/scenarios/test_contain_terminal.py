@@ -132,6 +132,8 @@ def test_a_running_sync_is_seen_fenced_and_loses_no_other(columns: int, rows: in
 
         shown.press("e")
         shown.wait_for("evidence saved")
+        (evidence,) = (tmp_path / "data" / "abreast").glob("lab-evidence-*.json")
+        assert "DOMAIN.DELETE" in evidence.read_text()
         shown.press("L")
         shown.wait_for("to confirm.")
         shown.press(*"lab", "Enter")

@@ -632,15 +632,17 @@ def test_a_way_that_failed_before_one_that_held_is_no_failure() -> None:
 
 
 async def test_the_evidence_is_saved_at_one_key_also_read_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    app = contain_console()
+    folder = tmp_path / "data"
+    facts = Facts(credential_file=folder / "new-passwords.jsonl")
+    app = contain_console(ContainSession(facts=facts))
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await open_contain(pilot)
         await pilot.press("e")
         await rest(pilot)
-        (path,) = tmp_path.glob("drill-evidence-*.json")
+        (path,) = folder.glob("drill-evidence-*.json")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_ISREG(path.stat().st_mode)
         assert f"{path.name} (listEvents 12 rows, listAsyncJobs 3 rows)" in words_of(app)
 

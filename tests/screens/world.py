@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -284,6 +285,7 @@ class Facts:
     keys: Mapping[str, str] = field(default_factory=dict)
     theme: str | None = None
     runbook: Mapping[str, str] = field(default_factory=dict)
+    credential_file: Path = Path("new-passwords.jsonl")
     approvals: ApprovalRules = NO_APPROVALS
     """Nothing in this world needs approval, unless a test says so."""
 
