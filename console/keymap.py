@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from textual.binding import Binding, BindingError, InvalidBinding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 
 from console.commands import BY_ID, COMMANDS, SCOPES, Command, in_scope
 from sync.errors import ConfigurationError
@@ -24,6 +25,14 @@ KEY_NAMES: Mapping[str, str] = {
     "enter": "enter",
 }
 """Textual's names of keys that people call otherwise, and those that it shows as a sign."""
+
+_MODIFIERS = {"ctrl", "shift", "alt", "super", "hyper", "meta"}
+_NAMED_KEYS = frozenset(
+    (
+        *(key.value for key in Keys if "+" not in key.value and "<" not in key.value),
+        *KEY_NAME_REPLACEMENTS.values(),
+    )
+)
 
 _OWN = {"tab": "goes to the next list", "shift+tab": "goes to the list before", "ctrl+q": "quits"}
 """Keys that Textual has itself, and what they do."""
@@ -50,12 +59,21 @@ def _keys_of(found: Command, keys: Mapping[str, str]) -> Iterator[str]:
     """Its keys as Textual names them: `slash` for `/`."""
     text = keys.get(found.id, found.keys)
     try:
-        yield from dict.fromkeys(one.key for one in Binding.make_bindings([Binding(text, found.action)]))
+        named = [one.key for one in Binding.make_bindings([Binding(text, found.action)])]
     except (BindingError, InvalidBinding):
+        named = []
+    if not named or not all(map(_is_key, named)):
         raise ConfigurationError(
             f"keys: {text!r} of {found.id!r} is no key.",
             next_step=f"Name one as `{found.keys}`; several are separated by commas.",
-        ) from None
+        )
+    yield from dict.fromkeys(named)
+
+
+def _is_key(key: str) -> bool:
+    """Whether a terminal can send it: `f5`, `slash`, `é`, `ctrl+x`."""
+    *modifiers, base = key.split("+")
+    return set(modifiers) <= _MODIFIERS and (base in _NAMED_KEYS or key_to_character(base) is not None)
 
 
 def _refuse_keys_of_lists(mapped: Mapping[str, tuple[str, ...]]) -> None:

@@ -167,14 +167,13 @@ class Filter:
     """Whether rows in sync are shown as well."""
 
     def kinds(self) -> frozenset[DriftKind] | None:
-        """The kinds asked for by key or by `:word`; None when any."""
-        found = {self.kind} if self.kind is not None else set()
-        for word in self.text.casefold().split():
-            if word.startswith(":") and len(word) > 1:
-                found |= {kind for kind in DriftKind if word[1:] in (kind.value, kind.glyph)} or {
-                    kind for kind in DriftKind if kind.value.startswith(word[1:])
-                }
-        return frozenset(found) or None
+        """The kinds asked for by key or by `:word`; None when any, none at all where a `:word` is no kind."""
+        asked = [_kinds_of(word) for word in self._kind_words()]
+        found = frozenset().union(*asked, {self.kind} if self.kind is not None else ())
+        return found if found or asked else None
+
+    def _kind_words(self) -> list[str]:
+        return [word[1:] for word in self.text.casefold().split() if word.startswith(":") and len(word) > 1]
 
     def words(self) -> tuple[str, ...]:
         """The words that are no kinds."""
@@ -186,12 +185,19 @@ class Filter:
         parts = [self.kind.value if self.kind is not None else shown]
         if self.text:
             parts.append(f"“{self.text}”")
+        parts += [f"“:{word}” is no kind" for word in self._kind_words() if not _kinds_of(word)]
         return "filter: " + ", ".join(parts)
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing but drift/all is chosen."""
         return not self.text and self.kind is None
+
+
+def _kinds_of(word: str) -> frozenset[DriftKind]:
+    """Kinds by their word, glyph, or the beginning of the word; empty for what is none."""
+    exactly = frozenset(kind for kind in DriftKind if word in (kind.value, kind.glyph))
+    return exactly or frozenset(kind for kind in DriftKind if kind.value.startswith(word))
 
 
 def visible(views: Sequence[RowView], chosen: Filter, order: SortOrder) -> list[RowView]:

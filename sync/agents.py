@@ -103,7 +103,7 @@ class ChangedAddress:
         risk = ""
         if self.taken_by:
             risk = f"; {self.known} belongs to {self.taken_by} now: take the agent offline"
-        return f"agent {self.agent} of {self.project}: Jenkins knows {self.known}, it {where}{risk}"
+        return f"agent {self.agent} of {self.project}: the CI database knows {self.known}, it {where}{risk}"
 
 
 def judge(row: DriftRow, reading: JenkinsReading | None) -> tuple[AgentFinding, ...]:

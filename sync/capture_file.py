@@ -45,18 +45,25 @@ def write_file(capture: Capture, path: Path) -> CaptureEntry:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises UsageError where there is a file already: an earlier capture is worth more than a new one."""
+    """Raises UsageError where a file is there already (an earlier capture is worth more), or no folder."""
     if path.exists():
         raise UsageError(
             f"{path} is there already, and a capture is never written over.", next_step="Name another file."
+        )
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"The capture {path} cannot be written: there is no folder {path.parent}.",
+            next_step="Make it, or name another file.",
         )
 
 
 def read_file(path: Path, *, at: datetime | None = None) -> Capture:
     """The newest capture in a file, or the one that was the newest at a moment, after the file was checked.
 
-    Raises CaptureError.
+    Raises UsageError where there is no such file, CaptureError where it is no good.
     """
+    if not path.exists():
+        raise UsageError(f"There is no capture {path}.", next_step="`abreast capture FILE` writes one.")
     with CaptureStore(path, read_only=True) as store:
         problems = store.check()
         if problems:

@@ -111,8 +111,8 @@ def test_changed_addresses_name_the_stranger_who_gets_the_secrets_first() -> Non
         ChangedAddress("aurora", "linux", "10.1.1.7", ("10.1.1.99",)),
     )
     assert found[0].words == (
-        "agent c of cirrus: Jenkins knows 10.1.1.8, it has no VM any more; 10.1.1.8 belongs to VM boreal-b "
-        "of ROOT/ci/boreal now: take the agent offline"
+        "agent c of cirrus: the CI database knows 10.1.1.8, it has no VM any more; 10.1.1.8 belongs to VM "
+        "boreal-b of ROOT/ci/boreal now: take the agent offline"
     )
 
 

@@ -341,7 +341,7 @@ def test_a_failing_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(CaptureError, match="No space left"):
         write_file(lab("dune"), tmp_path / "a.capture")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(CaptureError, match="cannot be written"):
+    with pytest.raises(UsageError, match="there is no folder"):
         write_file(lab("dune"), tmp_path / "no" / "such" / "a.capture")
 
 

@@ -188,6 +188,23 @@ def test_check_as_text(run: Run) -> None:
     assert any(re.match(r"~ differs +dune ", line) for line in rest)
 
 
+def test_a_reader_that_went_away_does_not_change_the_verdict(lab: Lab) -> None:
+    """As `abreast check | head -1`."""
+    process = lab.configured.start("check")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 1
+    assert process.stderr is not None
+    with process.stderr as said:
+        assert said.read() == ""
+
+
+def test_the_next_command_has_the_options_of_this_one(run: Run, lab: Lab, tmp_path: Path) -> None:
+    ran = run("plan", "--environment", "lab", "-o", str(tmp_path / "plan.json"))
+    options = f"--environment lab --config {lab.configured.config}"
+    assert f"Next: abreast review {tmp_path / 'plan.json'} {options}\n" in ran.error
+
+
 def test_check_as_json(run: Run) -> None:
     ran = run("check", "--format", "json")
     found = json.loads(ran.out)
@@ -562,7 +579,7 @@ def test_watching_without_a_screen_prints_a_line_a_refresh_and_ends_when_told(
     assert first["coverage"]["actual"]["state"] == "complete"
     process.send_signal(number)
     _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert error == "abreast: stopped watching.\n"
     with CaptureStore(lab.configured.data / "lab-captures.sqlite", read_only=True) as store:
         assert store.entries()[-1].is_complete
@@ -581,6 +598,6 @@ def test_watching_without_a_screen_says_that_nothing_is_captured(lab: Lab, tmp_p
     lines = [json.loads(process.stdout.readline()) for _ in range(3)]
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, "watching goes on"
+    assert process.returncode == 130, "watching goes on until it is stopped"
     assert "abreast: nothing is captured: The captures in " in error
     assert "blocked" in lines[-1]["captures"]["problem"]

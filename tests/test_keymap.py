@@ -46,10 +46,15 @@ def test_a_key_of_every_list_is_refused(key: str) -> None:
         checked_keymap({"arm": key})
 
 
-@pytest.mark.parametrize("key", ["", " ", "a,,b"])
+@pytest.mark.parametrize("key", ["", " ", "a,,b", "nokey", "nokey+", "ctrl+", "ctlr+x", "x,nokey"])
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(ConfigurationError, match="'arm' is no key"):
         checked_keymap({"arm": key})
+
+
+@pytest.mark.parametrize("key", ["f5", "ctrl+f5", "alt+é", "at", "backslash", "ctrl+underscore", "insert"])
+def test_keys_by_every_name_that_a_terminal_has(key: str) -> None:
+    assert checked_keymap({"arm": key})
 
 
 def test_an_unknown_command_is_refused_with_the_nearest_one() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import Any
@@ -50,6 +52,21 @@ def result(text: str) -> None:
 
 def safe_lines(text: str) -> str:
     return "\n".join(safe(line) for line in text.split("\n"))
+
+
+@contextlib.contextmanager
+def while_read() -> Iterator[None]:
+    """Print for as long as somebody reads: what is said after `| head` went away goes nowhere, and the exit
+    code stays the command's."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence()
+
+
+def silence() -> None:
+    """Let what is still to be flushed to a stdout that nobody reads go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def result_json(value: object, *, indent: int | None = 2) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,17 @@ def plan(arguments: argparse.Namespace) -> int:
         else:
             _write(arguments.output, text)
             say(f"{len(made.actions)} actions written to {arguments.output}. Digest {made.digest}")
-            say(f"Next: abreast review {arguments.output}")
+            say(f"Next: {_next(arguments)}")
         return EXIT_DONE
+
+
+def _next(arguments: argparse.Namespace) -> str:
+    """The command that shows the plan that was written, with the options that this one was given."""
+    words = ["abreast", "review", str(arguments.output)]
+    for option in ("environment", "config"):
+        if getattr(arguments, option, None) is not None:
+            words += [f"--{option}", str(getattr(arguments, option))]
+    return shlex.join(words)
 
 
 def _write(path: Path, text: str) -> None:
@@ -133,8 +143,12 @@ def show(made: Plan) -> None:
 
 
 def _action_row(action: Action) -> tuple[str, str, str, str, str]:
-    from widgets.action_details import change_texts
+    from widgets.action_details import change_texts, is_creation
 
     parameters = ", ".join(f"{name}={value}" for name, value in action.parameters.items())
     change = parameters or "; ".join(change_texts(action))
-    return (action.kind.value, action.target, change, action.reversibility.value, action.reason)
+    reversible = action.reversibility.value
+    if is_creation(action):
+        # Nothing in abreast deletes what it made.
+        reversible += ", by hand"
+    return (action.kind.value, action.target, change, reversible, action.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import signal
 import sys
@@ -93,6 +94,7 @@ def sandbox(arguments: argparse.Namespace) -> int:
     from sync.sandbox.announce import announcement
     from sync.sandbox.process import SandboxError, SandboxProcess
 
+    _refuse_impossible(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -124,6 +126,19 @@ def sandbox(arguments: argparse.Namespace) -> int:
             if not server.is_running:
                 raise UnreachableError("The sandbox ended by itself.", next_step="Start it again.")
     return EXIT_DONE
+
+
+def _refuse_impossible(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for a port that there is not, and for a time that stands still or runs backwards."""
+    if not 0 <= arguments.port <= 65535:
+        raise UsageError(
+            f"{arguments.port} is no port.", next_step="Ports are 1 to 65535; 0 takes a free one."
+        )
+    if not 0 < arguments.speed < math.inf:
+        raise UsageError(
+            f"The sandbox's time cannot run at the speed {arguments.speed:g}.",
+            next_step="Give a number above 0: 1 is real time, 10 is ten times as fast.",
+        )
 
 
 def _is_capture(world: str) -> bool:

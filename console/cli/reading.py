@@ -6,11 +6,18 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from console.cli.output import plain, result, result_json, say, table
+from console.cli.output import plain, result, result_json, say, table, while_read
 from console.cli.sessions import session_of
 from console.cli.situation import situation_json
 from console.session import Session
-from sync.errors import EXIT_CRITICAL, EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN, IncompleteError
+from sync.errors import (
+    EXIT_CRITICAL,
+    EXIT_DONE,
+    EXIT_DRIFT,
+    EXIT_UNKNOWN,
+    ConfigurationError,
+    IncompleteError,
+)
 from sync.model import (
     ActualInventory,
     Coverage,
@@ -101,6 +108,7 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
         "journal_problem": session.journal_problem,
+        "keys_problem": _keys_problem(session),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
         "server": plain(session.recogniser.last),
         "taken_at": {
@@ -114,41 +122,59 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
 
 def check(arguments: argparse.Namespace) -> int:
     """`abreast check`: one comparison, as Nagios wants it."""
-    from sync.deletion_rows import with_deletions
-
     with session_of(arguments) as session:
         desired, actual, situation = read_all(session)
         drift = session.compare(desired, actual)
         code, word = verdict(drift, situation)
-        if arguments.format == "json":
-            result_json(summary(session, drift, situation))
-            return code
-        told = with_deletions(drift, situation)
-        counts = [f"{count} {kind.value}" for kind, count in told.counts().items() if count]
-        counts += [f"{len(drift.hidden)} hidden"] if drift.hidden else []
-        result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
-        result(session.headline(drift, situation).text)
-        for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
-            result(f"{name}: {coverage_words(coverage)}")
-        if session.recogniser.last is not None:
-            result(f"server: {session.recogniser.last.words}")
-        rows = [
-            (f"{row.kind.glyph} {row.kind.value}", row.name, row.reason)
-            for row in told.rows
-            if row.kind is not DriftKind.IN_SYNC
-        ]
-        if rows:
-            result(table(rows, header=("drift", "project", "why")))
-        if drift.shields.words:
-            result(f"shields: {drift.shields.words}")
-        for line in deletion_lines(drift, session.environment.name):
-            result(line)
-        for one in drift.hidden:
-            result(f"hidden: {one.project}, {one.what} ({one.rule})")
-        for problem in (*drift.rule_problems, session.journal_problem):
-            if problem:
-                result(problem)
+        with while_read():
+            if arguments.format == "json":
+                result_json(summary(session, drift, situation))
+            else:
+                _print_check(session, drift, situation, word)
         return code
+
+
+def _print_check(session: Session, drift: Drift, situation: Situation | None, word: str) -> None:
+    from sync.deletion_rows import with_deletions
+
+    told = with_deletions(drift, situation)
+    counts = [f"{count} {kind.value}" for kind, count in told.counts().items() if count]
+    counts += [f"{len(drift.hidden)} hidden"] if drift.hidden else []
+    result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
+    result(session.headline(drift, situation).text)
+    for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
+        result(f"{name}: {coverage_words(coverage)}")
+    if session.recogniser.last is not None:
+        result(f"server: {session.recogniser.last.words}")
+    rows = [
+        (f"{row.kind.glyph} {row.kind.value}", row.name, row.reason)
+        for row in told.rows
+        if row.kind is not DriftKind.IN_SYNC
+    ]
+    if rows:
+        result(table(rows, header=("drift", "project", "why")))
+    if drift.shields.words:
+        result(f"shields: {drift.shields.words}")
+    for line in deletion_lines(drift, session.environment.name):
+        result(line)
+    for one in drift.hidden:
+        result(f"hidden: {one.project}, {one.what} ({one.rule})")
+    for problem in (*drift.rule_problems, session.journal_problem, _keys_problem(session)):
+        if problem:
+            result(problem)
+
+
+def _keys_problem(session: Session) -> str:
+    """What is wrong with the configuration's `keys`; empty when nothing."""
+    if not session.environment.keys:
+        return ""
+    from console.keymap import checked_keymap
+
+    try:
+        checked_keymap(session.environment.keys)
+    except ConfigurationError as error:
+        return f"The console will not open: {error}"
+    return ""
 
 
 def deletion_lines(drift: Drift, environment: str) -> Iterator[str]:

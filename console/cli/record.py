@@ -37,9 +37,14 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """`abreast ledger show`: the record, oldest first."""
+    """`abreast ledger show`: the record, oldest first. Raises UsageError for a run that is not in it."""
     with session_of(arguments) as session:
         since = moment(arguments.since, session.clock()) if arguments.since else None
+        if arguments.run and not list(session.ledger.entries(run_id=arguments.run, limit=1)):
+            raise UsageError(
+                f"The ledger of {session.environment.name} has no run {arguments.run}.",
+                next_step="`abreast ledger show` lists what it has.",
+            )
         entries = session.ledger.entries(run_id=arguments.run, limit=arguments.limit, since=since)
         if arguments.format == "json":
             for entry in entries:

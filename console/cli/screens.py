@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from console.cli.output import result_json, say
 from console.cli.sessions import open_session, session_of
 from console.session import Session
-from sync.errors import EXIT_DONE, CaptureError, UsageError
+from sync.errors import EXIT_DONE, EXIT_STOPPED, CaptureError, UsageError
 
 if TYPE_CHECKING:
     from sync.model import ActualInventory, DesiredInventory
@@ -96,7 +96,7 @@ def watch_headless(session: Session) -> int:
             spent = (session.clock() - started).total_seconds()
             stop.wait(max(session.environment.refresh.inventory_seconds - spent, 0.5))
     say("abreast: stopped watching.")
-    return EXIT_DONE
+    return EXIT_STOPPED
 
 
 def _capture(session: Session, desired: DesiredInventory, actual: ActualInventory) -> None:

@@ -140,7 +140,12 @@ class Connection:
         """One call. Errors are returned, not raised, so that none has an exception of `cs` or `requests` as
         its context: those hold the request with its key, signature and passwords."""
         call = faults.Call(
-            command, self.endpoint, changes, self._timeout, secrets=self._secrets_of(parameters)
+            command,
+            self.endpoint,
+            changes,
+            self._timeout,
+            secrets=self._secrets_of(parameters),
+            source=self._credentials.source,
         )
         with self._counter_lock:
             self._calls += 1

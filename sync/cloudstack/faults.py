@@ -55,6 +55,8 @@ class Call:
     """True when the call changes something, so that no answer means an unknown outcome."""
     timeout_seconds: float
     secrets: tuple[str, ...] = ()
+    source: str = ""
+    """Where the key comes from: file and section."""
 
     def clean(self, text: str) -> str:
         """`text` in one line, clipped, without control characters and without any of the secrets."""
@@ -158,9 +160,9 @@ def _foreign(call: Call, status: int, text: str) -> AbreastError:
 
 def _unauthorized(call: Call, skew_seconds: float | None) -> UnauthorizedError:
     causes = (
-        "It says the same for four things: a wrong key or secret in cloudstack.ini, a signature that is "
-        "altered or expired (this machine's clock), a user who is disabled or locked, and an API that this "
-        "release does not have."
+        f"It says the same for four things: a wrong key or secret in {call.source or 'the credentials'}, a "
+        "signature that is altered or expired (this machine's clock), a user who is disabled or locked, and "
+        "an API that this release does not have."
     )
     if skew_seconds is not None and abs(skew_seconds) >= SKEW_WORTH_NAMING:
         side = "behind" if skew_seconds < 0 else "ahead of"

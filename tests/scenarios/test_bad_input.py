@@ -151,7 +151,10 @@ def unreadable(desk: Desk, *words: str) -> None:
 def test_a_wrong_key(make_desk: MakeDesk, access: Access, wrong: str) -> None:
     desk = make_desk(dataclasses.replace(access, **{wrong: "not-the-right/one+AtAll=="}))
     unreadable(
-        desk, re.escape(access.url), r"did not accept \w+ \(401\)", "wrong key or secret in cloudstack.ini"
+        desk,
+        re.escape(access.url),
+        r"did not accept \w+ \(401\)",
+        r"wrong key or secret in \S+/cloudstack\.ini \[lab\]",
     )
 
 
@@ -538,6 +541,35 @@ def test_wrong_usage(make_desk: MakeDesk, arguments: tuple[str, ...]) -> None:
     assert ran.code == USAGE
     assert ran.out == ""
     assert "usage: abreast" in ran.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sandbox", "--speed", "0"), "cannot run at the speed 0"),
+        (("sandbox", "--speed", "-1"), "cannot run at the speed -1"),
+        (("sandbox", "--speed", "nan"), "cannot run at the speed nan"),
+        (("sandbox", "--port", "99999"), "99999 is no port"),
+        (("capture", "/nonexistent/capture"), "there is no folder /nonexistent"),
+        (("drill", "--from", "/nonexistent"), "There is no capture /nonexistent"),
+        (("ledger", "show", "--run", "nope"), "The ledger of lab has no run nope"),
+    ],
+)
+def test_what_is_not_there_or_cannot_be_is_wrong_usage(
+    make_desk: MakeDesk, arguments: tuple[str, ...], words: str
+) -> None:
+    ran = make_desk(Access("http://127.0.0.1:9/client/api", KEY, SECRET)).run(*arguments)
+    assert (ran.code, ran.out) == (USAGE, "")
+    assert words in ran.error
+
+
+def test_keys_that_cannot_be_are_named_by_the_check(make_desk: MakeDesk) -> None:
+    """Only the console uses them: the verdict is still that of the two sides."""
+    access = Access("http://127.0.0.1:9/client/api", KEY, SECRET)
+    desk = make_desk(access, more='[environments.lab.keys]\nstage = "nokey+"\n')
+    ran = desk.run("check")
+    assert ran.code == UNKNOWN
+    assert "The console will not open: keys: 'nokey+' of 'stage' is no key." in ran.out
 
 
 @pytest.mark.parametrize(

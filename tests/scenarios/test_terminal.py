@@ -158,4 +158,4 @@ def test_ctrl_c_ends_a_headless_watch_with_its_exit_code(tmp_path: Path) -> None
             first = watch.stdout.readline()
             assert '"status":' in first
             watch.send_signal(signal.SIGINT)
-            assert watch.wait(30) == 0
+            assert watch.wait(30) == 130
