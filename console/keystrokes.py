@@ -9,7 +9,7 @@ and nothing that was typed behind it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from textual import events
 from textual.app import App
@@ -38,9 +38,24 @@ class KeystrokesApp(App[ReturnType]):
     """Textual's own key for it does not wait for its box."""
 
     async def on_event(self, event: events.Event) -> None:
-        is_typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
-        if not is_typed or not await self._take_typing(cast("events.Key | events.Paste", event)):
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
+            return
+        for typed in self._meant(event):
+            if not await self._take_typing(typed):
+                await super().on_event(typed)
+
+    def _meant(self, event: events.Key | events.Paste) -> tuple[events.Key | events.Paste, ...]:
+        """What was meant by this key: a terminal sends esc and a letter right behind it as one key with alt,
+        and a box keeps ctrl+c to copy with, also where nothing is selected: there it leaves, as esc does."""
+        if isinstance(event, events.Paste) or not self.screen_stack:
+            return (event,)
+        if event.key == "ctrl+c" and isinstance(self.focused, Input) and self.focused.selection.is_empty:
+            return (events.Key("escape", "\x1b"),)
+        if event.key.startswith("alt+") and event.key not in self.screen.active_bindings:
+            name = event.character or event.key.removeprefix("alt+")
+            return (events.Key("escape", "\x1b"), events.Key(name, event.character))
+        return (event,)
 
     async def _take_typing(self, event: events.Key | events.Paste) -> bool:
         """Run a key's binding, or write it into its box, now; False where it is left to Textual: all while

@@ -221,3 +221,42 @@ async def test_words_typed_behind_the_palettes_key_are_searched_for() -> None:
         await settle(pilot)
         await burst(pilot, "ctrl+p", *"history")
         assert app.screen.query_one(Input).value == "history"
+
+
+async def test_an_escape_with_a_letter_right_behind_it_is_both() -> None:
+    """A terminal that delivers both at once is read as alt with the letter."""
+    app = console(FakeSession(facts=PRODUCTION))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "e")
+        assert app.screen.SCOPE == "sources"  # type: ignore[attr-defined]
+        app.post_message(events.Key("alt+shift+h", "H"))
+        await burst(pilot)
+        assert [screen.SCOPE for screen in app.screen_stack[1:]] == ["history"]  # type: ignore[attr-defined]
+        await burst(pilot, "escape", "slash", *"dune")
+        app.post_message(events.Key("alt+e", "e"))
+        await burst(pilot)
+        assert not app.screen_stack[0].query("#filter-box")
+        assert app.screen.SCOPE == "sources"  # type: ignore[attr-defined]
+
+
+async def test_ctrl_c_leaves_the_palette_and_a_box() -> None:
+    app = console(FakeSession(facts=PRODUCTION))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "ctrl+p", "x")
+        assert len(app.screen_stack) == 2
+        await burst(pilot, "ctrl+c")
+        assert len(app.screen_stack) == 1
+        await burst(pilot, "slash", "ctrl+c")
+        assert not app.screen.query("#filter-box")
+
+
+async def test_the_palette_runs_what_it_has_found() -> None:
+    app = console(FakeSession(facts=PRODUCTION))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await burst(pilot, "ctrl+p", *"every intent,")
+        await until(pilot, lambda: "filter · " not in screen_text(app) and "history · " in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: getattr(app.screen, "SCOPE", "") == "history")
