@@ -112,9 +112,11 @@ def refuse_shared_endpoint(environment: str, endpoint: str, neighbours: Sequence
         if same_endpoint(endpoint, other.endpoint) or (
             other.pin is not None and same_endpoint(endpoint, other.pin.endpoint)
         ):
+            spellings = dict.fromkeys((endpoint, other.endpoint))
+            pinned = other.pin.endpoint if other.pin is not None else other.endpoint
             raise GuardError(
-                f"{environment} and {other.name} have the same endpoint: {endpoint} and {other.endpoint}"
-                + (f", pinned to {other.pin.endpoint}" if other.pin is not None else "")
+                f"{environment} and {other.name} have the same endpoint: {' and '.join(spellings)}"
+                + (f", pinned to {pinned}" if pinned not in spellings else "")
                 + ". One server has one name.",
                 next_step="Correct or remove one of them in the configuration.",
             )

@@ -144,8 +144,9 @@ def test_an_endpoint_is_one_however_it_is_spelled(one: str, other: str, *, is_sa
     ],
 )
 def test_two_environments_with_one_endpoint_are_refused(ledger: Ledger, neighbour: Neighbour) -> None:
-    with pytest.raises(GuardError, match="qualification and production have the same endpoint"):
+    with pytest.raises(GuardError, match="qualification and production have the same endpoint") as caught:
         refuse("qualification", HERE, pin=None, neighbours=[neighbour])
+    assert str(caught.value).count(HERE.endpoint) == 1, "an endpoint is named once"
     with pytest.raises(GuardError, match="same endpoint"):
         refuse("qualification", HERE, pin=pinned("qualification", HERE).pin, neighbours=[neighbour])
     with pytest.raises(GuardError, match="same endpoint"):
