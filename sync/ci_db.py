@@ -358,6 +358,10 @@ _STEPS = (
     (("row-level security", "row level security"), "This user does not see all rows: give it BYPASSRLS."),
     (("permission denied", "command denied"), "Grant this user SELECT on the mapping's tables."),
     (("unable to open database file",), "Check that the file is there and readable, with its folder."),
+    (
+        ("malformed", "not a database"),
+        "The file is damaged or no SQLite database: put back a copy, or correct the URL.",
+    ),
     (("refused", "can't connect", "could not connect"), "Check host and port, and that it runs."),
     (("timeout", "timed out"), "It does not answer in time: check the route, the firewall and its load."),
     (("resolve", "name or service", "getaddrinfo"), "Check the host's name."),

@@ -30,6 +30,7 @@ from sync.ledger_database import (
     database_now,
     is_local,
     migrate,
+    next_step_of,
     prepare_file,
     reading_options,
 )
@@ -448,7 +449,8 @@ class Ledger:
         except (SQLAlchemyError, OSError) as error:
             raise LedgerError(
                 f"The ledger {self._name} cannot be written: {cause_of(error)}.",
-                next_step="Nothing is sent to CloudStack without it. Check the disk's space and permissions.",
+                next_step="Nothing is sent to CloudStack without it. "
+                + next_step_of(error, otherwise="Check the disk's space and permissions."),
             ) from None
 
     @contextmanager
@@ -466,7 +468,9 @@ class Ledger:
         except SQLAlchemyError as error:
             raise LedgerError(
                 f"The ledger {self._name} cannot be read: {cause_of(error)}.",
-                next_step="Check that the file or database is there and is abreast's.",
+                next_step=next_step_of(
+                    error, otherwise="Check that the file or database is there and is abreast's."
+                ),
             ) from None
 
 

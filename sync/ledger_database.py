@@ -170,6 +170,17 @@ def _revision(connection: Connection) -> str | None:
     return str(version) if version is not None else None
 
 
+def next_step_of(error: Exception, *, otherwise: str) -> str:
+    """What to do about a ledger that is damaged or no database at all; `otherwise` for any other cause."""
+    cause = cause_of(error)
+    if "malformed" in cause or "not a database" in cause:
+        return (
+            "The file is damaged: keep it as evidence, with its -wal and -shm, and put back a copy. Where "
+            "there is none, move it away: a new ledger begins, which knows no pin and no run."
+        )
+    return otherwise
+
+
 def cause_of(error: Exception) -> str:
     """The database's own words; they name files and tables, never parameters or passwords."""
     origin = getattr(error, "orig", None) or error

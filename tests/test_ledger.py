@@ -448,3 +448,11 @@ def test_what_was_written_is_there_for_another_program(store: Store) -> None:
     engine.dispose()
     assert json.loads(row.payload) == {"action": "a", "job_id": "1"}
     assert row.at == "2026-07-28T03:12:00.000000Z"
+
+
+def test_a_damaged_file_is_to_be_kept_and_replaced(tmp_path: Path) -> None:
+    """Not the disk's space or permissions: they are not what is wrong."""
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database, and long enough to be looked at" * 200)
+    with pytest.raises(LedgerError, match="The file is damaged: keep it") as caught:
+        Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", environment="lab", operator="anna").entries()
+    assert "permissions" not in str(caught.value)

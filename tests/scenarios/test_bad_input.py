@@ -351,7 +351,9 @@ def test_a_ci_database_that_cannot_be_reached(
 def test_a_ci_database_that_is_none(make_desk: MakeDesk, access: Access, tmp_path: Path) -> None:
     (tmp_path / "none.sqlite").write_text("not a database, but long enough to be looked at" * 100)
     desk = make_desk(access, database=f"sqlite:///{tmp_path / 'none.sqlite'}")
-    desk.assert_nothing_proposed("CI database: failed", "none.sqlite")
+    desk.assert_nothing_proposed(
+        "CI database: failed", "none.sqlite", "The file is damaged or no SQLite database"
+    )
 
 
 def test_rows_without_a_name_make_the_side_partial(make_desk: MakeDesk, access: Access) -> None:
