@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from console.cli.output import clipped, safe
 from console.cli.reading import refuse_unread, verdict
 from sync.drift import compare
 from sync.errors import IncompleteError
@@ -34,3 +35,9 @@ def test_nothing_is_made_from_a_side_that_was_not_read_whole(side: str, coverage
     refuse_unread(drift(), "Nothing was written.")
     with pytest.raises(IncompleteError, match="Nothing was written"):
         refuse_unread(drift(**{side: coverage}), "Nothing was written.")
+
+
+def test_a_name_that_is_too_long_or_has_a_tab_leaves_the_columns_where_they_are() -> None:
+    assert clipped("x" * 60) == "x" * 60
+    assert clipped("x" * 300) == "x" * 59 + "…"
+    assert safe("a\tb") == "a�b"

@@ -12,7 +12,10 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
-_CONTROL = {code: "�" for code in (*range(32), 127, *range(128, 160)) if code != 9}
+WIDEST = 60
+"""Characters of a clipped cell."""
+
+_CONTROL = {code: "�" for code in (*range(32), 127, *range(128, 160))}
 """A name from outside may hold terminal escapes; they are shown, not obeyed."""
 
 
@@ -82,6 +85,11 @@ def table(rows: Iterable[Sequence[object]], *, header: Sequence[str]) -> str:
         padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
         lines.append("  ".join([*padded, row[-1]]).rstrip())
     return "\n".join(lines)
+
+
+def clipped(text: str) -> str:
+    """A cell that others stand behind: a longer one would push them out of sight."""
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def ask(prompt: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from console.cli.output import plain, result, result_json, say, table, while_read
+from console.cli.output import clipped, plain, result, result_json, say, table, while_read
 from console.cli.sessions import session_of
 from console.cli.situation import situation_json
 from console.session import Session
@@ -147,7 +147,7 @@ def _print_check(session: Session, drift: Drift, situation: Situation | None, wo
     if session.recogniser.last is not None:
         result(f"server: {session.recogniser.last.words}")
     rows = [
-        (f"{row.kind.glyph} {row.kind.value}", row.name, row.reason)
+        (f"{row.kind.glyph} {row.kind.value}", clipped(row.name), row.reason)
         for row in told.rows
         if row.kind is not DriftKind.IN_SYNC
     ]
