@@ -254,6 +254,10 @@ def _rebuild(situation: Situation) -> StepView:
         found, do = _ahead(situation), "Comes after step 2."
         if situation.held is not None:
             found, do = "goes on elsewhere", _held_words(situation.held, key)
+        elif situation.unfinished is not None and situation.unfinished.plan is not None:
+            done, plan = len(situation.unfinished.results), situation.unfinished.plan
+            found = f"interrupted: {done} of {counted(len(plan.actions), 'action')} done"
+            do = _resume_words(situation.unfinished, situation)
         return StepView(Step.REBUILD.value, StepState.WAITING, found, do, why)
     bad = failures(run)
     found = f"{done_count(run)} of {run.total} actions done" + (f", {bad} failed" if bad else "")

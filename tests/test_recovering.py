@@ -338,6 +338,17 @@ def test_a_run_that_goes_on_elsewhere_is_told_and_not_offered(found: Assessment,
         assert rebuild_view.found == "goes on elsewhere"
 
 
+def test_before_anything_ran_here_the_rebuild_step_says_how_far_an_interrupted_run_came(
+    found: Assessment, run: RunState
+) -> None:
+    done = replace(in_ledger(run), results=dict(list(ended(run, Outcome.SUCCEEDED).results.items())[:1]))
+    view = steps(situation(assessment=found, ledger_run=done), viewed=Step.ASSESS)[2]
+    assert view.found == f"interrupted: 1 of {len(run.plan.actions)} actions done"
+    assert "<resume> finishes it" in view.do
+    fresh = steps(situation(assessment=found), viewed=Step.ASSESS)[2]
+    assert fresh.found.startswith("not started")
+
+
 def test_of_a_run_whose_machine_is_silent_nobody_says_that_it_was_interrupted(run: RunState) -> None:
     silent = in_ledger(run, holder=holder("run-1"), standing=Standing.SILENT)
     assert not silent.can_be_finished

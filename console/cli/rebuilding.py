@@ -9,6 +9,7 @@ import argparse
 import shlex
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
-from sync.model import DesiredInventory, Drift, DriftRow, Plan
+from sync.model import Action, DesiredInventory, Drift, DriftRow, Plan
 
 if TYPE_CHECKING:
     from sync.executor import RunReport
@@ -67,7 +68,8 @@ def _finish_interrupted(work: Rebuild) -> None:
 
     Raises LeaseHeldError while it goes on elsewhere: nothing is read, offered or asked then.
     """
-    from sync.journal import plan_of
+    from sync.journal import plan_of, results_of
+    from sync.model import Outcome
 
     latest = work.session.ledger.latest_run()
     if latest is None or not latest.run.is_resumable:
@@ -81,7 +83,11 @@ def _finish_interrupted(work: Rebuild) -> None:
     )
     if run.operator != work.session.operator:
         say(f"You take it over from {run.operator}: the passwords of users made until now are in their file.")
-    _show_samples(plan)
+    results = results_of(work.session.ledger, run.run_id)
+    standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
+    rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in standing]
+    say(f"{len(plan.actions) - len(rest)} of its {len(plan.actions)} actions are done. What is left of it:")
+    _show_samples(rest, plan.notes)
     confirmation = confirm(work.session, plan, digest=None)
     report = work.session.executor(rebuild=True).resume(
         run.run_id, confirmed=confirmation, on_event=progress(), stop=work.stop
@@ -109,7 +115,7 @@ def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
     if not plan.actions:
         say("There is nothing to rebuild.")
         return drift
-    _show_samples(plan)
+    _show_samples(plan.actions, plan.notes)
     confirmation = confirm(session, plan, digest=None)
     report = session.executor(rebuild=True).run(
         plan, confirmed=confirmation, on_event=progress(), stop=work.stop
@@ -119,14 +125,14 @@ def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
     return after
 
 
-def _show_samples(plan: Plan) -> None:
+def _show_samples(actions: Sequence[Action], notes: Sequence[str]) -> None:
     """Totals by kind and a few of each: what a person can take in before saying yes to many."""
-    totals = Counter(action.kind for action in plan.actions)
+    totals = Counter(action.kind for action in actions)
     for kind, count in totals.items():
-        some = [action.target for action in plan.actions if action.kind is kind][:SAMPLES]
+        some = [action.target for action in actions if action.kind is kind][:SAMPLES]
         more = f" … and {count - len(some)} more" if count > len(some) else ""
         say(f"  {count:4} × {kind.value}: {', '.join(some)}{more}")
-    for note in plan.notes:
+    for note in notes:
         say(f"  {note}")
 
 
