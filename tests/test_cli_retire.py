@@ -94,7 +94,7 @@ def test_from_the_proposal_into_the_quarantine_and_back(site: Lab) -> None:
     assert site.commands() == []
     done = run(site, PROJECT, typed=f"{state['confirm']}\n")
     assert done.returncode == EXIT_DONE, done.stderr
-    assert "Nothing is destroyed; --undo takes it back." in done.stderr
+    assert "Nothing is destroyed; undoing takes it back." in done.stderr
     assert re.search(r"next: archive, from [-\d]+ [:\d]+ UTC on \(in 1[34] days\)", done.stdout)
     waiting = run(site, PROJECT, "--confirm", state["confirm"])
     assert waiting.returncode == EXIT_DRIFT
