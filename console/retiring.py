@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -37,6 +38,15 @@ class RetiringApp(ContainingApp):
     def stop_busy(self) -> None:
         if self.busy_word():
             self.retirements.stop()
+
+    def what_quitting_ends(self) -> Sequence[str]:
+        lines = [*super().what_quitting_ends()]
+        if self.busy_word():
+            lines += [
+                f"Something is being done: {self.busy_word()}.",
+                "Quitting sends nothing more of it. What was sent is in the ledger: the next step goes on.",
+            ]
+        return lines
 
     @on(RetirementsRead)
     def _take_retirements(self, message: RetirementsRead) -> None:

@@ -153,7 +153,7 @@ class RunningApp(ReadingApp):
 
     def what_quitting_ends(self) -> Sequence[str]:
         """What somebody who quits has to know first, in whole sentences; none when nothing goes on."""
-        if not self.operations.is_going_on:
+        if not self.operations.is_going_on or self.busy_word():
             return ()
         return (
             "A run is going on; the header says how far it is.",

@@ -286,7 +286,7 @@ async def test_nothing_begins_while_a_step_runs_and_the_header_says_so(
             assert not app.retirements.propose([PROJECT])
             await pilot.press("q")
             await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-            await until(pilot, lambda: "A run is going on: quarantine of zephyr." in screen_text(app))
+            await until(pilot, lambda: "Something is being done: quarantine of zephyr." in screen_text(app))
             await pilot.press("escape")
         finally:
             gate.set()
