@@ -58,7 +58,7 @@ async def test_arming_needs_the_name_and_cancel_has_the_focus() -> None:
         await pilot.press("A", "shift+tab", *"dril", "enter")
         await pilot.pause()
         assert isinstance(app.screen, ConfirmScreen), "a wrong word confirms nothing"
-        await pilot.press("l", "enter")
+        await pilot.press(*"drill", "enter")
         await settle(pilot)
         assert session.is_armed
         assert "ARMED" in screen_text(app)
