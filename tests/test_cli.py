@@ -476,7 +476,7 @@ def changing(lab: Lab) -> list[dict[str, Any]]:
 
 def test_control_characters_never_reach_the_terminal(capsys: Any) -> None:
     output.result("a\x1b[31mred\x07\x9b\ttab\nnext")
-    assert capsys.readouterr().out == "a�[31mred��\ttab\nnext\n"
+    assert capsys.readouterr().out == "a�[31mred���tab\nnext\n"
     output.result_json({"name": "\x9b[2J\x1b"}, indent=None)
     assert json.loads(capsys.readouterr().out)["name"] == "�[2J\x1b"
 
