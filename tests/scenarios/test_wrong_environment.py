@@ -225,7 +225,7 @@ def test_two_environments_with_one_endpoint_are_both_refused(desk: Desk, start: 
     desk.configure(production=server.ready, qualification=server.ready)
     for name, other in (("production", "qualification"), ("qualification", "production")):
         desk.assert_refused(
-            f"{name} and {other} have the same endpoint: {server.ready.url} and {server.ready.url}",
+            f"{name} and {other} have the same endpoint: {server.ready.url}. One server has one name.",
             "Correct or remove one of them",
             environment=name,
         )
