@@ -74,7 +74,9 @@ class Incident:
 
     def changing(self) -> list[dict[str, Any]]:
         """The product's changing calls so far, from the access log."""
-        lines = self._log.read_text(encoding="utf-8").splitlines()
+        written = self._log.read_text(encoding="utf-8")
+        # The sandbox may be in the middle of its last line.
+        lines = written[: written.rfind("\n") + 1].splitlines()
         entries = (json.loads(line) for line in lines if '"client": "abreast/' in line)
         return [entry for entry in entries if entry["command"] in Writer.ALLOWED]
 
