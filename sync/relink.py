@@ -44,7 +44,7 @@ class Links:
 
     @property
     def are_alive(self) -> bool:
-        """Whether every stored id is proven to be alive: what the end of a fence asks for."""
+        """Whether every stored id is proven to be alive."""
         return not self.unproven and not self.dead
 
 

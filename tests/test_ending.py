@@ -25,7 +25,8 @@ STUCK = """
 import signal, sys, threading
 from console.ending import ended_by_signals
 said = []
-with ended_by_signals(lambda: said.append(1), at_last=lambda: print("at last", len(said)), patience=0.2):
+at_last = lambda: print("at last", len(said), flush=True)
+with ended_by_signals(lambda: said.append(1), at_last=at_last, patience=0.2):
     print("ready", flush=True)
     while True:
         threading.Event().wait(60)
@@ -110,4 +111,5 @@ def test_what_cannot_end_in_order_ends_all_the_same() -> None:
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == EXIT_STOPPED
+    assert process.stdout.read() == "at last 1\n", "what nobody else clears away is cleared away"
     process.stdout.close()
