@@ -6,6 +6,7 @@ import argparse
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 from console.cli.output import plain, result, result_json, say
@@ -103,17 +104,14 @@ def expunging(session: Session) -> Expunging:
     return Expunging(timedelta(seconds=delay) if delay is not None else None, destroyed_at)
 
 
-def write(made: Report, folder: Path, template: object) -> list[Path]:
+def write(made: Report, folder: Path, template: Template) -> list[Path]:
     """`incident-report.md` and `.html`, `first-message.txt`, `letters/PROJECT.eml`; each whole or not at all.
 
     Raises UsageError when the folder cannot take them.
     """
-    from string import Template
-
     from sync.letters import first_message, letters
     from sync.report_text import markdown, page
 
-    assert isinstance(template, Template)
     contents = {
         "incident-report.md": markdown(made),
         "incident-report.html": page(made),
