@@ -79,6 +79,7 @@ NOT_READ = (
 
 _HARMLESS: Mapping[ActionKind, str] = MappingProxyType(
     {
+        ActionKind.RECOVER_VM: f"{NOTHING}: the VM is there again, stopped, and counts against the limits",
         ActionKind.RENAME_DOMAIN: f"{NOTHING}: only the name changes",
         ActionKind.CREATE_DOMAIN: NOTHING,
         ActionKind.UPDATE_DOMAIN: f"{NOTHING}: only the network domain changes",

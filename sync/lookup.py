@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from sync.errors import DataError
-from sync.model import Account, ActualInventory, Domain, JsonObject, OwnedResource, Scope, User
+from sync.model import (
+    Account,
+    ActualInventory,
+    Domain,
+    JsonObject,
+    OwnedResource,
+    Scope,
+    User,
+    VirtualMachine,
+)
 
 
 class CapabilitiesLike(Protocol):
@@ -43,6 +52,7 @@ class ReaderLike(Protocol):
     def account(self, domain_id: str, name: str, /) -> Account | None: ...
     def user(self, domain_id: str, username: str, /) -> User | None: ...
     def network(self, domain_id: str, name: str, /) -> OwnedResource | None: ...
+    def machine(self, id: str, /) -> VirtualMachine | None: ...
     def role_id(self, name: str, /) -> str: ...
     def zone_id(self, name: str, /) -> str: ...
     def network_offering_id(self, name: str, /) -> str: ...

@@ -565,6 +565,7 @@ class Drift:
 class ActionKind(Enum):
     """The value is the word on screen and in the ledger. There is no deletion among them."""
 
+    RECOVER_VM = "recover VM"
     RENAME_DOMAIN = "rename domain"
     CREATE_DOMAIN = "create domain"
     UPDATE_DOMAIN = "update domain"
@@ -584,7 +585,8 @@ class Action:
 
     `target` is the natural key and stays the same over restarts: `ROOT/ci/dune` (domain),
     `ROOT/ci/dune:dune` (account), `ROOT/ci/dune:dune:jmartin` (user), `ROOT/ci/dune#vm` (limit),
-    `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network).
+    `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network), `ROOT/ci/dune:dune:dune-deb12-1` with kind
+    RECOVER_VM (VM).
     """
 
     kind: ActionKind

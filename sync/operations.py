@@ -78,6 +78,9 @@ def target_of(action: Action) -> Target:
     elif kind is ActionKind.UPDATE_LIMIT:
         path, _, resource = target.rpartition("#")
         found = Target(path, name=resource)
+    elif kind is ActionKind.RECOVER_VM:
+        owner, _, name = target[len(path) + 1 :].partition(":")
+        found = Target(path, owner, name)
     elif kind is ActionKind.CREATE_NETWORK:
         path = path or target.rpartition("/")[0]
         found = Target(path, action.parameters.get("account", ""), target[len(path) + 1 :])
@@ -189,6 +192,16 @@ def _read_network(lookup: Lookup, action: Action) -> Observation:
     return _absent() if network is None else _present(network.id, name=network.name, state=network.state)
 
 
+def _read_machine(lookup: Lookup, action: Action) -> Observation:
+    """A Destroyed VM is listed until it is expunged; recovered it is Stopped, and may be started at once."""
+    vm = lookup.reader.machine(action.target_id) if action.target_id is not None else None
+    if vm is None:
+        return _absent()
+    is_back = vm.state.casefold() in _ALIVE
+    return _present(vm.id, state=vm.state, recovered="yes" if is_back else "no")
+
+
+_ALIVE = frozenset({"stopped", "starting", "running", "stopping", "migrating"})
 _PERSON = frozenset({"email", "firstname", "lastname"})
 
 # --- what is sent -------------------------------------------------------------------------------------------
@@ -338,6 +351,13 @@ class Operation:
 _USER = _PERSON | {"exists", "state", "account", "source"}
 
 OPERATIONS: Mapping[ActionKind, Operation] = {
+    ActionKind.RECOVER_VM: Operation(
+        "recoverVirtualMachine",
+        _read_machine,
+        _send_id,
+        frozenset({"exists", "state", "recovered"}),
+        goal={"recovered": "yes"},
+    ),
     ActionKind.RENAME_DOMAIN: Operation(
         "updateDomain",
         _read_dying_domain,
@@ -445,6 +465,7 @@ def unknown_fields(action: Action) -> list[str]:
 
 _PERSON_AND_NAME = _PERSON | {"username"}
 _NEEDED: Mapping[ActionKind, frozenset[str]] = {
+    ActionKind.RECOVER_VM: frozenset({"domain"}),
     ActionKind.RENAME_DOMAIN: frozenset({"name"}),
     ActionKind.UPDATE_DOMAIN: frozenset({"networkdomain"}),
     ActionKind.CREATE_ACCOUNT: _PERSON_AND_NAME | {"role"},

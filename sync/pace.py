@@ -14,6 +14,7 @@ from sync.model import ActionKind
 
 PRIOR_SECONDS: Mapping[ActionKind, float] = MappingProxyType(
     {
+        ActionKind.RECOVER_VM: 0.1,
         ActionKind.RENAME_DOMAIN: 0.1,
         ActionKind.CREATE_DOMAIN: 0.1,
         ActionKind.UPDATE_DOMAIN: 0.1,

@@ -43,6 +43,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead the clock of whoever made the plan may be."""
 
 _WAVES: tuple[tuple[str, frozenset[ActionKind]], ...] = (
+    ("VMs", frozenset({ActionKind.RECOVER_VM})),
     ("renames", frozenset({ActionKind.RENAME_DOMAIN})),
     ("domains", frozenset({ActionKind.CREATE_DOMAIN, ActionKind.UPDATE_DOMAIN})),
     ("accounts", frozenset({ActionKind.CREATE_ACCOUNT, ActionKind.ENABLE_ACCOUNT})),
@@ -178,7 +179,7 @@ def _ordered(actions: Sequence[Action]) -> tuple[Action, ...]:
 
 
 def waves(plan: Plan) -> tuple[tuple[Action, ...], ...]:
-    """Renames, domains, accounts, users, limits, networks; no action needs another of its own wave."""
+    """VMs to recover, renames, domains, accounts, users, limits, networks; none needs another of its wave."""
     ranks = _ranks(plan.actions)
     ordered = sorted(plan.actions, key=lambda action: ranks[action.id])
     return tuple(tuple(wave) for _, wave in groupby(ordered, key=lambda action: ranks[action.id]))

@@ -224,6 +224,11 @@ class FakeCloudStack:
                 (one for one in self.networks if (one.domain_id, one.name) == (domain_id, name)), None
             )
 
+    def machine(self, id: str, /) -> VirtualMachine | None:
+        with self.lock:
+            self._reads()
+            return next((vm for vm in self.vms if vm.id == id), None)
+
     def role_id(self, name: str, /) -> str:
         return f"role-{name}"
 

@@ -28,6 +28,7 @@ def test_the_allow_list_is_what_rebuilds() -> None:
         "disableUser",
         "updateResourceLimit",
         "createNetwork",
+        "recoverVirtualMachine",
     }
     for word in ("delete", "destroy", "expunge", "remove", "cleanup"):
         assert not any(word in command.lower() for command in Writer.ALLOWED)

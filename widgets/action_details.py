@@ -15,6 +15,7 @@ _NEW_STATE = {
     ActionKind.ENABLE_ACCOUNT: "enabled",
     ActionKind.ENABLE_USER: "enabled",
     ActionKind.DISABLE_USER: "disabled",
+    ActionKind.RECOVER_VM: "Stopped",
 }
 _CREATIONS = {
     ActionKind.CREATE_DOMAIN: "domain",

@@ -22,6 +22,7 @@ _NOUNS = {
     ActionKind.CREATE_USER: ("user", "users"),
     ActionKind.UPDATE_LIMIT: ("limit", "limits"),
     ActionKind.CREATE_NETWORK: ("network", "networks"),
+    ActionKind.RECOVER_VM: ("VM", "VMs"),
 }
 
 

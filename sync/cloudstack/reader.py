@@ -35,6 +35,7 @@ from sync.model import (
     OwnedResource,
     Scope,
     User,
+    VirtualMachine,
 )
 
 CAPABILITIES_AGE = timedelta(minutes=5)
@@ -282,6 +283,31 @@ class Reader:
                 return parse.owned(row, self._path_of(row), parse.NETWORK)
         self._require_sight(f"network {name}")
         return None
+
+    def machine(self, id: str) -> VirtualMachine | None:
+        """The VM, whoever owns it; None when it is not there: not listed, or its id refused with 431.
+
+        The id of a removed VM is answered either way, by release. Raises SourceError.
+        """
+        base = Query("listVirtualMachines", "virtualmachine", {"id": id, "listall": "true"})
+        variants = [base, base.with_parameters(projectid="-1")]
+        if self.capabilities().has("listVirtualMachines", "displayvm"):
+            variants += [one.with_parameters(displayvm="false") for one in list(variants)]
+        for query in variants:
+            for row in self._unless_unknown(query):
+                if row.get("id") == id:
+                    return parse.machine(row, self._path_of(row))
+        self._require_sight(f"VM {id}")
+        return None
+
+    def _unless_unknown(self, query: Query) -> list[JsonObject]:
+        """Rows of a list of one id; none where CloudStack does not know the id."""
+        try:
+            return self._list(query)
+        except RefusedError as error:
+            if error.code != 431:
+                raise
+            return []
 
     def _path_of(self, row: JsonObject) -> str:
         return str(row.get("domainpath") or self._paths.get(str(row.get("domainid")), row.get("domain", "")))

@@ -34,6 +34,7 @@ class Writer:
             "disableUser",
             "updateResourceLimit",
             "createNetwork",
+            "recoverVirtualMachine",
         }
     )
     """Everything that this software can ask CloudStack to change. There is no deletion among it."""
