@@ -1,4 +1,4 @@
-"""The command palette over the table of commands: every command, wherever it works."""
+"""The command palette over the table of commands: every command, those that work here and now first."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from console.commands import COMMANDS, SCOPES, Command
 if TYPE_CHECKING:
     from console.app import ConsoleApp
 
+_ELSEWHERE = 0.5
+"""How much what does not work here counts in a search."""
+
 
 class CommandTable(Provider):
-    """Lists the table; those that work here come first."""
+    """Lists the table; what works only elsewhere comes behind, and says where that is."""
 
     async def discover(self) -> Hits:
         for command in self._ordered():
@@ -26,17 +29,26 @@ class CommandTable(Provider):
             title = self._title(command)
             score = max(matcher.match(title), matcher.match(command.help) * 0.8)
             if score > 0:
+                score *= 1.0 if self._works_here(command) else _ELSEWHERE
                 yield Hit(score, matcher.highlight(title), self._runner(command), help=command.help)
 
     def _ordered(self) -> list[Command]:
+        return sorted(COMMANDS, key=lambda command: not self._works_here(command))
+
+    def _works_here(self, command: Command) -> bool:
+        """Whether its key would do something on the screen below, as that stands now."""
         scope = getattr(self.screen, "SCOPE", "app")
-        return sorted(
-            COMMANDS, key=lambda command: scope not in command.scopes and "app" not in command.scopes
-        )
+        if "app" in command.scopes:
+            return self.app.check_action(command.action, ()) is True
+        return scope in command.scopes and self.screen.check_action(command.action, ()) is True
 
     def _title(self, command: Command) -> str:
         where = ", ".join(SCOPES[scope] for scope in command.scopes)
-        return f"{command.label} · {where}"
+        return (
+            f"{command.label} · {where}"
+            if self._works_here(command)
+            else f"{command.label} · not now: {where}"
+        )
 
     def _runner(self, command: Command) -> Callable[[], Coroutine[Any, Any, None]]:
         app = cast("ConsoleApp", self.app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sync.model import UNLIMITED, Action, ActionKind, ActionResult
+from sync.reversibility import Reversibility
 from widgets.cells import clean, fit
 from widgets.kinds import OUTCOME_CLASSES, outcome_text
 from widgets.lines import Line, Lines, wrap
@@ -124,8 +125,10 @@ class ActionDetails(Lines):
 
 
 def undo_text(action: Action) -> str:
-    """How it can be taken back: the class of it, and what does it."""
-    return f"{action.reversibility.value}. {action.undo}".strip()
+    """How it can be taken back; where that is more than to undo it, the class of it first."""
+    if action.undo and action.reversibility is Reversibility.UNDOABLE:
+        return action.undo
+    return f"{action.reversibility.value.capitalize()}. {action.undo}".strip()
 
 
 def _labelled(label: str, text: str, width: int, *, most: int, tone: str = "") -> list[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from console.cli.output import clipped, plain, result, result_json, say, table, while_read
@@ -29,6 +29,8 @@ from sync.model import (
 
 if TYPE_CHECKING:
     from sync.deletions import Situation
+
+_AS_SAID = "as said above."
 
 
 def read_both(
@@ -138,16 +140,17 @@ def _print_check(session: Session, drift: Drift, situation: Situation | None, wo
     from sync.deletion_rows import with_deletions
 
     told = with_deletions(drift, situation)
+    shortened = _saying_once(drift)
     counts = [f"{count} {kind.value}" for kind, count in told.counts().items() if count]
     counts += [f"{len(drift.hidden)} hidden"] if drift.hidden else []
     result(f"{word.upper()} {session.environment.name}: {', '.join(counts) or 'nothing on either side'}")
-    result(session.headline(drift, situation).text)
+    result(shortened(session.headline(drift, situation).text))
     for name, coverage in (("CI database", drift.desired), ("CloudStack", drift.actual)):
-        result(f"{name}: {coverage_words(coverage)}")
+        result(f"{name}: {shortened(coverage_words(coverage))}")
     if session.recogniser.last is not None:
         result(f"server: {session.recogniser.last.words}")
     rows = [
-        (f"{row.kind.glyph} {row.kind.value}", clipped(row.name), row.reason)
+        (f"{row.kind.glyph} {row.kind.value}", clipped(row.name), shortened(row.reason))
         for row in told.rows
         if row.kind is not DriftKind.IN_SYNC
     ]
@@ -156,12 +159,28 @@ def _print_check(session: Session, drift: Drift, situation: Situation | None, wo
     if drift.shields.words:
         result(f"shields: {drift.shields.words}")
     for line in deletion_lines(drift, session.environment.name):
-        result(line)
+        result(shortened(line))
     for one in drift.hidden:
         result(f"hidden: {one.project}, {one.what} ({one.rule})")
     for problem in (*drift.rule_problems, session.journal_problem, _keys_problem(session)):
         if problem:
             result(problem)
+
+
+def _saying_once(drift: Drift) -> Callable[[str], str]:
+    """What leaves out of a line why a side could not be read, once an earlier one has said it in full."""
+    reasons = {coverage.why for coverage in (drift.desired, drift.actual) if len(coverage.why) > len(_AS_SAID)}
+    said: set[str] = set()
+
+    def shortened(text: str) -> str:
+        for why in reasons:
+            if why in said:
+                text = text.replace(why, _AS_SAID)
+            elif why in text:
+                said.add(why)
+        return text
+
+    return shortened
 
 
 def _keys_problem(session: Session) -> str:

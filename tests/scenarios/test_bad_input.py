@@ -179,6 +179,9 @@ def test_no_route(make_desk: MakeDesk, tmp_path: Path) -> None:
 def test_a_server_that_refuses_connections(make_desk: MakeDesk) -> None:
     desk = make_desk(Access(f"http://127.0.0.1:{closed_port()}/client/api", KEY, SECRET))
     unreadable(desk, "refuses connections", r"down, or starting \(a minute\)")
+    said = desk.run("check").out
+    assert said.count("refuses connections") == 1, "the same sentence is not said line after line"
+    assert "could not be read: as said above." in said
 
 
 @pytest.mark.parametrize(

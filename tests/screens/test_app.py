@@ -116,6 +116,10 @@ async def test_the_palette_has_every_command() -> None:
         assert len(hits) == len(COMMANDS)
         found = [hit async for hit in provider.search("stage every")]
         assert found[0].help == "Stage every repair of the row under the cursor, or take it out again."
+        by_score = sorted([hit async for hit in provider.search("history")], key=lambda hit: -hit.score)
+        texts = [str(hit.text) for hit in by_score]
+        assert "not now" not in texts[0]
+        assert any("not now: " in text for text in texts)
         review = commands.command("switch")
         assert review is not None
         await app.run_command(review)

@@ -61,7 +61,7 @@ async def test_the_actions_in_their_order_with_what_the_one_under_the_cursor_doe
         assert [action.kind.value for action in app.staged][:2] == ["create domain"] * 2
         assert "state disabled → enabled" in text
         assert "The CI database has jmartin enabled." in text
-        assert "undoable. disable the user" in text
+        assert "disable the user" in text
         assert "u-jmartin" not in text, "CloudStack's ids mean nothing to people"
 
 
