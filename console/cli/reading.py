@@ -169,7 +169,8 @@ def _print_check(session: Session, drift: Drift, situation: Situation | None, wo
 
 def _saying_once(drift: Drift) -> Callable[[str], str]:
     """What leaves out of a line why a side could not be read, once an earlier one has said it in full."""
-    reasons = {coverage.why for coverage in (drift.desired, drift.actual) if len(coverage.why) > len(_AS_SAID)}
+    sides = (drift.desired, drift.actual)
+    reasons = {coverage.why for coverage in sides if len(coverage.why) > len(_AS_SAID)}
     said: set[str] = set()
 
     def shortened(text: str) -> str:
