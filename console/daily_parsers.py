@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.parsing import Commands, add, format_option
+from console.parsing import add, format_option
+
+if TYPE_CHECKING:
+    from console.parsing import Commands
 
 
 def add_screens(commands: Commands) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.parsing import Commands, Parser, add, environment_options, format_option, word_option
+from console.parsing import Parser, add, environment_options, format_option, word_option
+
+if TYPE_CHECKING:
+    from console.parsing import Commands
 
 
 def add_ledger(commands: Commands) -> None:

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sync.errors import EXIT_USAGE
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["Parser"]
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -24,9 +27,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
-
-
-Commands = argparse._SubParsersAction[Parser]
 
 
 @dataclass(frozen=True, slots=True)
