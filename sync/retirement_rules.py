@@ -124,6 +124,15 @@ def not_at_rest(retirement: Retirement, view: View) -> list[str]:
     ]
 
 
+def is_coming_to_rest(retirement: Retirement, view: View) -> bool:
+    """Whether a VM of a target is being stopped: a job that nobody follows any more may still do that."""
+    return any(
+        loss.kind == ObjectKind.VM.value and loss.state.casefold() == "stopping"
+        for target in retirement.proposal.targets
+        for loss in losses_of(target.path, view)[0]
+    )
+
+
 def _not_quiet(losses: Iterable[Loss]) -> list[str]:
     """What has left the quarantine: an account or Project that is enabled again, a VM that runs."""
     found = []

@@ -21,11 +21,21 @@ from sync.retirement_approval import campaigns_for, refuse_unapproved, standing_
 from sync.retirement_calls import Call, before_quarantine, calls_of, calls_to_undo, owned_ids
 from sync.retirement_desk import Desk
 from sync.retirement_proposal import View
-from sync.retirement_rules import not_at_rest, refuse_above_ceiling, refuse_early, surprises
+from sync.retirement_rules import (
+    is_coming_to_rest,
+    not_at_rest,
+    refuse_above_ceiling,
+    refuse_early,
+    surprises,
+)
 from sync.retirement_sending import Sender
 
 COUNTED = 1.024
 """CloudStack counts `expunge.delay` so much longer [source]."""
+
+_SETTLING = timedelta(minutes=5)
+_SETTLE_POLL_SECONDS = 3.0
+"""How long, and how often it is looked whether, VMs come to rest that are being stopped."""
 
 Report = Callable[[Call, ActionResult], None]
 """Called when a call has its outcome."""
@@ -232,7 +242,7 @@ class Steps:
         """What has to be known later. Raises GuardError where the step did not bring about what it must."""
         now = self._desk.clock()
         if step is Step.QUARANTINE:
-            awake = not_at_rest(retirement, self._desk.view())
+            awake = self._not_at_rest(retirement)
             if awake:
                 self._stop(retirement, step, f"{'. '.join(awake[:5])}.")
             if retirement.proposal.is_empty:
@@ -244,6 +254,17 @@ class Steps:
             return {"until": (now + self._expunge_delay()).isoformat()}
         self._let_go(retirement, step)
         return {}
+
+    def _not_at_rest(self, retirement: Retirement) -> list[str]:
+        """What is awake when nothing is on its way to rest any more, or has been for too long. Who takes over
+        from a process that died may find its stops still going on."""
+        until = self._desk.clock() + _SETTLING
+        while True:
+            view = self._desk.view()
+            awake = not_at_rest(retirement, view)
+            if not awake or not is_coming_to_rest(retirement, view) or self._desk.clock() >= until:
+                return awake
+            self._desk.sleep(_SETTLE_POLL_SECONDS)
 
     def _templates(self, retirement: Retirement, step: Step, calls: Sequence[Call]) -> dict[str, str]:
         """Volume → its template, read back once more."""
