@@ -78,8 +78,11 @@ def assert_sound(site: Lab, stage: Stage) -> None:
     ledger = site.session().ledger
     assert ledger.verify().is_sound
     assert site.retiring().of(PROJECT).stage is stage
-    outcomes = {entry.payload["outcome"] for entry in ledger.entries(kinds=[EntryKind.OUTCOME])}
-    assert outcomes <= {Outcome.SUCCEEDED.value, Outcome.SKIPPED.value}, outcomes
+    told = ledger.entries(kinds=[EntryKind.OUTCOME])
+    last = {entry.payload["action"]: entry.payload["outcome"] for entry in told}
+    assert set(last.values()) <= {Outcome.SUCCEEDED.value, Outcome.SKIPPED.value}, (
+        "what was unknown is resolved"
+    )
 
 
 @pytest.fixture(scope="module")
