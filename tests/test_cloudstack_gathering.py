@@ -168,6 +168,27 @@ def test_volumes_without_their_machines_are_not_believed() -> None:
     assert gather(server(lambda _: [], listVolumes=detached), capabilities()).coverage.is_complete
 
 
+@pytest.mark.parametrize(
+    ("counted", "what"),
+    [
+        ("vmtotal", "vms"),
+        ("volumetotal", "volumes"),
+        ("snapshottotal", "snapshots"),
+        ("networktotal", "networks"),
+    ],
+)
+def test_an_empty_list_of_what_cloudstack_counts_is_not_believed(
+    counted: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its counts come as numbers, and may be off by some: other than by an empty list nothing is judged."""
+    monkeypatch.setitem(DOMAINS[2], counted, 2)
+    inventory = gather(server(lambda _: []), capabilities())
+    assert inventory.coverage.state is CoverageState.PARTIAL
+    assert f"CloudStack counts 2 {what} in a domain, but none were listed" in inventory.coverage.why
+    monkeypatch.setitem(DOMAINS[2], counted, 0)
+    assert gather(server(lambda _: []), capabilities()).coverage.is_complete
+
+
 def test_many_lists_that_end_alike_are_said_once() -> None:
     def broken(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         if command == "listDomains":

@@ -55,6 +55,13 @@ OTHERS = {
     "isos": (Owned(Query("listIsos", "iso", {**_LISTALL, "isofilter": "all"}, identity=_PLACES)), parse.ISO),
     "networks": (Owned(Query("listNetworks", "network", _LISTALL), hidden="displaynetwork"), parse.NETWORK),
 }
+_COUNTS = {
+    "vms": "vmtotal",
+    "volumes": "volumetotal",
+    "snapshots": "snapshottotal",
+    "networks": "networktotal",
+}
+"""List → what `details=resource` calls the number of these in a domain and all below it (recorded)."""
 JOBS = Query("listAsyncJobs", "asyncjobs", _LISTALL, identity=("jobid",))
 
 
@@ -391,10 +398,30 @@ class Gathering:
         attached = [] if "volumes" not in self._results else self._results["volumes"].rows
         if self._is_empty("vms") and any(row.get("virtualmachineid") for row in attached):
             yield "Volumes of VMs were listed, but no VMs: one of the two lists is not true."
+        yield from self._uncounted()
+
+    def _uncounted(self) -> Iterator[str]:
+        """Lists that are empty although CloudStack counts something of theirs in a domain. Its counts come
+        with the limits; they may be off by some, so that nothing but an empty list is judged by them."""
+        for name, counted in _COUNTS.items():
+            if self._is_empty(name):
+                most = max((_count(row, counted) for row in self._results["domains"].rows), default=0)
+                if most:
+                    yield (
+                        f"CloudStack counts {most} {name} in a domain, but none were listed: one of the two "
+                        "is not true. Where it is the count, updateResourceCount of that domain mends it."
+                    )
 
     def _is_empty(self, name: str) -> bool:
         result = self._results.get(name)
         return result is not None and result.is_proven and not result.rows
+
+
+def _count(row: JsonObject, field: str) -> int:
+    try:
+        return int(row.get(field, 0))
+    except (TypeError, ValueError):
+        return 0
 
 
 def _reasons(results: Iterable[Result]) -> list[str]:

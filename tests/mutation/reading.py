@@ -107,6 +107,13 @@ COVERAGE = (
         GATHERING,
     ),
     guard(
+        "an empty list of what CloudStack counts",
+        "sync/cloudstack/gathering.py",
+        "                if most:\n",
+        "                if False:\n",
+        GATHERING,
+    ),
+    guard(
         "nothing unproven is taken over from an earlier reading",
         "sync/cloudstack/gathering.py",
         "everything = everything or (previous is not None and not previous.coverage.is_complete)",
