@@ -16,7 +16,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from sync.errors import ConfigurationError
+from sync.errors import ConfigurationError, UnreachableError
 from sync.secret import Secret, without_secrets
 
 WAIT_SECONDS = 600
@@ -207,16 +207,7 @@ class Brake:
                 _ask(session, "SELECT 1")
 
     def _connect(self, read_seconds: int) -> Any:
-        return _driver().connect(
-            **{
-                **self._arguments,
-                "autocommit": True,
-                "connect_timeout": CONNECT_SECONDS,
-                "read_timeout": read_seconds,
-                "write_timeout": CONNECT_SECONDS,
-                "init_command": "SET SESSION wait_timeout = 604800",
-            }
-        )
+        return _connected(self._arguments, read_seconds)
 
     def _end_session(self, session_id: int) -> None:
         with suppress(_driver().err.MySQLError, OSError):
@@ -234,6 +225,38 @@ class Brake:
             self._state, self._text = state, text
             self._changed.notify_all()
         self._on_change(state, text)
+
+
+def holder(url: Secret, lock: str) -> int | None:
+    """Who holds a lock now, by the id of the session; None where nobody does.
+
+    Raises ConfigurationError as Brake does, UnreachableError where the database does not answer.
+    """
+    arguments = _arguments(url)
+    driver = _driver()
+    try:
+        session = _connected(arguments, CONNECT_SECONDS)
+        try:
+            found = _ask(session, "SELECT IS_USED_LOCK(%s)", lock)
+        finally:
+            _close(session)
+    except (driver.err.MySQLError, OSError) as error:
+        why = without_secrets(str(error), (str(arguments.get("password") or ""),)) or type(error).__name__
+        raise UnreachableError(f"CloudStack's database does not answer: {why}.") from None
+    return int(str(found)) if found is not None else None
+
+
+def _connected(arguments: dict[str, Any], read_seconds: int) -> Any:
+    return _driver().connect(
+        **{
+            **arguments,
+            "autocommit": True,
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": read_seconds,
+            "write_timeout": CONNECT_SECONDS,
+            "init_command": "SET SESSION wait_timeout = 604800",
+        }
+    )
 
 
 def _driver() -> Any:

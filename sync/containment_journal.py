@@ -11,7 +11,7 @@ import queue
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ class Standing:
 
     action: str
     kind: str
-    """`fence` or `shield`."""
+    """`fence`, `shield` or `brake`."""
     at: datetime
     operator: str
     target_id: str
@@ -129,6 +129,20 @@ def standing(entries: list[Entry], kind: str) -> list[Standing]:
                 found[action] = _with_outcome(known, outcome)
             elif outcome is not Outcome.UNKNOWN and known.outcome == Outcome.UNKNOWN.value:
                 del found[action]
+    return sorted(found.values(), key=lambda one: one.at)
+
+
+def brakes_on(entries: Iterable[Entry]) -> list[Standing]:
+    """Brakes that were asked for and not given back, oldest first: also one that was lost, for it is asked
+    for again. One whose process was killed stays among them: only the database knows that it is gone."""
+    found: dict[tuple[str | None, str], Standing] = {}
+    for entry in entries:
+        key = (entry.run_id, str(entry.payload["action"]))
+        if entry.kind is EntryKind.INTENT:
+            if entry.payload.get("kind") == "brake":
+                found[key] = _standing(entry, outcome=Outcome.UNKNOWN)
+        elif key in found and entry.payload["outcome"] == Outcome.NOT_RUN.value:
+            del found[key]
     return sorted(found.values(), key=lambda one: one.at)
 
 

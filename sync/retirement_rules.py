@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from sync.deletions import Kind, Situation
 from sync.errors import GuardError, StaleError
 from sync.model import DesiredInventory, DriftKind, project_key
 from sync.radius import ObjectKind
@@ -167,6 +168,39 @@ def _not_destroyed(
         if is_back or (step is Step.DELETE_DOMAIN and loss.kind not in left):
             found.append(f"the {loss.kind} {loss.name} ({loss.id}) is still there: {loss.state or 'listed'}")
     return found
+
+
+# --- containment --------------------------------------------------------------------------------------------
+
+
+def refuse_contained(
+    retirement: Retirement,
+    step: Step,
+    situation: Situation,
+    *,
+    held: Collection[str],
+    own: Collection[tuple[Kind, str]],
+) -> None:
+    """Raises GuardError while somebody else deletes, or a deletion is being contained: nothing is destroyed.
+
+    `held` is what is held of containment, in words; `own` are deletions of abreast's that have not ended.
+    """
+    if step not in DESTRUCTIVE:
+        return
+    others = [one for one in situation.busy if (one.kind, one.target_id) not in own]
+    found = [f"{one.label} is {one.stage.value}" + (f" by {one.by}" if one.by else "") for one in others]
+    if situation.unnamed_jobs > len(own):
+        found.append("a deletion runs whose target no event names")
+    if situation.problems:
+        found.append(f"whether anything is being deleted is not known: {situation.problems[0].rstrip('.')}")
+    found += held
+    if found:
+        more = f" And {len(found) - 5} more." if len(found) > 5 else ""
+        raise GuardError(
+            f"“{step.value}” of {retirement.proposal.name} waits for the containment: "
+            f"{'. '.join(found[:5])}.{more}",
+            next_step="`abreast contain` shows what is held and how each is undone; go on when it is over.",
+        )
 
 
 # --- the ceiling --------------------------------------------------------------------------------------------

@@ -13,18 +13,22 @@ from typing import NoReturn
 
 from sync.cloudstack.retirement_reading import EXPUNGE_DELAY, seconds_of, seen
 from sync.cloudstack.retirer import Permit, Retirer
+from sync.containment_held import held
+from sync.deletion_record import DeletionRecord
+from sync.deletions import Told, assess
 from sync.errors import GuardError, OutcomeUnknownError, StoppedError
 from sync.model import ActionResult, Outcome, Scope, Side
 from sync.radius import ObjectKind
-from sync.retirement import Retirement, Step
+from sync.retirement import DESTRUCTIVE, Retirement, Step
 from sync.retirement_approval import campaigns_for, refuse_unapproved, standing_of
 from sync.retirement_calls import Call, before_quarantine, calls_of, calls_to_undo, owned_ids
 from sync.retirement_desk import Desk
-from sync.retirement_proposal import View
+from sync.retirement_proposal import View, refuse_unfit
 from sync.retirement_rules import (
     is_coming_to_rest,
     not_at_rest,
     refuse_above_ceiling,
+    refuse_contained,
     refuse_early,
     surprises,
 )
@@ -83,7 +87,9 @@ class Steps:
             self._desk.recognise()
             retirement = self._desk.of(project)
             step = self._refuse(retirement, confirmed)
+            told = self._desk.reader.told(Scope(self._desk.environment.parent))
             view = self._desk.view()
+            self._refuse_containment(retirement, step, told, view)
             self._refuse_surprises(retirement, step, view)
             if retirement.done(step) is None:
                 self._desk.journal.begun(retirement.id, step, self._facts_before(retirement, step, view))
@@ -131,6 +137,22 @@ class Steps:
                 f"The VMs of {retirement.proposal.name} can be recovered until {until:%Y-%m-%d %H:%M} UTC.",
                 next_step="Wait until then.",
             )
+
+    def _refuse_containment(self, retirement: Retirement, step: Step, told: Told, view: View) -> None:
+        """Nothing is destroyed while somebody else deletes, or what is there is being saved."""
+        if step not in DESTRUCTIVE:
+            return
+        refuse_unfit(view)
+        ledger = self._desk.ledger
+        recorded = DeletionRecord().current(ledger).deletions
+        own = {(one.kind, one.target_id) for one in recorded if one.until is None}
+        refuse_contained(
+            retirement,
+            step,
+            assess(self._desk.reader.beside(view.actual, told)),
+            held=held(self._desk.environment, ledger, release=view.actual.release, is_deleting=bool(own)),
+            own=own,
+        )
 
     def _refuse_surprises(self, retirement: Retirement, step: Step, view: View) -> None:
         """Raises GuardError, and records it, when something is not as it was signed or has to be."""

@@ -52,6 +52,7 @@ DIRECT = (
 RETIREMENTS = frozenset(
     {
         "tests.test_retiring",
+        "tests.test_retiring_contained",
         "tests.test_retiring_limits",
         "tests.test_cli_retire",
         "tests.screens.test_retire",

@@ -6,6 +6,7 @@ from tests.mutation.guard import guard
 
 RULES = "tests/test_retirement_rules.py"
 RETIRING = "tests/test_retiring.py"
+CONTAINED = "tests/test_retiring_contained.py"
 ALLOW_LIST = "tests/test_writer_allow_list.py"
 EXAMPLE = "tests/test_retirement_guard.py"
 
@@ -143,6 +144,34 @@ RETIREMENT = (
         "if not target.evidence.is_by_hand and not _has_record(view.desired, target.project):",
         "if False:",
         RULES,
+    ),
+    guard(
+        "retirement: nothing is destroyed while somebody else deletes",
+        "sync/retirement_rules.py",
+        "    others = [one for one in situation.busy if (one.kind, one.target_id) not in own]\n",
+        "    others = [one for one in situation.busy if False]\n",
+        CONTAINED,
+    ),
+    guard(
+        "retirement: nothing is destroyed while a rung is held",
+        "sync/retirement_rules.py",
+        "    found += held\n",
+        "    found += ()\n",
+        CONTAINED,
+    ),
+    guard(
+        "retirement: nothing is destroyed while deletions cannot be read",
+        "sync/retirement_rules.py",
+        "    if situation.problems:\n",
+        "    if False:\n",
+        CONTAINED,
+    ),
+    guard(
+        "retirement: each destroying step waits for the containment",
+        "sync/retirement_steps.py",
+        "            self._refuse_containment(retirement, step, told, view)\n",
+        "",
+        CONTAINED,
     ),
     guard(
         "retirement: the ceiling over time",
