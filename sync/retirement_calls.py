@@ -5,7 +5,7 @@ Pure: from what was signed, and from what was so before. An object that is not o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -132,6 +132,25 @@ def _archive(retirement: Retirement, archive: Archive) -> Call:
         {"volumeid": archive.volume_id, "name": archive.template, "displaytext": text},
         archive,
     )
+
+
+def not_offered(calls: Iterable[Call], has: Callable[[str, str | None], bool]) -> str:
+    """Why one of the calls cannot be sent as it is meant; empty where all can.
+
+    `has` says whether the writing key may call a command here, and whether the server knows a parameter of
+    it: one that it does not know is ignored without a word, and `deleteProject` without its `cleanup` takes
+    everything that the Project owns.
+    """
+    for call in calls:
+        if not has(call.command, None):
+            return f"the writing key may not call {call.command}: allow it in its role"
+        for name in call.parameters:
+            if not has(call.command, name):
+                return (
+                    f"CloudStack does not know `{name}` of {call.command} and would ignore it: "
+                    f"{call.kind.value} {call.name} ({call.id}) has to be seen to by hand"
+                )
+    return ""
 
 
 # --- undoing ------------------------------------------------------------------------------------------------

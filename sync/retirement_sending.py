@@ -7,7 +7,7 @@ nothing came of it, and no job of its kind runs, may a person have it sent again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from sync.cloudstack.reader import Reader
@@ -27,7 +27,7 @@ from sync.journal import Intent
 from sync.ledger import EntryKind, Ledger
 from sync.model import ActionResult, JsonObject, Outcome, Scope
 from sync.radius import ObjectKind
-from sync.retirement_calls import BEFORE, GOALS, Call
+from sync.retirement_calls import BEFORE, GOALS, Call, not_offered
 
 SETTLE_SECONDS = 30.0
 """How long a call that was never answered is given to show its effect."""
@@ -80,6 +80,10 @@ class Sender:
         self._stop = stop
         self._clock = clock
         self._sleep = sleep
+
+    def why_not(self, calls: Iterable[Call]) -> str:
+        """Why one of these cannot be sent here as it is meant; empty where all can. Raises SourceError."""
+        return not_offered(calls, self._retirer.capabilities().has)
 
     def perform(self, call: Call, *, intent: Intent | None = None) -> ActionResult:
         """Bring one call to its outcome, and record it; `intent` is an unresolved one of ours for it.

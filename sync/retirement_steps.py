@@ -91,9 +91,10 @@ class Steps:
             view = self._desk.view()
             self._refuse_containment(retirement, step, told, view)
             self._refuse_surprises(retirement, step, view)
+            calls = calls_of(retirement, step, listed=owned_ids(view.actual))
+            self._refuse_not_offered(retirement, step, calls, view)
             if retirement.done(step) is None:
                 self._desk.journal.begun(retirement.id, step, self._facts_before(retirement, step, view))
-            calls = calls_of(retirement, step, listed=owned_ids(view.actual))
             self._send(retirement, step, calls, stop=stop, report=report)
             self._desk.journal.ended(retirement.id, step, self._facts_after(retirement, step, calls))
             return self._desk.of(project)
@@ -153,6 +154,21 @@ class Steps:
             held=held(self._desk.environment, ledger, release=view.actual.release, is_deleting=bool(own)),
             own=own,
         )
+
+    def _refuse_not_offered(
+        self, retirement: Retirement, step: Step, calls: Sequence[Call], view: View
+    ) -> None:
+        """Raises GuardError, before anything is begun, where the server would not do just what is meant."""
+        there = {project.id for project in view.actual.projects}
+        due = [call for call in calls if call.kind is not ObjectKind.PROJECT or call.id in there]
+        if not due:
+            return
+        why = self._sender(retirement, step, due, threading.Event()).why_not(due)
+        if why:
+            raise GuardError(
+                f"“{step.value}” of {retirement.proposal.name} was not begun: {why}.",
+                next_step=f"`abreast retire {retirement.proposal.projects[0]}` goes on when that is settled.",
+            )
 
     def _refuse_surprises(self, retirement: Retirement, step: Step, view: View) -> None:
         """Raises GuardError, and records it, when something is not as it was signed or has to be."""

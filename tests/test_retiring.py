@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sync.cloudstack import Capabilities, Retirer
 from sync.errors import GuardError, LeaseHeldError, OutcomeUnknownError, StoppedError, UsageError
 from sync.model import Side
 from sync.retirement import Stage, Step
@@ -154,6 +156,40 @@ def test_subdomains_projects_and_hidden_vms_are_on_the_list_and_go(site: Lab) ->
     deleted = [entry["target"] for entry in site.sent() if entry["command"] == "deleteDomain"]
     assert deleted == [sub, domain]
     assert not any(entry["cleanup"] for entry in site.sent())
+
+
+def test_no_project_is_deleted_where_its_cleanup_could_not_be_forbidden(
+    site: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does not know the parameter ignores it, and takes everything that the Project owns."""
+    site.run("createProject", name="nightly", account=PROJECT, domainid=site.domain_id() or "")
+    site.approved(with_archive=False)
+    site.through(Step.DESTROY)
+    site.wait(86400 * 1.024 + 1)
+    asked = Retirer.capabilities
+
+    def without(command: str, *parameters: str) -> None:
+        def capabilities(retirer: Retirer) -> Capabilities:
+            found = asked(retirer)
+            apis = {**found.apis, command: frozenset(parameters)}
+            return replace(found, apis={name: known for name, known in apis.items() if known})
+
+        monkeypatch.setattr(Retirer, "capabilities", capabilities)
+
+    before = site.commands()
+    without("deleteProject", "id")
+    with pytest.raises(GuardError, match="does not know `cleanup` of deleteProject and would ignore it"):
+        site.step()
+    without("deleteAccount")
+    with pytest.raises(GuardError, match="the writing key may not call deleteAccount"):
+        site.step()
+    assert site.commands() == before
+    assert site.retiring().of(PROJECT).stage is Stage.DESTROYED
+    # A person has deleted the Project: nothing of it is left to be asked for.
+    without("deleteProject", "id")
+    (row,) = site.rows("listProjects", name="nightly")
+    site.run("deleteProject", id=row["id"])
+    assert site.step().stage is Stage.ACCOUNTS_DELETED
 
 
 # --- what stops it ------------------------------------------------------------------------------------------

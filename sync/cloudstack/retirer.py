@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from sync.cloudstack import capabilities as asking
+from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.values import Clock, Credentials, Submission
 from sync.errors import GuardError
 
@@ -93,6 +95,11 @@ class Retirer:
     def calls(self) -> int:
         """API calls sent so far."""
         return self._connection.calls
+
+    def capabilities(self) -> Capabilities:
+        """What this server offers to the writing key, asked now. Raises SourceError."""
+        connection = self._connection
+        return asking.ask(connection.read, key=connection.key, endpoint=connection.endpoint)
 
     def submit(self, command: str, parameters: Mapping[str, str]) -> Submission:
         """Sends one call that the permit names, once.

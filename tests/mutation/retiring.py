@@ -188,6 +188,20 @@ RETIREMENT = (
         RULES,
     ),
     guard(
+        "retirement: no call that the server would not do as it is meant",
+        "sync/retirement_steps.py",
+        "            self._refuse_not_offered(retirement, step, calls, view)\n",
+        "",
+        f"{RETIRING}::test_no_project_is_deleted_where_its_cleanup_could_not_be_forbidden",
+    ),
+    guard(
+        "retirement: no parameter that the server would ignore",
+        "sync/retirement_calls.py",
+        "            if not has(call.command, name):\n",
+        "            if False:\n",
+        f"{RETIRING}::test_no_project_is_deleted_where_its_cleanup_could_not_be_forbidden",
+    ),
+    guard(
         "retirement: the client's allow-list",
         "sync/cloudstack/retirer.py",
         '        if command not in self.ALLOWED:\n            raise GuardError(f"{command} is not',

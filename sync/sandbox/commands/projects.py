@@ -177,7 +177,8 @@ def activate_project(call: Call) -> Work:
 
 @command("deleteProject", required=("id",), entities={"id": "projects"}, job="user.project.DeleteProjectCmd")
 def delete_project(call: Call) -> Work:
-    """Delete a Project with all it owns; with `cleanup=false` only an empty one."""
+    """Delete a Project with all it owns; with `cleanup=false` only an empty one. That both releases know the
+    parameter is [source], as is what it does: no recording has it."""
     world = call.world
     project: Project = live(call, "id", "projects", "project")
     yield Queued(event=_event(call, "PROJECT.DELETE", "deleting", project))
