@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
+from sync import polling
 from sync.credentials import CredentialFile
 from sync.errors import (
     AbreastError,
@@ -46,7 +47,7 @@ ATTEMPTS = 3
 JOB_SECONDS = 900.0
 """How long a job is followed before its outcome is unknown."""
 
-_FIRST_POLL, _LONGEST_POLL = 0.25, 2.0
+_LONGEST_POLL = 2.0
 _READ_WAITS = (0.5, 1.0, 2.0)
 _VERIFY_WAITS = (0.25, 0.5, 1.0)
 _DEFINITE_NOES = (RefusedError, ForbiddenError, UnauthorizedError)
@@ -231,24 +232,8 @@ class _Attempt:
 
     def _follow(self, job_id: str) -> str:
         """Follow a job to its end; the failure's text, "" on success. Raises SourceError when it is lost."""
-        wait, waited, silent = _FIRST_POLL, 0.0, 0.0
-        while waited < JOB_SECONDS:
-            try:
-                job = self.p._reader.job(job_id)
-            except (ThrottledError, UnreachableError):
-                silent += wait
-                if silent > 60.0:
-                    raise
-            else:
-                silent = 0.0
-                if job.status == "succeeded":
-                    return ""
-                if job.status == "failed":
-                    return f"{job.text} (job {job_id}, code {job.code})"
-            self.p._sleep(wait)
-            waited += wait
-            wait = min(wait * 2, _LONGEST_POLL)
-        raise UnreachableError(f"The job {job_id} has not ended after {JOB_SECONDS:.0f} s.")
+        job = self.p._reader.job
+        return polling.follow(job, job_id, seconds=JOB_SECONDS, longest=_LONGEST_POLL, sleep=self.p._sleep)
 
     def _after_failed_job(self, failure: str) -> ActionResult:
         now = self._read()
@@ -310,15 +295,9 @@ class _Attempt:
 
     def _read_for(self, seconds: float) -> ActionResult | None:
         """Read until the effect shows or `seconds` have passed without it."""
-        wait = _FIRST_POLL
-        while True:
-            now = self._read()
-            result = self._resolved_by(now)
-            if result is not None or seconds <= 0:
-                return result
-            self.p._sleep(min(wait, seconds))
-            seconds -= wait
-            wait = min(wait * 2, _LONGEST_POLL)
+        return polling.until(
+            lambda: self._resolved_by(self._read()), seconds, longest=_LONGEST_POLL, sleep=self.p._sleep
+        )
 
     def _resolved_by(self, now: Observation) -> ActionResult | None:
         if now.unseen:

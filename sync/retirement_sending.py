@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from sync import polling
 from sync.cloudstack.reader import Reader
 from sync.cloudstack.retirement_reading import os_type_of, seen, templates_named
 from sync.cloudstack.retirer import Retirer
@@ -33,7 +34,7 @@ SETTLE_SECONDS = 30.0
 """How long a call that was never answered is given to show its effect."""
 JOB_SECONDS = 3600.0
 """How long a job is followed before its outcome is unknown: on hardware some take minutes."""
-_FIRST_POLL, _LONGEST_POLL = 0.25, 5.0
+_LONGEST_POLL = 5.0
 _VERIFY_WAITS = (0.25, 0.5, 1.0, 2.0)
 _NEVER_SENT = (RefusedError, ForbiddenError, UnauthorizedError, ThrottledError, UnreachableError)
 _JOBS = {
@@ -170,7 +171,11 @@ class Sender:
 
     def _follow_and_verify(self, call: Call, job_id: str | None) -> ActionResult:
         try:
-            failure = self._follow(job_id) if job_id is not None else ""
+            failure = ""
+            if job_id is not None:
+                failure = polling.follow(
+                    self._reader.job, job_id, seconds=JOB_SECONDS, longest=_LONGEST_POLL, sleep=self._sleep
+                )
             if failure:
                 outcome = Outcome.SUCCEEDED if self.is_reached(call) else Outcome.FAILED
                 return _result(call, outcome, failure, job_id)
@@ -186,27 +191,6 @@ class Sender:
             self._sleep(wait)
         what = "CloudStack says that it was done; reading does not show it."
         return _result(call, Outcome.FAILED, what, job_id)
-
-    def _follow(self, job_id: str) -> str:
-        """Follow a job to its end; the failure's text, or nothing. Raises SourceError when it is lost."""
-        wait, waited, silent = _FIRST_POLL, 0.0, 0.0
-        while waited < JOB_SECONDS:
-            try:
-                job = self._reader.job(job_id)
-            except (ThrottledError, UnreachableError):
-                silent += wait
-                if silent > 60.0:
-                    raise
-            else:
-                silent = 0.0
-                if job.status == "succeeded":
-                    return ""
-                if job.status == "failed":
-                    return f"{job.text} (job {job_id}, code {job.code})"
-            self._sleep(wait)
-            waited += wait
-            wait = min(wait * 2, _LONGEST_POLL)
-        raise UnreachableError(f"The job {job_id} has not ended after {JOB_SECONDS:.0f} s.")
 
     # --- resolving ------------------------------------------------------------------------------------------
 
@@ -229,15 +213,10 @@ class Sender:
         return True
 
     def _read_for(self, call: Call, seconds: float) -> ActionResult | None:
-        wait = _FIRST_POLL
-        while True:
-            if self.is_reached(call):
-                return _result(call, Outcome.SUCCEEDED, "Seen by reading.")
-            if seconds <= 0:
-                return None
-            self._sleep(min(wait, seconds))
-            seconds -= wait
-            wait = min(wait * 2, _LONGEST_POLL)
+        def look() -> ActionResult | None:
+            return _result(call, Outcome.SUCCEEDED, "Seen by reading.") if self.is_reached(call) else None
+
+        return polling.until(look, seconds, longest=_LONGEST_POLL, sleep=self._sleep)
 
     # --- reading --------------------------------------------------------------------------------------------
 
