@@ -13,16 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from console import messages
 from console.faults import as_error
-from console.messages import (
-    BrakeChanged,
-    ContainBroke,
-    EvidenceSaved,
-    FenceGateRead,
-    LookTaken,
-    RungEnded,
-    RungProgressed,
-)
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -122,9 +114,10 @@ class Rungs:
 
         def work() -> None:
             try:
-                message: Message = LookTaken(generation, self._get().look())
+                message: Message = messages.LookTaken(generation, self._get().look())
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = ContainBroke(as_error(error, doing="looking at the deletions"), look=generation)
+                problem = as_error(error, doing="looking at the deletions")
+                message = messages.ContainBroke(problem, look=generation)
             self._app.post_message(message)
 
         self._app.run_in_background(work, name=f"look {generation}")
@@ -196,16 +189,16 @@ class Rungs:
             if is_due:
                 self._told_at = now
         if is_due:
-            self._app.post_message(RungProgressed(self._done))
+            self._app.post_message(messages.RungProgressed(self._done))
 
     def _take(self, act: Callable[[Containment], tuple[Step, ...]], doing: str) -> bool:
         def work() -> None:
             try:
                 containment = self._get()
                 containment.refuse_strangers()
-                message: Message = RungEnded(act(containment))
+                message: Message = messages.RungEnded(act(containment))
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = ContainBroke(as_error(error, doing=doing))
+                message = messages.ContainBroke(as_error(error, doing=doing))
             self._app.post_message(message)
 
         return self._begin(work, doing)
@@ -233,15 +226,15 @@ class Rungs:
                 self._brakes = made
                 for one in made:
                     one.start()
-                message: Message = RungEnded(())
+                message: Message = messages.RungEnded(())
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = ContainBroke(as_error(error, doing="braking"))
+                message = messages.ContainBroke(as_error(error, doing="braking"))
             self._app.post_message(message)
 
         return self._begin(work, "braking")
 
     def _tell(self, lock: str, state: BrakeState, text: str) -> None:
-        self._app.post_message(BrakeChanged(lock, state, text))
+        self._app.post_message(messages.BrakeChanged(lock, state, text))
 
     def release(self) -> None:
         """Give the locks back, in a thread: a session that waits is ended by a second one."""
@@ -261,9 +254,9 @@ class Rungs:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 found = self._get().save_evidence(path)
-                message: Message = EvidenceSaved(path, found)
+                message: Message = messages.EvidenceSaved(path, found)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = ContainBroke(as_error(error, doing="saving the evidence"))
+                message = messages.ContainBroke(as_error(error, doing="saving the evidence"))
             self._app.post_message(message)
 
         return self._begin(work, "saving the evidence")
@@ -273,9 +266,9 @@ class Rungs:
 
         def work() -> None:
             try:
-                message: Message = FenceGateRead(self._app.session.why_keep_fence())
+                message: Message = messages.FenceGateRead(self._app.session.why_keep_fence())
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = ContainBroke(as_error(error, doing="reading both sides"))
+                message = messages.ContainBroke(as_error(error, doing="reading both sides"))
             self._app.post_message(message)
 
         return self._begin(work, "reading both sides")

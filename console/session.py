@@ -376,16 +376,9 @@ class Session:
     def why_keep_fence(self) -> str:
         """Why no fence may be lifted by one person alone, by a fresh reading of both sides; empty when one
         may."""
-        from sync.contain import why_keep_fence
+        from sync.relink import links, why_keep_fence
 
-        desired = self.read_desired()
-        actual = self.read_actual(limits=False)
-        stored = {one.name: one.domain_id for one in desired.projects.values() if one.domain_id}
-        return why_keep_fence(
-            stored,
-            [domain.id for domain in actual.domains],
-            is_proven=desired.coverage.is_complete and actual.coverage.is_complete,
-        )
+        return why_keep_fence(links(self.read_desired(), self.read_actual(limits=False)))
 
     # --- acting -------------------------------------------------------------------------------------------
 

@@ -429,19 +429,3 @@ def _running(situation: Situation) -> Rung:
         "4.18 and 4.23, measured; stopping the servers is a person's work",
         why_not="" if running else "Nothing is being deleted now.",
     )
-
-
-# --- lifting a fence ----------------------------------------------------------------------------------------
-
-
-def why_keep_fence(stored_ids: Mapping[str, str], listed_ids: Iterable[str], *, is_proven: bool) -> str:
-    """Why the fence must stay: a sync that finds its stored ids gone sees the rebuilt domains as nobody's and
-    deletes them. `stored_ids` maps projects to the ids that the CI database stores; empty when it may go."""
-    if not is_proven:
-        return "Both sides must be read completely before a fence is lifted."
-    alive = set(listed_ids)
-    gone = sorted(project for project, id in stored_ids.items() if id not in alive)
-    if not gone:
-        return ""
-    shown = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
-    return f"The CI database stores domain ids that CloudStack does not have any more: {shown}."

@@ -67,6 +67,17 @@ def links(desired: DesiredInventory, actual: ActualInventory) -> Links:
     )
 
 
+def why_keep_fence(found: Links) -> str:
+    """Why a fence must stay; empty when it may go: a sync that finds its stored ids gone sees the rebuilt
+    domains as nobody's and deletes them."""
+    if found.unproven:
+        return f"Both sides must be read completely before a fence is lifted. {found.unproven}"
+    if not found.dead:
+        return ""
+    shown = ", ".join(found.dead[:5]) + (f" and {len(found.dead) - 5} more" if len(found.dead) > 5 else "")
+    return f"The CI database stores domain ids that CloudStack does not have any more: {shown}."
+
+
 def as_csv(stale: Iterable[StaleId]) -> str:
     """One line a project: its name, the id that is stored, the id that it has now."""
     text = io.StringIO(newline="")

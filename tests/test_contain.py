@@ -20,7 +20,6 @@ from sync.contain import (
     may_use,
     methods,
     refusal,
-    why_keep_fence,
 )
 from sync.containment_journal import ContainmentJournal, earlier_local, open_journal
 from sync.deletions import Situation
@@ -299,9 +298,3 @@ def test_every_rung_says_what_it_does_not_stop_and_how_it_is_undone() -> None:
     bare = ladder(Means({}, None, "no key", "no database", (), "unknown"), Situation(NOON, ()))
     assert [rung.why_not for rung in bare][1:4] == ["no key", "no database", "unknown"]
     assert "runbook" in bare[0].why_not
-
-
-def test_a_fence_stays_while_stored_ids_are_gone_or_unproven() -> None:
-    assert why_keep_fence({"aurora": "d-1"}, ["d-1"], is_proven=True) == ""
-    assert "aurora" in why_keep_fence({"aurora": "d-1"}, ["d-2"], is_proven=True)
-    assert why_keep_fence({}, [], is_proven=False)

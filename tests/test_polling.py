@@ -1,4 +1,4 @@
-"""How a job is followed and an effect waited for: until the end, not longer, and not through a lasting silence."""
+"""How a job is followed and an effect waited for: to the end, and not through a lasting silence."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from sync.model import (
     Scope,
 )
 from sync.recovery import StaleId
-from sync.relink import Links, as_csv, links, statement_of, write
+from sync.relink import Links, as_csv, links, statement_of, why_keep_fence, write
 from sync.relink_statement import REFERENCE, check_statement
 from sync.secret import Secret
 from sync.settings import CiDatabaseSettings
@@ -197,3 +197,12 @@ def test_from_a_partial_view_no_id_is_alive_enough_to_lift_a_fence(state: Covera
         found = links(*sides)
         assert not found.are_alive
         assert "no answer" in found.unproven
+
+
+def test_a_fence_stays_while_stored_ids_are_gone_or_unproven() -> None:
+    assert why_keep_fence(Links(1, (), 0, "")) == ""
+    assert why_keep_fence(Links(0, ("aurora",), 0, "")).endswith("does not have any more: aurora.")
+    assert "a, b, c, d, e and 2 more" in why_keep_fence(Links(0, tuple("abcdefg"), 0, ""))
+    assert "CloudStack: partial" in why_keep_fence(
+        Links(1, (), 0, "CloudStack: partial. One page is missing.")
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.guard import guard
 
+RELINK = "tests/test_relink.py"
 CONTAIN = "tests/test_contain.py"
 CLI_CONTAIN = "tests/test_cli_contain.py"
 SHIELD = "tests/test_shield.py"
@@ -91,17 +92,17 @@ CONTAINMENT = (
     ),
     guard(
         "fence: kept while stored ids are gone",
-        "sync/contain.py",
-        "gone = sorted(project for project, id in stored_ids.items() if id not in alive)",
-        "gone: list[str] = []",
-        CONTAIN,
+        "sync/relink.py",
+        "    if not found.dead:\n",
+        "    if True:\n",
+        RELINK,
     ),
     guard(
         "fence: lifted only from complete readings",
-        "sync/contain.py",
-        "if not is_proven:",
-        "if False:",
-        CONTAIN,
+        "sync/relink.py",
+        "    if found.unproven:\n",
+        "    if False:\n",
+        RELINK,
     ),
     guard(
         "fence: the second name is somebody else's",
