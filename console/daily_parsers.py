@@ -63,6 +63,7 @@ def add_readers(commands: Commands) -> None:
     )
     format_option(check)
     _add_report(commands)
+    _add_losses(commands)
     relink = add(
         commands,
         "relink",
@@ -84,6 +85,27 @@ def add_readers(commands: Commands) -> None:
         "--at", metavar="T", help="what was captured by itself then: 12h, 3d, 2026-07-28T03:12 (UTC)"
     )
     format_option(capture)
+
+
+def _add_losses(commands: Commands) -> None:
+    losses = add(
+        commands, "losses", "losing:losses", "what a deletion took, object by object, and what comes back"
+    )
+    undelete = add(
+        commands,
+        "undelete",
+        "losing:undelete",
+        "bring destroyed VMs back whose account is there, most urgent first",
+    )
+    for parser in (losses, undelete):
+        parser.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
+        format_option(parser)
+    losses.add_argument(
+        "--capture",
+        metavar="T|FILE",
+        help="against the newest complete capture then (12h, 3d, 2026-07-28T03:12, in UTC), or one in a file "
+        "(default: the newest complete one from before the deletion began)",
+    )
 
 
 def _add_report(commands: Commands) -> None:

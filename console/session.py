@@ -23,8 +23,6 @@ from console.shields import Shields
 from sync.errors import GuardError, LedgerError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from console.accepting import Acceptable
     from console.confirmations import Radii
     from sync.agents import JenkinsReading
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from sync.executor import Executor
     from sync.headline import Headline
     from sync.ledger import Ledger
+    from sync.loss_ledger import Expunging
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope, Side
     from sync.plan import PlanRules
     from sync.recovery import StaleId
@@ -296,6 +295,12 @@ class Session:
         from sync.deletions import assess
 
         return assess(self.reader.beside(actual, told))
+
+    def expunging(self) -> Expunging:
+        """How long Destroyed VMs have left, as far as the server tells. Raises SourceError."""
+        from sync.loss_ledger import Expunging
+
+        return Expunging.of(*self.reader.expunging())
 
     def _open_retirements(self) -> frozenset[str] | None:
         """Keys of the projects that are being retired; None where the ledger cannot be read."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sync.approval import Standing
     from sync.approval_rules import ApprovalRules
     from sync.deletions import Situation, Told
+    from sync.loss_ledger import Expunging
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Side
     from sync.recovery import StaleId
 
@@ -137,6 +138,10 @@ class ConsoleSession(Protocol):
         ...
 
     def situation(self, actual: ActualInventory, told: Told) -> Situation: ...
+
+    def expunging(self) -> Expunging:
+        """How long Destroyed VMs have left. Blocks; raises SourceError."""
+        ...
 
     def acceptable(self, side: Side) -> Acceptable:
         """A side read once more, to be accepted as it is. Blocks; raises AbreastError."""

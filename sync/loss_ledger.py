@@ -14,7 +14,8 @@ from enum import Enum
 from types import MappingProxyType
 
 from sync.corpses import leaving
-from sync.model import ActualInventory, DesiredInventory, OwnedResource, project_key
+from sync.deletions import Deletion, Kind, Situation, Stage
+from sync.model import ActualInventory, DesiredInventory, OwnedResource, Project, project_key
 from sync.object_types import READ_TYPES
 from sync.parts import Leaving
 
@@ -92,10 +93,16 @@ class LossLedger:
 
     def counts(self) -> Mapping[str, Mapping[Fate, int]]:
         """Type → fate → how many, over all projects, in the order of the table of types."""
-        found: dict[str, Counter[Fate]] = {one.name: Counter() for one in READ_TYPES}
-        for loss in self.objects:
+        return counts_of(self.projects)
+
+
+def counts_of(projects: Iterable[ProjectLosses]) -> Mapping[str, Mapping[Fate, int]]:
+    """Type → fate → how many, over these projects, in the order of the table of types."""
+    found: dict[str, Counter[Fate]] = {one.name: Counter() for one in READ_TYPES}
+    for project in projects:
+        for loss in project.objects:
             found[loss.type][loss.fate] += 1
-        return {name: counter for name, counter in found.items() if counter}
+    return {name: counter for name, counter in found.items() if counter}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,11 @@ class Expunging:
     """`expunge.delay` as the server has it in force; None where it could not be read."""
     destroyed_at: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     """By VM id, from CloudStack's events."""
+
+    @classmethod
+    def of(cls, delay: float | None, destroyed_at: Mapping[str, datetime]) -> Expunging:
+        """From what was read: the delay in seconds."""
+        return cls(timedelta(seconds=delay) if delay is not None else None, destroyed_at)
 
     def until(self, vm_id: str) -> datetime | None:
         at = self.destroyed_at.get(vm_id)
@@ -302,35 +314,67 @@ def _blindness(before: ActualInventory, now: ActualInventory) -> Iterator[str]:
 # --- without a capture --------------------------------------------------------------------------------------
 
 
-def losses_without_capture(desired: DesiredInventory, now: ActualInventory) -> LossLedger:
-    """What the CI database alone can tell: projects, members and the VMs that its agents name.
+def losses_without_capture(
+    desired: DesiredInventory, now: ActualInventory, situation: Situation | None = None
+) -> LossLedger:
+    """What the CI database and CloudStack's events alone can tell: projects, members, the VMs that agents
+    name, and domains that were deleted and that the CI database does not know.
 
     Names only: whether a VM of the right name is the one of before, nobody knows. Snapshots, templates, data
     volumes and VMs without an agent are not in it at all.
     """
-    is_known = now.coverage.is_complete and desired.coverage.is_complete
-    by_name = {project_key(domain.name): domain for domain in now.domains if _is_child(domain.path, desired)}
-    listed = {domain.id for domain in now.domains}
-    left = leaving(desired.projects, now.vms, listed=listed, parent=desired.scope.parent)
-    projects = []
-    for key, project in desired.projects.items():
-        domain = by_name.get(key)
-        path = domain.path if domain is not None else f"{desired.scope.parent}/{project.name}"
+    teller = _Teller(desired, now, situation)
+    projects = [teller.project(key, project) for key, project in desired.projects.items()]
+    strangers = list(teller.strangers())
+    return LossLedger(
+        before=None,
+        now=now.taken_at,
+        projects=tuple(sorted([*projects, *strangers], key=_most_lost_first)),
+        blind=(
+            "There is no capture: only projects, members and VMs named by the CI database's agents are told.",
+            "Snapshots, templates, ISOs, data volumes, networks and other VMs are not in this list at all.",
+            "A VM that is there by name may be another than the one of before.",
+            _events_words(situation, len(strangers)),
+        ),
+    )
+
+
+class _Teller:
+    """Says of what the CI database names whether it is there."""
+
+    def __init__(self, desired: DesiredInventory, now: ActualInventory, situation: Situation | None) -> None:
+        self._desired, self._now, self._situation = desired, now, situation
+        self._is_known = now.coverage.is_complete and desired.coverage.is_complete
+        parent = desired.scope.parent
+        self._domains = {
+            project_key(domain.name): domain
+            for domain in now.domains
+            if domain.path.rpartition("/")[0].casefold() == parent.casefold()
+        }
+        listed = {domain.id for domain in now.domains}
+        self._left = leaving(desired.projects, now.vms, listed=listed, parent=parent)
+        self._may_delete = now.jobs is None or any(job.deletes_domain for job in now.jobs)
+        self._gone = {_key_of(one, parent) for one in _deleted(situation)}
+
+    def project(self, key: str, project: Project) -> ProjectLosses:
+        domain = self._domains.get(key)
+        path = domain.path if domain is not None else f"{self._desired.scope.parent}/{project.name}"
         ids = {domain.id} if domain is not None else set()
         users = {
             user.username.casefold()
-            for account in now.accounts
+            for account in self._now.accounts
             if account.domain_id in ids
             for user in account.users
         }
-        vms = {vm.name.casefold() for vm in now.vms if vm.domain_id in ids}
+        vms = {vm.name.casefold() for vm in self._now.vms if vm.domain_id in ids}
         wanted: list[tuple[str, str, bool]] = [("domain", project.name, domain is not None)]
         wanted += [("user", one.username, one.username.casefold() in users) for one in project.members]
         wanted += [
             ("VM", agent.vm, agent.vm.casefold() in vms) for agent in project.agents if agent.vm is not None
         ]
-        old = Leaving(left.get(key, ()))
+        old = Leaving(self._left.get(key, ()))
         dying = {agent.vm for agent in project.agents if old.of(agent) is not None}
+        is_hidden = domain is None and key not in self._gone and (self._may_delete or key in self._left)
         objects = tuple(
             Loss(
                 type_name,
@@ -338,34 +382,56 @@ def losses_without_capture(desired: DesiredInventory, now: ActualInventory) -> L
                 name,
                 path,
                 project.name,
-                Fate.DYING
-                if type_name == "VM" and name in dying and not is_there
-                else _told(is_there=is_there, is_known=is_known),
+                *self._fate(
+                    is_there=is_there,
+                    is_dying=name in dying if type_name == "VM" else is_hidden,
+                ),
             )
             for type_name, name, is_there in wanted
         )
-        projects.append(ProjectLosses(key, project.name, objects))
-    return LossLedger(
-        before=None,
-        now=now.taken_at,
-        projects=tuple(sorted(projects, key=_most_lost_first)),
-        blind=(
-            "There is no capture: only projects, members and VMs named by the CI database's agents are told.",
-            "Snapshots, templates, ISOs, data volumes, networks and other VMs are not in this list at all.",
-            "A VM that is there by name may be another than the one of before.",
-        ),
-    )
+        return ProjectLosses(key, project.name, objects)
+
+    def _fate(self, *, is_there: bool, is_dying: bool) -> tuple[Fate, None, str]:
+        if is_there:
+            return Fate.SURVIVES, None, ""
+        if not self._is_known:
+            return Fate.UNKNOWN, None, "one of the two sides was not read completely"
+        if is_dying:
+            return Fate.DYING, None, "a deletion runs, and hides what it has not destroyed yet"
+        return Fate.LOST, None, ""
+
+    def strangers(self) -> Iterator[ProjectLosses]:
+        """Domains right below the parent that events say were deleted and the CI database does not know."""
+        parent = self._desired.scope.parent
+        for one in _deleted(self._situation):
+            key = _key_of(one, parent)
+            if not key or key in self._desired.projects or key in self._domains:
+                continue
+            path = one.path or f"{parent}/{one.name}"
+            why = "CloudStack's events say that it was deleted" + (f" by {one.by}" if one.by else "")
+            loss = Loss("domain", one.target_id, one.name, path, "", Fate.LOST, None, why)
+            yield ProjectLosses(key, one.name, (loss,))
 
 
-def _told(*, is_there: bool, is_known: bool) -> Fate:
-    if is_there:
-        return Fate.SURVIVES
-    return Fate.LOST if is_known else Fate.UNKNOWN
+def _deleted(situation: Situation | None) -> tuple[Deletion, ...]:
+    found = situation.of(Stage.ENDED) if situation is not None else ()
+    return tuple(one for one in found if one.kind is Kind.DOMAIN)
 
 
-def _is_child(path: str, desired: DesiredInventory) -> bool:
-    parent, _, _ = path.rpartition("/")
-    return parent.casefold() == desired.scope.parent.casefold()
+def _key_of(deletion: Deletion, parent: str) -> str:
+    """Of a domain right below the parent; empty for one that lies deeper or elsewhere."""
+    path = deletion.path or f"{parent}/{deletion.name}"
+    above, _, name = path.rpartition("/")
+    return project_key(name) if above.casefold() == parent.casefold() else ""
+
+
+def _events_words(situation: Situation | None, strangers: int) -> str:
+    if situation is None:
+        return "CloudStack's events were not read: a deleted domain that the CI database lacks is not told."
+    if not strangers:
+        return "CloudStack's events tell of no deleted domain that the CI database lacks."
+    number = "one deleted domain" if strangers == 1 else f"{strangers} deleted domains"
+    return f"CloudStack's events tell of {number} that the CI database lacks, and nothing of what was in it."
 
 
 def totals(losses: Iterable[Loss]) -> Mapping[Fate, int]:

@@ -88,6 +88,9 @@ OBJECT_TYPES: tuple[ObjectType, ...] = (
     ObjectType("quota balance", _C.LOST, "The new account begins at nothing; usage records stay."),
 )
 
+NO_ARCHIVE = "No archive is configured: nothing here knows of copies elsewhere."
+"""What is said of copies while nothing names a place where they would be."""
+
 READ_TYPES = tuple(one for one in OBJECT_TYPES if one.is_read)
 """What a loss ledger lists object by object."""
 NOT_READ_TYPES = tuple(one for one in OBJECT_TYPES if not one.is_read)

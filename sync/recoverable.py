@@ -103,3 +103,18 @@ def _action(one: Recoverable, *, is_alone: bool) -> Action:
         reversibility=Reversibility.UNDOABLE,
         undo="Nothing in abreast destroys: its owner destroys the VM again, in CloudStack.",
     )
+
+
+def left_words(until: datetime | None, now: datetime) -> str:
+    """How long one has: `23 h 10 min left`; what has passed is said as what it is."""
+    if until is None:
+        return "time left not known"
+    seconds = int((until - now).total_seconds())
+    if seconds <= 0:
+        return "its time is over: it goes any moment"
+    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
+    if days >= 2:
+        return f"{days} days left"
+    if hours:
+        return f"{hours} h {minutes % 60:02d} min left"
+    return f"{minutes} min {seconds % 60:02d} s left" if minutes else f"{seconds} s left"

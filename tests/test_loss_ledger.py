@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync.cloudstack import Reader
+from sync.deletions import assess
 from sync.loss_ledger import Expunging, Fate, LossLedger, loss_ledger, losses_without_capture, totals
 from sync.model import (
     ActualInventory,
@@ -24,7 +26,7 @@ from sync.object_types import NOT_READ_TYPES, OBJECT_TYPES, READ_TYPES, Comeback
 from sync.sandbox.commands import deletion
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Image, Machine, Person, Tenant
-from tests.engine_cloud import EngineCloud, desired_of
+from tests.engine_cloud import SCOPE, EngineCloud, desired_of
 
 CLIENT = "test"
 """Whoever deletes in these worlds: not the product."""
@@ -233,6 +235,34 @@ def test_without_a_capture_names_are_told_and_what_cannot_be_known_is_said() -> 
     cut = replace(cloud.read(), coverage=Coverage(CoverageState.PARTIAL, why="cut"))
     unsure = losses_without_capture(desired_of(cloud.blueprint), cut)
     assert totals(unsure.objects) == {Fate.UNKNOWN: 3}
+
+
+def test_without_a_capture_events_tell_of_what_the_ci_database_does_not_know() -> None:
+    cloud = small()
+    happen(cloud, {"delete": "aurora"})
+    happen(cloud, {"wait": 60.0})
+    with cloud.reachable(), Reader(cloud.credentials(), clock=cloud.now) as reader:
+        told = assess(reader.deletions(SCOPE))
+    nothing = replace(desired_of(cloud.blueprint), projects={})
+    found = losses_without_capture(nothing, cloud.read(), told)
+    assert [(one.type, one.name, one.fate) for one in found.objects] == [("domain", "aurora", Fate.LOST)]
+    assert "say that it was deleted by admin/admin" in next(iter(found.objects)).why
+    assert "one deleted domain that the CI database lacks" in found.blind[-1]
+    known = losses_without_capture(desired_of(cloud.blueprint), cloud.read(), told)
+    assert [one.key for one in known.projects] == ["aurora"]
+    assert "no deleted domain" in known.blind[-1]
+
+
+def test_without_a_capture_what_a_running_deletion_hides_is_being_destroyed() -> None:
+    cloud = small()
+    happen(cloud, {"delete": "aurora"})
+    cloud.sleep(0.2)
+    found = losses_without_capture(desired_of(cloud.blueprint), cloud.read())
+    assert {(one.type, one.fate) for one in found.objects} == {
+        ("domain", Fate.DYING),
+        ("user", Fate.DYING),
+        ("VM", Fate.DYING),
+    }
 
 
 def test_without_a_capture_a_machine_in_the_renamed_old_domain_is_being_destroyed_not_lost() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -14,10 +14,11 @@ from console.cli.reading import read_both
 from console.cli.record import moment
 from console.cli.sessions import session_of
 from console.session import Session
-from sync.errors import EXIT_DONE, EXIT_UNKNOWN, CaptureError, SourceError, UsageError
+from sync.errors import EXIT_DONE, EXIT_UNKNOWN, UsageError
 
 if TYPE_CHECKING:
-    from sync.loss_ledger import Expunging, LossLedger
+    from sync.deletions import Situation
+    from sync.loss_ledger import LossLedger
     from sync.model import ActualInventory, DesiredInventory
     from sync.report import Report
 
@@ -62,46 +63,28 @@ def make(session: Session, *, since: datetime) -> Report:
     )
 
 
+def situation(session: Session) -> Situation:
+    """What CloudStack shows of deletions now, in the last days too."""
+    from sync.deletions import assess
+
+    return assess(session.reader.deletions(session.scope()))
+
+
 def losses(
     session: Session, desired: DesiredInventory, actual: ActualInventory, *, since: datetime
 ) -> LossLedger:
-    """Against the newest complete capture of before; without one, by what the CI database alone knows."""
-    from sync.loss_ledger import loss_ledger, losses_without_capture
+    """As Assess tells them: against the newest complete capture from before the deletion, and of `since` or
+    before where no event tells when it began."""
+    from console.losses import LossReader
+    from sync.loss_basis import began
 
-    try:
-        store = session.captures.history
-        before = [one for one in store.entries() if one.is_complete and one.taken_at <= since]
-        if before:
-            return loss_ledger(
-                store.read(before[-1].id).actual,
-                actual,
-                expunging=expunging(session),
-                deleted=deleted(session),
-            )
-        say(f"There is no capture of before {since:%Y-%m-%d %H:%M} UTC: the CI database alone is asked.")
-    except CaptureError as error:
-        say(str(error))
-    return losses_without_capture(desired, actual)
-
-
-def deleted(session: Session) -> list[str]:
-    """The ids of domains whose deletion has ended, by CloudStack's own events."""
-    from sync.deletions import Kind, Stage, assess
-
-    situation = assess(session.reader.deletions(session.scope()))
-    return [one.target_id for one in situation.of(Stage.ENDED) if one.kind is Kind.DOMAIN]
-
-
-def expunging(session: Session) -> Expunging:
-    """How long Destroyed VMs have left, as far as the server tells."""
-    from sync.loss_ledger import Expunging
-
-    try:
-        delay, destroyed_at = session.reader.expunging()
-    except SourceError as error:
-        say(f"How long destroyed VMs have left is not known: {error}")
-        return Expunging()
-    return Expunging(timedelta(seconds=delay) if delay is not None else None, destroyed_at)
+    told = situation(session)
+    found = LossReader(session).read(desired, actual, told, until=None if began(told) else since)
+    for text in found.unread:
+        say(text)
+    if found.basis.taken_at is None:
+        say(f"There is no capture to compare with: {found.basis.why}. The CI database alone is asked.")
+    return found.ledger
 
 
 def write(made: Report, folder: Path, template: Template) -> list[Path]:

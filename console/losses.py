@@ -1,0 +1,137 @@
+"""What was lost, read for people: one function for the screen, `abreast losses` and the incident report.
+
+Blocks, and belongs into a thread. What cannot be read makes the answer poorer, and it says so: no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sync.errors import CaptureError, SourceError
+from sync.loss_basis import Basis, choose, given, vanished
+from sync.loss_ledger import Expunging, LossLedger, loss_ledger, losses_without_capture
+from sync.recoverable import Recoverable, recoverable
+
+if TYPE_CHECKING:
+    from console.session_protocol import ConsoleSession
+    from sync.capture import Capture
+    from sync.capture_store import CaptureEntry
+    from sync.deletions import Situation
+    from sync.model import ActualInventory, DesiredInventory
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What was lost, against what that is told, and what can be brought back at once."""
+
+    ledger: LossLedger
+    basis: Basis
+    recoverable: tuple[Recoverable, ...]
+    """The most urgent first."""
+    unread: tuple[str, ...] = ()
+    """What could not be read for this, in whole sentences."""
+    captures: int = 0
+    """How many there are to choose from."""
+
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """Everything that is not known, in whole sentences."""
+        return (*self.unread, *self.ledger.blind)
+
+
+class LossReader:
+    """Reads losses of one environment again and again; what was read of a capture is kept. One thread uses it
+    at a time."""
+
+    def __init__(self, session: ConsoleSession) -> None:
+        self._session = session
+        self._kept: tuple[int, Capture] | None = None
+        """The capture that was read last, with its number."""
+
+    def read(
+        self,
+        desired: DesiredInventory,
+        actual: ActualInventory,
+        situation: Situation | None,
+        *,
+        chosen: int | Capture | None = None,
+        until: datetime | None = None,
+    ) -> Losses:
+        """Against the capture chosen, by its number or itself; else the newest complete one from before the
+        deletion, of those of `until` or before; without one, by what the CI database and CloudStack's events
+        know."""
+        unread: list[str] = []
+        entries = self._entries(unread)
+        if chosen is None or isinstance(chosen, int):
+            basis, capture = self._capture(entries, situation, unread, chosen=chosen, until=until)
+        else:
+            basis, capture = given(chosen.taken_at, situation), chosen
+        times = self._expunging(unread)
+        deleted = [] if situation is None else _ended(situation)
+        ledger = (
+            loss_ledger(capture.actual, actual, expunging=times, deleted=deleted)
+            if capture is not None
+            else losses_without_capture(desired, actual, situation)
+        )
+        found = recoverable(actual, self._session.rules, expunging=times)
+        return Losses(ledger, basis, found, tuple(unread), captures=len(entries))
+
+    def _entries(self, unread: list[str]) -> tuple[CaptureEntry, ...]:
+        captures = self._session.captures
+        try:
+            found: tuple[CaptureEntry, ...] = captures.history.entries() if captures.exist else ()
+        except CaptureError as error:
+            unread.append(str(error))
+            return ()
+        return found
+
+    def _capture(
+        self,
+        entries: tuple[CaptureEntry, ...],
+        situation: Situation | None,
+        unread: list[str],
+        *,
+        chosen: int | None,
+        until: datetime | None,
+    ) -> tuple[Basis, Capture | None]:
+        mine = next((one for one in entries if one.id == chosen), None)
+        if mine is not None:
+            basis = given(mine.taken_at, situation, id=mine.id)
+        else:
+            basis = choose(entries, situation, last_seen=self._last_seen(situation, unread), until=until)
+        if basis.id is None:
+            return basis, None
+        try:
+            if self._kept is None or self._kept[0] != basis.id:
+                self._kept = (basis.id, self._session.captures.history.read(basis.id))
+        except CaptureError as error:
+            unread.append(str(error))
+            return Basis(None, "the capture cannot be read", basis.began), None
+        return basis, self._kept[1]
+
+    def _last_seen(self, situation: Situation | None, unread: list[str]) -> Mapping[str, datetime]:
+        """When each domain that vanished was last captured."""
+        ids = vanished(situation)
+        try:
+            found: Mapping[str, datetime] = self._session.captures.last_captured(ids) if ids else {}
+        except CaptureError as error:
+            unread.append(str(error))
+            return {}
+        return found
+
+    def _expunging(self, unread: list[str]) -> Expunging:
+        try:
+            return self._session.expunging()
+        except SourceError as error:
+            unread.append(f"How long destroyed VMs have left is not known: {error}")
+            return Expunging()
+
+
+def _ended(situation: Situation) -> list[str]:
+    """The ids of domains whose deletion has ended, by CloudStack's own events."""
+    from sync.deletions import Kind, Stage
+
+    return [one.target_id for one in situation.of(Stage.ENDED) if one.kind is Kind.DOMAIN]
