@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
+from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -164,6 +165,34 @@ class DriftTable(VirtualList):
         self._views: Sequence[RowView] = ()
         self._staged: frozenset[str] = frozenset()
         self._is_dimmed = False
+        self._is_moved = False
+        """Whether a person moved the cursor since it was at the top."""
+
+    def action_cursor(self, step: int) -> None:
+        self._is_moved = True
+        super().action_cursor(step)
+
+    def action_page(self, direction: int) -> None:
+        self._is_moved = True
+        super().action_page(direction)
+
+    def action_edge(self, direction: int) -> None:
+        self._is_moved = direction > 0
+        super().action_edge(direction)
+
+    def move_to(self, key: str) -> bool:
+        self._is_moved = True
+        return super().move_to(key)
+
+    def on_click(self, event: events.Click) -> None:
+        self._is_moved = True
+        super().on_click(event)
+
+    def to_top_unless_moved(self) -> None:
+        """Put the worst row under the cursor and in sight, where nobody has put the cursor elsewhere."""
+        if not self._is_moved:
+            self.cursor = 0
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
 
     @property
     def is_dimmed(self) -> bool:

@@ -39,6 +39,11 @@ class OverviewScreen(TableScreen):
         self.follow("staged", self._show_staged)
         self.follow("now", lambda _: self._show_age())
 
+    def on_screen_resume(self) -> None:
+        """What got worse or better meanwhile, a recovery's end above all, has changed the order."""
+        for table in self.query(DriftTable):
+            table.to_top_unless_moved()
+
     # --- showing ------------------------------------------------------------------------------------------
 
     def _show_staged(self, staged: tuple[Action, ...]) -> None:

@@ -369,7 +369,7 @@ class RecoveryScreen(ConsoleScreen):
             return self._viewed is Step.ASSESS and self.assessment is not None
         if command.id == "rebuild":
             is_proven = self.assessment is not None and not self.assessment.unproven
-            is_free = not is_going_on and self.situation().held is None
+            is_free = not is_going_on and self.situation().held is None and not self._is_for_resume()
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
         if command.id == "resume":
             found = self.console.ledger_run
@@ -383,6 +383,12 @@ class RecoveryScreen(ConsoleScreen):
                 and failures(self.rebuild_run) > 0
             )
         return True
+
+    def _is_for_resume(self) -> bool:
+        """Whether an interrupted run is to be finished first: a second rebuild beside it takes a person's own
+        choice of rows."""
+        found = self.console.ledger_run
+        return found is not None and found.can_be_finished and self.choice == Choice()
 
     def key_label(self, command: commands.Command) -> str:
         return f"rebuild {len(self.chosen)}" if command.id == "rebuild" else super().key_label(command)

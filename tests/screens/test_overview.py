@@ -146,6 +146,26 @@ async def test_cursor_and_staged_marks_stay_on_their_row_through_a_refresh() -> 
         assert {action.project for action in app.staged} == {"cirrus"}
 
 
+async def test_coming_back_the_worst_rows_are_in_sight_unless_somebody_moved_the_cursor() -> None:
+    session = FakeSession()
+    app = console(session)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        table = app.screen.query_one(DriftTable)
+        assert table.cursor_key == "aurora"
+        await app.open("sources")
+        session.rows = tuple(in_sync("aurora") if row.key == "aurora" else row for row in ROWS)
+        await read_again(pilot)
+        await pilot.press("escape", "d")
+        assert (table.cursor_key, table.scroll_offset.y) == ("boreal", 0)
+        await pilot.press("down")
+        await app.open("sources")
+        session.rows = ROWS
+        await read_again(pilot)
+        await pilot.press("escape")
+        assert table.cursor_key == "cirrus"
+
+
 async def test_a_staged_action_that_is_no_longer_needed_is_taken_out_and_said() -> None:
     session = FakeSession()
     app = console(session)

@@ -404,7 +404,13 @@ async def test_what_is_killed_elsewhere_is_offered_and_what_somebody_goes_on_wit
             assert "Run run-1 is running" in words_of(app)
             other.kill()
             await read_again(pilot)
-            assert "Run run-1 by anna@desk was interrupted. c finishes it, after asking." in words_of(app)
+            text = words_of(app)
+            assert "Run run-1 by anna@desk was interrupted. c finishes it, after asking." in text
+            assert "c resume" in text and "x rebuild" not in text, "one way on is offered, not two"
+            await pilot.press("space")
+            assert "x rebuild 4" in words_of(app), "rows that were chosen by hand can be rebuilt beside it"
+            await pilot.press("up", "space")
+            assert "x rebuild" not in words_of(app)
         with execution(session.url) as another:
             another.resume()
             assert "c finishes it" in words_of(app), "the screen does not know yet"
