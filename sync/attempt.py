@@ -1,7 +1,8 @@
 """One action from its first reading to its outcome: read, compare, intend, send, follow, verify, record.
 
 A call of unknown outcome is never repeated on suspicion: reading decides. Sending again is for names that
-CloudStack keeps unique, and only once reading has shown that nothing happened.
+CloudStack keeps unique, and only once reading has shown that nothing happened. What was throttled (429) was
+not carried out: it is read and sent again until patience ends, and that is no failure.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ from sync.operations import (
     surprise,
     target_of,
 )
+from sync.patience import Patience
 
-Phase = Literal["reading", "submitting", "waiting", "verifying", "done", "stopping", "finished"]
+Phase = Literal["reading", "submitting", "waiting", "verifying", "done"]
 
 Report = Callable[[Phase, Action], None]
 """Called with the phase that an action enters."""
@@ -48,7 +50,6 @@ JOB_SECONDS = 900.0
 """How long a job is followed before its outcome is unknown."""
 
 _LONGEST_POLL = 2.0
-_READ_WAITS = (0.5, 1.0, 2.0)
 _VERIFY_WAITS = (0.25, 0.5, 1.0)
 _DEFINITE_NOES = (RefusedError, ForbiddenError, UnauthorizedError)
 
@@ -64,6 +65,7 @@ class Performer:
         journal: Journal,
         vault: CredentialFile,
         stop: threading.Event,
+        patience: Patience,
         report: Report,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
@@ -73,6 +75,7 @@ class Performer:
         self._journal = journal
         self._vault = vault
         self._stop = stop
+        self._patience = patience
         self._report = report
         self._clock = clock
         self._sleep = sleep
@@ -99,19 +102,23 @@ class _Attempt:
         self.job_id: str | None = intent.job_id if intent is not None else None
         self.now = Observation(None)
         """The reading that the precondition was last compared with."""
+        self.sent = 0
+        """How often it was sent, but for what was throttled."""
+        self.may_have_effect = intent is not None
+        """Whether a call of ours was sent that may have been carried out, and reading has not yet told."""
+        self.throttled = performer._patience.wait()
 
     def run(self) -> ActionResult:
         """The recipe."""
         self.p._report("reading", self.action)
         try:
             result = self._resolve() if self.intent is not None else None
-            for attempt in range(1, ATTEMPTS + 1):
-                result = result or self._before_sending()
-                result = result or self._send(attempt)
-                if result is not None:
-                    break
+            while result is None and self.sent < ATTEMPTS:
+                result = self._before_sending() or self._send()
         except SourceError as error:
             result = self._unreadable(error)
+        finally:
+            self.throttled.end()
         if result is None:
             result = self._result(Outcome.FAILED, f"Sent {ATTEMPTS} times, each time without effect.")
         self.p._journal.outcome(result)
@@ -127,7 +134,7 @@ class _Attempt:
         changed = surprise(self.action, now)
         if changed:
             return self._result(Outcome.SKIPPED, f"Changed since it was planned: {changed}.")
-        objection = self.operation.objection(self.p._lookup, self.action, now)
+        objection = self.p._patience.ask(lambda: self.operation.objection(self.p._lookup, self.action, now))
         if objection:
             return self._result(Outcome.SKIPPED, f"Not sent: {objection}.")
         if self.p._stop.is_set():
@@ -141,29 +148,28 @@ class _Attempt:
         return self._result(Outcome.SKIPPED, f"{self.action.target} {what}.", object_id=now.object_id)
 
     def _read(self) -> Observation:
-        """A fresh reading; a busy or briefly silent server is asked again. Raises SourceError."""
-        for wait in _READ_WAITS:
-            try:
-                return self.operation.observe(self.p._lookup, self.action)
-            except ThrottledError as error:
-                self.p._sleep(max(wait, error.retry_after_seconds))
-            except UnreachableError:
-                self.p._sleep(wait)
-        return self.operation.observe(self.p._lookup, self.action)
+        """A fresh reading; a busy or silent server is asked again. Raises SourceError."""
+        return self.p._patience.ask(lambda: self.operation.observe(self.p._lookup, self.action))
 
     def _unreadable(self, error: SourceError) -> ActionResult:
         if self.intent is not None:
             return self._result(Outcome.UNKNOWN, f"What became of the call cannot be read: {error}")
+        is_given_up = isinstance(error, (ThrottledError, UnreachableError))
+        if is_given_up and (self.p._patience.ended_because or self.p._stop.is_set()):
+            return self._result(Outcome.NOT_RUN, f"Not sent: {error}")
         return self._result(Outcome.FAILED, f"Nothing was sent: {error}")
 
     # --- sending --------------------------------------------------------------------------------------------
 
-    def _send(self, attempt: int) -> ActionResult | None:
+    def _send(self) -> ActionResult | None:
         """The outcome of one call, or None when it is proven to have had no effect and may be sent again."""
-        parameters = self.operation.parameters(self.p._lookup, self.action, self.now)
+        self.sent += 1
+        parameters = self.p._patience.ask(
+            lambda: self.operation.parameters(self.p._lookup, self.action, self.now)
+        )
         secret = self._password(parameters)
         entry = self.p._journal.intent(
-            self.action, self.operation.command, parameters=parameters, attempt=attempt
+            self.action, self.operation.command, parameters=parameters, attempt=self.sent
         )
         had_intent, self.intent = self.intent, Intent(self.action.id, entry.at)
         if self.p._stop.is_set():
@@ -174,9 +180,11 @@ class _Attempt:
             submission = self.p._writer.submit(self.operation.command, {**parameters, **secret})
         except _DEFINITE_NOES as error:
             return self._refused(error, had_intent=had_intent)
-        except (ThrottledError, UnreachableError) as error:
-            return self._wait_and_resolve(error)
-        except (OutcomeUnknownError, SourceError):
+        except ThrottledError as error:
+            return self._throttled(error)
+        except (OutcomeUnknownError, SourceError) as error:
+            self.may_have_effect = True
+            self.p._patience.note(error)
             return self._resolve_now()
         self.job_id = submission.job_id
         self.p._journal.submitted(self.action, self.job_id)
@@ -211,10 +219,14 @@ class _Attempt:
             )
         return self._result(Outcome.FAILED, str(error))
 
-    def _wait_and_resolve(self, error: ThrottledError | UnreachableError) -> ActionResult | None:
-        seconds = error.retry_after_seconds if isinstance(error, ThrottledError) else _READ_WAITS[-1]
-        self.p._sleep(seconds)
-        return self._resolve_now()
+    def _throttled(self, error: ThrottledError) -> ActionResult | None:
+        """It was not carried out, and may be sent again after a fresh reading, once the wait has passed."""
+        self.sent -= 1
+        if self.throttled.on(error):
+            return None
+        if self.may_have_effect:
+            raise error
+        return self._result(Outcome.NOT_RUN, f"Not sent: {error}")
 
     # --- following ------------------------------------------------------------------------------------------
 
@@ -232,8 +244,14 @@ class _Attempt:
 
     def _follow(self, job_id: str) -> str:
         """Follow a job to its end; the failure's text, "" on success. Raises SourceError when it is lost."""
-        job = self.p._reader.job
-        return polling.follow(job, job_id, seconds=JOB_SECONDS, longest=_LONGEST_POLL, sleep=self.p._sleep)
+        return polling.follow(
+            lambda job_id: self.p._patience.ask(lambda: self.p._reader.job(job_id)),
+            job_id,
+            seconds=JOB_SECONDS,
+            longest=_LONGEST_POLL,
+            sleep=self.p._sleep,
+            silence=0.0,
+        )
 
     def _after_failed_job(self, failure: str) -> ActionResult:
         now = self._read()

@@ -68,7 +68,10 @@ class SourceError(AbreastError):
 
 
 class UnreachableError(SourceError):
-    pass
+    def __init__(self, what: str, *, next_step: str = "", retry_after_seconds: float = 0.0) -> None:
+        """`retry_after_seconds` where whoever answered asked for a wait; else 0."""
+        super().__init__(what, next_step=next_step)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotCloudStackError(SourceError):

@@ -1,6 +1,6 @@
-"""Executes a confirmed plan: guards, lease, canary, waves, stop, and going on after any interruption.
+"""Executes a confirmed plan: guards, lease, and going on after any interruption.
 
-`schedule` decides what may be sent next, `attempt` brings one action to its outcome, `ledger` has the truth.
+`execution` sends what `schedule` lets go, `attempt` brings one action to its outcome, `ledger` has the truth.
 A run needs nothing but the ledger to be resumed.
 """
 
@@ -10,24 +10,22 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from sync import plan as plans
 from sync.approval_rules import ApprovalRules, Approved, refuse_unapproved
-from sync.attempt import Performer, Phase
 from sync.credentials import CredentialFile
-from sync.errors import GuardError, LedgerError, StaleError
-from sync.journal import Intent, Journal, plan_of, results_of, started_with, unresolved
-from sync.ledger import Clock, Ledger, RunState, utc_now
+from sync.errors import GuardError, StaleError
+from sync.execution import ExecutionEvent, LimitsLike, OnEvent, Run, RunReport
+from sync.journal import plan_of, results_of, started_with
+from sync.ledger import Clock, Ledger, utc_now
 from sync.lookup import ReaderLike, WriterLike
-from sync.model import Action, ActionKind, ActionResult, Outcome, Plan
+from sync.model import Action, ActionKind, ActionResult, Plan
 from sync.operations import OPERATIONS, missing_parameters, target_of, unknown_fields
 from sync.pins import Server
 from sync.retirement_journal import open_projects
-from sync.schedule import ExecutionPolicy, Schedule, failure_budget
+from sync.schedule import ExecutionPolicy
 
 __all__ = [
     "Confirmation",
@@ -41,22 +39,7 @@ __all__ = [
 CONFIRMATION_AGE = timedelta(minutes=60)
 """How long a person's word for a plan counts."""
 
-STOPPED_BY_OPERATOR = "the operator stopped the execution"
-
 _ENABLING = frozenset({ActionKind.ENABLE_ACCOUNT, ActionKind.ENABLE_USER})
-
-_TICK_SECONDS = 0.05
-
-
-class LimitsLike(Protocol):
-    """How much at once, and how many failures before everything stops."""
-
-    @property
-    def concurrency(self) -> int: ...
-    @property
-    def budget_failures(self) -> int: ...
-    @property
-    def budget_fraction(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,47 +49,6 @@ class Confirmation:
     digest: str
     by: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionEvent:
-    """Something that happened in a run; comes from any thread, one at a time."""
-
-    at: datetime
-    run_id: str
-    action_id: str | None
-    """None when it is about the whole run."""
-    phase: Phase
-    result: ActionResult | None
-    done: int
-    """Actions that have their final result."""
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    run_id: str
-    digest: str
-    state: RunState
-    """STOPPED when resuming it may still achieve something."""
-    why: str
-    """Why not everything was sent; empty when it was."""
-    results: tuple[ActionResult, ...]
-    """One an action, in the plan's order."""
-    started_at: datetime
-    ended_at: datetime
-    calls: int
-    """API calls made, reading and writing."""
-
-    @property
-    def counts(self) -> dict[Outcome, int]:
-        totals = dict.fromkeys(Outcome, 0)
-        for result in self.results:
-            totals[result.outcome] += 1
-        return totals
-
-
-OnEvent = Callable[[ExecutionEvent], None]
 
 
 class Executor:
@@ -143,11 +85,13 @@ class Executor:
         confirmed: Confirmation,
         on_event: OnEvent,
         stop: threading.Event,
+        pause: threading.Event | None = None,
         approved: Approved | None = None,
     ) -> RunReport:
         """Execute a plan. Raises GuardError before anything is sent, LedgerError when the record fails.
 
-        `approved` has the verified signatures, where the environment asks for any.
+        After `stop` nothing more is sent, and the run ends; while `pause` is set nothing more is sent, and it
+        goes on afterwards. `approved` has the verified signatures, where the environment asks for any.
 
         Intents of earlier runs for the same actions that were left unresolved are resolved by reading.
         """
@@ -164,11 +108,19 @@ class Executor:
                 **_approval_json(approved),
             }
             self._ledger.begin_run(run_id, payload, digest=plan.digest, total=len(plan.actions))
-            run = self._new_run(plan, run_id, self._policy, known={}, on_event=on_event, stop=stop)
+            run = self._new_run(
+                plan, run_id, self._policy, known={}, on_event=on_event, stop=stop, pause=pause
+            )
             return run.execute()
 
     def resume(
-        self, run_id: str, *, confirmed: Confirmation, on_event: OnEvent, stop: threading.Event
+        self,
+        run_id: str,
+        *,
+        confirmed: Confirmation,
+        on_event: OnEvent,
+        stop: threading.Event,
+        pause: threading.Event | None = None,
     ) -> RunReport:
         """Go on with a stopped or killed run: resolve what is unknown by reading, then send what was not.
 
@@ -184,7 +136,7 @@ class Executor:
             policy = ExecutionPolicy(started_with(self._ledger, run_id)["policy"])
             known = results_of(self._ledger, run_id)
             self._ledger.resume_run(run_id, {"confirmed": _confirmation_json(confirmed)})
-            run = self._new_run(plan, run_id, policy, known=known, on_event=on_event, stop=stop)
+            run = self._new_run(plan, run_id, policy, known=known, on_event=on_event, stop=stop, pause=pause)
             return run.execute()
 
     def _new_run(
@@ -196,16 +148,24 @@ class Executor:
         known: Mapping[str, ActionResult],
         on_event: OnEvent,
         stop: threading.Event,
-    ) -> _Run:
-        budget = failure_budget(
-            len(plan.actions),
-            failures=self._limits.budget_failures,
-            fraction=self._limits.budget_fraction,
+        pause: threading.Event | None,
+    ) -> Run:
+        return Run(
+            plan,
+            run_id,
+            policy=policy,
+            known=known,
+            reader=self._reader,
+            writer=self._writer,
+            ledger=self._ledger,
+            vault=self._vault,
+            limits=self._limits,
+            on_event=on_event,
+            stop=stop,
+            pause=pause if pause is not None else threading.Event(),
+            clock=self._clock,
+            sleep=self._sleep,
         )
-        schedule = Schedule(
-            plan.actions, policy=policy, concurrency=self._limits.concurrency, budget=budget, known=known
-        )
-        return _Run(self, plan, run_id, schedule=schedule, on_event=on_event, stop=stop)
 
     def _guard(self, plan: Plan, confirmed: Confirmation) -> None:
         """Refuse whatever is not proven to be the confirmed plan for this environment and server."""
@@ -262,118 +222,6 @@ class Executor:
             )
 
 
-class _Run:
-    """One execution under way. `execute` owns the schedule; actions run in threads of a pool."""
-
-    def __init__(
-        self,
-        executor: Executor,
-        plan: Plan,
-        run_id: str,
-        *,
-        schedule: Schedule,
-        on_event: OnEvent,
-        stop: threading.Event,
-    ) -> None:
-        self._ledger = executor._ledger
-        self._clock = executor._clock
-        self._limits = executor._limits
-        self._counters = (executor._reader, executor._writer)
-        self._plan = plan
-        self._run_id = run_id
-        self._schedule = schedule
-        self._on_event = on_event
-        self._stop = stop
-        self._event_lock = threading.Lock()
-        self._intents = dict(unresolved(self._ledger))
-        self._performer = Performer(
-            reader=executor._reader,
-            writer=executor._writer,
-            journal=Journal(self._ledger, run_id),
-            vault=executor._vault,
-            stop=stop,
-            report=lambda phase, action: self._emit(phase, action_id=action.id),
-            clock=executor._clock,
-            sleep=executor._sleep,
-        )
-
-    def execute(self) -> RunReport:
-        """Send what may be sent until nothing is left; the report is in the ledger when this returns."""
-        started_at, calls = self._clock(), self._calls()
-        failure = self._send_all()
-        if failure is not None:
-            raise failure
-        results = self._schedule.close()
-        state = _state_after(self._schedule.stopped_because, results)
-        report = RunReport(
-            run_id=self._run_id,
-            digest=self._plan.digest,
-            state=state,
-            why=self._schedule.stopped_because,
-            results=results,
-            started_at=started_at,
-            ended_at=self._clock(),
-            calls=self._calls() - calls,
-        )
-        self._ledger.end_run(self._run_id, {"why": report.why}, state=state, counts=report.counts)
-        self._emit("finished")
-        return report
-
-    def _send_all(self) -> BaseException | None:
-        """What made it impossible to go on, if anything did: running actions are followed even then."""
-        failure: BaseException | None = None
-        running: dict[Future[ActionResult], Action] = {}
-        with ThreadPoolExecutor(max(1, self._limits.concurrency), thread_name_prefix="action") as pool:
-            while True:
-                self._heed_stop()
-                while (action := self._schedule.next()) is not None:
-                    intent = self._intents.get(action.id)
-                    running[pool.submit(self._performer.perform, action, intent=intent)] = action
-                if not running:
-                    return failure
-                done, _ = wait(running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    action = running.pop(future)
-                    error = future.exception()
-                    if error is None:
-                        self._take(action, future.result())
-                    else:
-                        failure = _graver(failure, error)
-                        self._schedule.stop("the execution itself failed")
-
-    def _heed_stop(self) -> None:
-        if self._stop.is_set() and not self._schedule.stopped_because:
-            self._schedule.stop(STOPPED_BY_OPERATOR)
-            self._emit("stopping")
-
-    def _take(self, action: Action, result: ActionResult) -> None:
-        if result.outcome is Outcome.UNKNOWN:
-            self._intents[action.id] = Intent(action.id, self._clock(), result.job_id)
-        else:
-            self._intents.pop(action.id, None)
-        self._schedule.finish(result)
-        self._emit("done", action_id=action.id, result=result)
-
-    def _emit(
-        self, phase: Phase, *, action_id: str | None = None, result: ActionResult | None = None
-    ) -> None:
-        with self._event_lock:
-            self._on_event(
-                ExecutionEvent(
-                    at=self._clock(),
-                    run_id=self._run_id,
-                    action_id=action_id,
-                    phase=phase,
-                    result=result,
-                    done=self._schedule.done,
-                    total=len(self._plan.actions),
-                )
-            )
-
-    def _calls(self) -> int:
-        return sum(counter.calls for counter in self._counters)
-
-
 def _guard_action(action: Action) -> None:
     if action.kind not in OPERATIONS:
         raise GuardError(f"“{action.kind.value}” cannot be executed.", next_step="Make a new plan.")
@@ -392,18 +240,6 @@ def _guard_action(action: Action) -> None:
             f"The precondition of “{action.id}” names {', '.join(unknown)}, which cannot be checked.",
             next_step="Make a new plan with this version of abreast.",
         )
-
-
-def _state_after(why: str, results: tuple[ActionResult, ...]) -> RunState:
-    outcomes = {result.outcome for result in results}
-    if Outcome.UNKNOWN in outcomes or (why and Outcome.NOT_RUN in outcomes):
-        return RunState.STOPPED
-    return RunState.FINISHED
-
-
-def _graver(first: BaseException | None, second: BaseException) -> BaseException:
-    """A ledger that cannot be written outweighs what came of it."""
-    return second if first is None or isinstance(second, LedgerError) else first
 
 
 def _confirmation_json(confirmed: Confirmation) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """Which action may be sent next, and when no more may be: the rules of an execution, without any I/O.
 
 Actions run one at a time until one has succeeded; then up to N at once, as soon as what each needs is there.
-Staged plans: the first failure closes its kind. Rebuilds: a failure is set aside and tried once more at the
-end, so that one bad project does not hold up the others. In both, the failure budget stops all.
+Staged plans: in the plan's order, and the first failure closes its kind. Rebuilds: one project after another,
+so that the first are whole early and quick calls fill the time of slow ones; a failure is set aside and tried
+once more at the end, so that one bad project does not hold up the others. In both, the failure budget stops
+all.
 """
 
 from __future__ import annotations
@@ -55,15 +57,19 @@ class Schedule:
         """Results by action id; of an action that is set aside not before its second try."""
         self.stopped_because = ""
         self._policy = policy
-        self._concurrency = max(1, concurrency)
+        self.concurrency = max(1, concurrency)
+        """How many may run at once by now; whoever owns the schedule may change it."""
         self._budget = budget
         self._order = {action.id: index for index, action in enumerate(self.actions)}
+        """Place of each action in the plan."""
+        self._ranks = _ranks(self.actions, policy)
         self._unmet = {action.id: set(action.needs) for action in self.actions}
         self._dependents: dict[str, list[str]] = {}
         for action in self.actions:
             for need in action.needs:
                 self._dependents.setdefault(need, []).append(action.id)
-        self._ready: list[int] = []
+        self._ready: list[tuple[int, int]] = []
+        """Rank and place of what may be sent."""
         self._running: set[str] = set()
         self._failed: set[str] = set()
         self._aside: dict[str, ActionResult] = {}
@@ -87,17 +93,32 @@ class Schedule:
             unmet = self._unmet[action.id]
             unmet -= {need for need in unmet if need in self.results and is_in_place(self.results[need])}
             if not unmet and action.id not in self.results and action.id not in self._aside:
-                heapq.heappush(self._ready, self._order[action.id])
+                self._make_ready(action.id)
+
+    def _make_ready(self, action_id: str) -> None:
+        place = self._order[action_id]
+        heapq.heappush(self._ready, (self._ranks[place], place))
+
+    @property
+    def running(self) -> int:
+        """How many actions are under way."""
+        return len(self._running)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something could be sent now or once what runs has ended, as far as can be told."""
+        waits = bool(self._ready) or (bool(self._aside) and not self._is_second_round)
+        return waits and not self.stopped_because
 
     def next(self) -> Action | None:
         """The next action to send now; None when there is none or it has to wait for a running one."""
-        limit = self._concurrency if self._has_proven_itself else 1
+        limit = self.concurrency if self._has_proven_itself else 1
         if self.stopped_because or len(self._running) >= limit:
             return None
         if not self._ready and not self._running:
             self._start_second_round()
         while self._ready:
-            action = self.actions[heapq.heappop(self._ready)]
+            action = self.actions[heapq.heappop(self._ready)[1]]
             if action.kind not in self._closed_kinds:
                 self._running.add(action.id)
                 return action
@@ -108,7 +129,7 @@ class Schedule:
             return
         self._is_second_round = True
         for action_id in self._aside:
-            heapq.heappush(self._ready, self._order[action_id])
+            self._make_ready(action_id)
 
     def finish(self, result: ActionResult) -> None:
         """Take the result of a running action and draw its consequences."""
@@ -141,7 +162,7 @@ class Schedule:
         for dependent in self._dependents.get(action_id, ()):
             self._unmet[dependent].discard(action_id)
             if not self._unmet[dependent] and dependent not in self.results:
-                heapq.heappush(self._ready, self._order[dependent])
+                self._make_ready(dependent)
 
     def stop(self, why: str) -> None:
         """Send nothing more. The first reason stands."""
@@ -174,3 +195,11 @@ class Schedule:
                 f"No further “{action.kind.value}” was sent after “{self._closed_kinds[action.kind]}” failed."
             )
         return f"Not sent: {self.stopped_because or 'what it needs is not in place'}."
+
+
+def _ranks(actions: Sequence[Action], policy: ExecutionPolicy) -> list[int]:
+    """By place: what goes first among what may be sent."""
+    if policy is ExecutionPolicy.STAGED:
+        return list(range(len(actions)))
+    first: dict[str, int] = {}
+    return [first.setdefault(action.project, place) for place, action in enumerate(actions)]

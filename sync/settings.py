@@ -117,6 +117,10 @@ class Refresh:
 class ExecutionLimits:
     concurrency: int = 4
     """Actions at once, after the first one alone."""
+    ceiling: int = 16
+    """To so many at once a rebuild may grow while that makes it faster; a staged plan never grows."""
+    patience_seconds: float = 300.0
+    """How long a server that refuses connections, answers 503 or 429, or nothing, is waited for in a run."""
     budget_failures: int = 3
     """So many failures stop an execution,"""
     budget_fraction: float = 0.02
@@ -500,10 +504,12 @@ def _capture(table: Table) -> tuple[CaptureRules, Path | None]:
 
 
 def _execution(table: Table) -> ExecutionLimits:
-    table.allow("concurrency", "budget_failures", "budget_fraction")
+    table.allow("concurrency", "ceiling", "patience_seconds", "budget_failures", "budget_fraction")
     standard = ExecutionLimits()
     return ExecutionLimits(
         table.whole("concurrency", default=standard.concurrency, least=1, most=32),
+        table.whole("ceiling", default=standard.ceiling, least=1, most=64),
+        table.number("patience_seconds", default=standard.patience_seconds, least=5, most=3600),
         table.whole("budget_failures", default=standard.budget_failures, least=1, most=1000),
         table.number("budget_fraction", default=standard.budget_fraction, least=0, most=1),
     )

@@ -61,6 +61,8 @@ class Limits:
     concurrency: int = 4
     budget_failures: int = 3
     budget_fraction: float = 0.02
+    ceiling: int = 4
+    patience_seconds: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class FakeCloudStack:
         self.in_flight = 0
         self.most_in_flight = 0
         self.calls = 0
+        self.throttled = 0
         self.root_id = ROOT_ID
         self._ids = itertools.count(1)
         root = self._add_domain("ROOT", None, id=ROOT_ID)

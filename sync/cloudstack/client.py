@@ -77,6 +77,7 @@ class Connection:
         self._local = threading.local()
         self._counter_lock = threading.Lock()
         self._calls = 0
+        self._throttled = 0
         self.endpoint = faults.shown_endpoint(credentials.endpoint)
         self._timeout = max(1, round(credentials.timeout_seconds))
         if credentials.verify is False:
@@ -96,6 +97,11 @@ class Connection:
         """API calls made so far, by all threads."""
         return self._calls
 
+    @property
+    def throttled(self) -> int:
+        """Calls so far that were refused with 429, by all threads: those that were then repeated as well."""
+        return self._throttled
+
     def clean(self, text: str) -> str:
         """CloudStack's words as they may be shown: one line, clipped, without this credential's secrets."""
         return faults.clean(text, self._secrets_of({}))
@@ -111,6 +117,8 @@ class Connection:
         while True:
             answer = self._attempt(command, parameters or {}, changes=False)
             if isinstance(answer, ThrottledError):
+                with self._counter_lock:
+                    self._throttled += 1
                 wait = answer.retry_after_seconds
                 if waited + wait <= LONGEST_THROTTLED:
                     waited += max(wait, 0.05)
@@ -158,6 +166,7 @@ class Connection:
                 response.status_code,
                 response.text,
                 skew_seconds=faults.skew(response.headers.get("Date"), self._clock()),
+                retry_after=response.headers.get("Retry-After"),
             )
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return faults.network(call, error)

@@ -37,6 +37,9 @@ CLIPPED_AT = 300
 SKEW_WORTH_NAMING = 60.0
 """Seconds between our clock and the server's from which on a refused signature mentions it."""
 
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds that a server's wish to be left alone counts at most."""
+
 _SHORTEST_SECRET = 4
 _PARAMETER_VALUES = re.compile(r"(?i)(signature|apikey|secretkey|password|userapikey)=[^&\s\"']+")
 _RETRY_AFTER = re.compile(r"\[(\d+)\]\s*ms")
@@ -91,15 +94,18 @@ def clean(text: str, secrets: Iterable[str] = ()) -> str:
 # --- an answer that is a refusal --------------------------------------------------------------------------
 
 
-def refusal(call: Call, status: int, text: str, *, skew_seconds: float | None = None) -> AbreastError:
+def refusal(
+    call: Call, status: int, text: str, *, skew_seconds: float | None = None, retry_after: str | None = None
+) -> AbreastError:
     """The error of an answer whose HTTP status is not 200.
 
     CloudStack's refusals are JSON with `errorcode` and `errortext`; everything else was said by a proxy, a
-    web server or a server that is starting.
+    web server or a server that is starting. `retry_after` is the header of that name, in seconds.
     """
     code, words = _words_of(text)
+    wait = _seconds_of(retry_after)
     if words is None:
-        return _foreign(call, status, text)
+        return _foreign(call, status, text, wait)
     if status == 401:
         return _unauthorized(call, skew_seconds)
     if status == 432:
@@ -108,9 +114,9 @@ def refusal(call: Call, status: int, text: str, *, skew_seconds: float | None = 
             next_step="Allow the call in that role, or name another section of cloudstack.ini.",
         )
     if status == 429:
-        return _throttled(call, words)
+        return _throttled(call, words, wait)
     if status == 503:
-        return _starting(call)
+        return _starting(call, wait)
     return RefusedError(
         f"CloudStack at {call.endpoint} refused {call.command} with {code or status}: {call.clean(words)}",
         next_step="Nothing is known to have changed; read the object back." if call.changes else "",
@@ -133,9 +139,17 @@ def _words_of(text: str) -> tuple[int, str | None]:
     return (code if isinstance(code, int) else 0), str(error.get("errortext", ""))
 
 
-def _foreign(call: Call, status: int, text: str) -> AbreastError:
+def _seconds_of(retry_after: str | None) -> float | None:
+    """The header `Retry-After` as seconds; None where it is absent, a date or nonsense."""
+    text = (retry_after or "").strip()
+    return min(float(text), LONGEST_RETRY_AFTER) if text.isascii() and text.isdigit() else None
+
+
+def _foreign(call: Call, status: int, text: str, wait: float | None) -> AbreastError:
     if status == 503:
-        return _starting(call)
+        return _starting(call, wait)
+    if status == 429:
+        return _throttled(call, "", wait)
     if call.changes and status >= 500:
         return OutcomeUnknownError(
             f"{call.command} was sent to {call.endpoint}, and something in between answered HTTP {status}.",
@@ -192,21 +206,23 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.0f} hours"
 
 
-def _throttled(call: Call, words: str) -> ThrottledError:
-    """The wait stands in the text only: `please retry after [121] ms` (recorded on 4.23, throttle.jsonl)."""
+def _throttled(call: Call, words: str, wait: float | None) -> ThrottledError:
+    """The wait stands in the text only: `please retry after [121] ms` (recorded on 4.23, throttle.jsonl); a
+    proxy before the server may say it in a header."""
     match = _RETRY_AFTER.search(words)
-    wait = int(match.group(1)) / 1000 if match else 1.0
+    seconds = int(match.group(1)) / 1000 if match else 1.0 if wait is None else wait
     return ThrottledError(
         f"CloudStack at {call.endpoint} throttles this account: {call.command} was not carried out (429).",
-        next_step=f"Again in {wait:.1f} s; root admins are not throttled.",
-        retry_after_seconds=wait,
+        next_step=f"Again in {seconds:.1f} s; root admins are not throttled.",
+        retry_after_seconds=seconds,
     )
 
 
-def _starting(call: Call) -> UnreachableError:
+def _starting(call: Call, wait: float | None) -> UnreachableError:
     return UnreachableError(
         f"{call.endpoint} is not ready (HTTP 503): the management server is starting or stopping.",
         next_step="Wait a minute and read again.",
+        retry_after_seconds=wait or 0.0,
     )
 
 

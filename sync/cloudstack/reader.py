@@ -89,6 +89,11 @@ class Reader:
         """API calls made so far, by all threads."""
         return self._connection.calls
 
+    @property
+    def throttled(self) -> int:
+        """Calls so far that were refused with 429 at first, by all threads."""
+        return self._connection.throttled
+
     def _read(self, command: str, parameters: Mapping[str, str]) -> JsonObject:
         try:
             return self._connection.read(command, parameters)

@@ -156,7 +156,7 @@ EXECUTION = (
         "the intent is written before the call",
         "sync/attempt.py",
         "        entry = self.p._journal.intent(\n            self.action, self.operation.command, "
-        "parameters=parameters, attempt=attempt\n        )\n        had_intent, self.intent = self.intent, "
+        "parameters=parameters, attempt=self.sent\n        )\n        had_intent, self.intent = self.intent, "
         "Intent(self.action.id, entry.at)",
         "        had_intent, self.intent = self.intent, Intent(self.action.id, self.p._clock())",
         EXECUTOR,
@@ -186,8 +186,8 @@ EXECUTION = (
     guard(
         "canary: one alone until one has succeeded",
         "sync/schedule.py",
-        "limit = self._concurrency if self._has_proven_itself else 1",
-        "limit = self._concurrency",
+        "limit = self.concurrency if self._has_proven_itself else 1",
+        "limit = self.concurrency",
         SCHEDULE,
     ),
     guard(
@@ -210,6 +210,27 @@ EXECUTION = (
         "            if not unmet and action.id not in self.results and action.id not in self._aside:",
         "            if action.id not in self.results and action.id not in self._aside:",
         SCHEDULE,
+    ),
+    guard(
+        "nothing is sent in a pause",
+        "sync/execution.py",
+        "        return self._pause.is_set() or bool(",
+        "        return bool(",
+        "tests/test_execution.py",
+    ),
+    guard(
+        "a server that is gone stops the run",
+        "sync/execution.py",
+        "        if self._patience.ended_because:\n",
+        "        if False:\n",
+        "tests/test_execution.py",
+    ),
+    guard(
+        "a rebuild never exceeds its ceiling",
+        "sync/concurrency.py",
+        "self.limit = min(self.ceiling, self._level + more)",
+        "self.limit = self._level + more",
+        "tests/test_concurrency.py",
     ),
     guard(
         "the lease: one execution at a time",
