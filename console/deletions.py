@@ -1,14 +1,14 @@
 """Deletions that the ledger does not know: hooks `sync.unrecorded` into a session's readings.
 
-Events are read beside the inventory, from the ledger's first entry on (at first use two days back), and only
-what is new after that. A ledger that cannot be read excuses nothing: what was deleted is then not known to be
-recorded. Imports nothing heavy.
+Events are read beside the inventory, from the ledger's first entry on (at first use two days back); after
+that those are enough that every refresh reads to see what is being deleted. A ledger that cannot be read
+excuses nothing: what was deleted is then not known to be recorded. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from sync.cloudstack import Reader
     from sync.deletion_attempts import Event
     from sync.deletion_record import DeletionRecord
+    from sync.deletions import Told
     from sync.ledger import Ledger
     from sync.model import Drift
     from sync.unrecorded import DeletionCheck
     from sync.unrecorded import Record as LedgerSays
 
 AT_FIRST = timedelta(days=2)
-"""How far back is looked where the ledger begins later, or cannot be read."""
+"""How far back is looked where the ledger begins later, or cannot be read; and at every refresh."""
 OVERLAP = timedelta(days=1)
 """CloudStack is asked for days: the clocks and time zones of both may be apart."""
 
@@ -56,14 +57,34 @@ class Deletions:
     def read(self) -> None:
         """Ask CloudStack for the events that are new. What cannot be read is said by `marked`."""
         now = self._clock()
-        since = self._since(now)
-        events, problem = self._reader().deletion_events(since)
+        events, problem = self._reader().deletion_events(self._since(now))
+        self._take(events, problem)
+        if not problem:
+            self._read_to(now)
+
+    def is_told(self) -> bool:
+        """Whether what is told of deletions at every refresh reaches back far enough: then nothing is read
+        besides, and `take` gets it."""
+        now = self._clock()
+        return self._since(now) >= now - AT_FIRST
+
+    def take(self, told: Told, at: datetime) -> bool:
+        """What events told, asked for at that time; whether anything is new by it."""
+        if not told.why_more and self._since(at) >= at - AT_FIRST:
+            self._read_to(at)
+        return self._take(told.events or (), told.why_more)
+
+    def _read_to(self, at: datetime) -> None:
         with self._lock:
+            self._read_until = at
+
+    def _take(self, events: Sequence[Event], problem: str) -> bool:
+        with self._lock:
+            before = (len(self._events), self._problem, self._is_asked)
             self._is_asked = True
             self._events |= {event.id: event for event in events}
             self._problem = problem
-            if not problem:
-                self._read_until = now
+            return before != (len(self._events), problem, True)
 
     def marked(self, drift: Drift) -> Drift:
         """The comparison with the deletions that are not in the ledger. Another server's are not this

@@ -137,7 +137,10 @@ def take_drift(app: ReadingApp, message: DriftCompared) -> None:
 
 def take_deletions(app: ReadingApp, message: DeletionsRead) -> None:
     """What is being deleted was read: the rows and the headline say so at once."""
-    if not app.refresher.deletions_ended(message.generation) or message.situation is None:
+    is_latest = app.refresher.deletions_ended(message.generation)
+    if message.has_news:
+        app.refresher.compare(app.staged, message.situation or app.situation)
+    if not is_latest or message.situation is None:
         return
     before, app.situation = app.situation, message.situation
     if app.drift is None or (before is not None and before.says_as(message.situation)):

@@ -82,12 +82,14 @@ class AgentsBroke(Message):
 
 
 class DeletionsRead(Message):
-    """A reading told what is being deleted; None where it could not."""
+    """A reading told what is being deleted; None where it could not. `has_news` where the two sides have to
+    be compared again, because of what was deleted past the ledger."""
 
-    def __init__(self, generation: int, situation: Situation | None) -> None:
+    def __init__(self, generation: int, situation: Situation | None, *, has_news: bool = False) -> None:
         super().__init__()
         self.generation = generation
         self.situation = situation
+        self.has_news = has_news
 
 
 class ReadingBroke(Message):

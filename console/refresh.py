@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
@@ -156,19 +157,21 @@ class Refresher:
         users = full or previous is None or self._users_are_due(previous)
         self._readings += 1
 
-        def read() -> ActualInventory:
+        def read(*, is_told: bool = False) -> ActualInventory:
             return self._session.read_actual(
                 limits=limits,
                 users=users,
                 previous=previous,
                 progress=self._progress(generation, Side.ACTUAL),
+                is_told=is_told,
             )
 
         if self._telling is not None:
             return lambda: self._guarded(lambda: ActualRead(generation, read()), generation, Side.ACTUAL)
         self._telling = telling = Telling(self._app, self._session, generation)
         self._app.run_in_background(telling.tell, name=f"read deletions {generation}")
-        return lambda: self._guarded(lambda: self._read_beside(read, telling), generation, Side.ACTUAL)
+        beside = partial(read, is_told=True)
+        return lambda: self._guarded(lambda: self._read_beside(beside, telling), generation, Side.ACTUAL)
 
     def _read_beside(self, read: Callable[[], ActualInventory], telling: Telling) -> Message:
         """The reading, of which also the one of the deletions is told; or that it broke."""

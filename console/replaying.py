@@ -49,9 +49,10 @@ class ReplaySession(Session):
         users: bool = True,
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
+        is_told: bool = False,
     ) -> ActualInventory:
         """CloudStack as it was captured."""
-        del limits, users, previous, progress
+        del limits, users, previous, progress, is_told
         return self.capture.actual
 
     def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:

@@ -219,20 +219,23 @@ class Session:
         users: bool = True,
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
+        is_told: bool = False,
     ) -> ActualInventory:
         """The whole of CloudStack below the parent; failures come back as coverage, and so do that it is
         another server than the environment is pinned to, and that it has shrunk. What was deleted meanwhile
-        is read beside it, for `compare`."""
+        is read beside it, for `compare`; unless `is_told`, because `read_told` does it at the same time."""
         from concurrent.futures import ThreadPoolExecutor
 
         from sync.model import Side
 
         with ThreadPoolExecutor(1, thread_name_prefix="deletions") as thread:
-            deletions = thread.submit(self.deletions.read)
+            is_read = is_told and self.deletions.is_told()
+            deletions = None if is_read else thread.submit(self.deletions.read)
             found = self.reader.inventory(
                 self.scope(), limits=limits, users=users, previous=previous, progress=progress
             )
-            deletions.result()
+            if deletions is not None:
+                deletions.result()
         return self.agreement.marked(Side.ACTUAL, self.recogniser.marked(found))
 
     def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
@@ -250,7 +253,8 @@ class Session:
 
     def read_told(self) -> Told:
         """What events and jobs tell of deletions; what could not be read is among the problems."""
-        return self.reader.told(self.scope())
+        at, told = self.clock(), self.reader.told(self.scope())
+        return replace(told, has_news=self.deletions.take(told, at))
 
     def acceptable(self, side: Side) -> Acceptable:
         """A side read once more, to be accepted as it is. Raises IncompleteError, LedgerError."""

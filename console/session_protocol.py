@@ -127,6 +127,7 @@ class ConsoleSession(Protocol):
         users: bool = True,
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
+        is_told: bool = False,
     ) -> ActualInventory: ...
 
     def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:

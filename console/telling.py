@@ -51,7 +51,8 @@ class Telling:
             self._missing -= 1
             is_whole = self._missing == 0
         if is_whole:
-            self._app.post_message(DeletionsRead(self.generation, self._situation()))
+            has_news = self._told is not None and self._told.has_news
+            self._app.post_message(DeletionsRead(self.generation, self._situation(), has_news=has_news))
 
     def _situation(self) -> Situation | None:
         told, inventory = self._told, self._inventory

@@ -63,6 +63,10 @@ class Told:
     jobs: tuple[Job, ...] | None
     problems: tuple[str, ...] = ()
     """Lists that could not be read or proven, in words."""
+    why_more: str = ""
+    """Why there may be more events than these; empty when there are not."""
+    has_news: bool = False
+    """Whether what is known of deletions past the ledger has changed with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class RecordingSession(FakeSession):
         super().__init__(clock=clock)
         self.asked: list[tuple[bool, bool]] = []
 
-    def read_actual(self, *, limits=True, users=True, previous=None, progress=None):
+    def read_actual(self, *, limits=True, users=True, previous=None, progress=None, is_told=False):
         self.asked.append((limits, users))
         inventory = super().read_actual(limits=limits, users=users, previous=previous, progress=progress)
         if previous is not None and not users:

@@ -34,14 +34,14 @@ _AS_SAID = "as said above."
 
 
 def read_both(
-    session: Session, *, previous: ActualInventory | None = None
+    session: Session, *, previous: ActualInventory | None = None, is_told: bool = False
 ) -> tuple[DesiredInventory, ActualInventory]:
-    """Both sides at the same time, everything in them."""
+    """Both sides at the same time, everything in them; `is_told` as `Session.read_actual` takes it."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="side") as pool:
         desired = pool.submit(session.read_desired)
-        actual = pool.submit(session.read_actual, previous=previous)
+        actual = pool.submit(session.read_actual, previous=previous, is_told=is_told)
         return desired.result(), actual.result()
 
 
@@ -55,7 +55,7 @@ def read_all(
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="deletions") as pool:
         telling = pool.submit(session.read_told)
-        desired, actual = read_both(session, previous=previous)
+        desired, actual = read_both(session, previous=previous, is_told=True)
         told = telling.result()
     return desired, actual, session.situation(actual, told) if can_tell(actual.coverage) else None
 

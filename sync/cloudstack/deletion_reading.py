@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -47,6 +48,7 @@ class Survey:
         self._server = capabilities
         self._pager = pager
         self._problems: list[str] = []
+        self._why_more = ""
 
     def reading(self, remembered: dict[str, str]) -> Reading:
         """All lists, at once as far as their order does not matter. `remembered` maps ids to paths."""
@@ -84,20 +86,19 @@ class Survey:
     def told(self) -> Told:
         """Jobs and events alone."""
         jobs, events = self._jobs_and_events()
-        return Told(events, jobs, tuple(dict.fromkeys(self._problems)))
+        return Told(events, jobs, tuple(dict.fromkeys(self._problems)), self._why_more)
 
     def _jobs_and_events(self) -> tuple[tuple[Job, ...] | None, tuple[Event, ...] | None]:
         before = self._rows(JOBS)
-        rows: list[JsonObject] | None = []
-        for query in _event_queries(self._taken_at - timedelta(days=EVENT_DAYS)):
-            found = self._rows(query, is_growing=True)
-            rows = None if rows is None or found is None else rows + found
+        heard = deletion_events(self._server, self._pager, since=self._taken_at - timedelta(days=EVENT_DAYS))
+        self._problems += heard.failed
+        self._why_more = heard.why_more
         after = self._rows(JOBS) if before is not None else None
         jobs = None
         if before is not None and after is not None:
             by_id = {str(row["jobid"]): row for row in (*before, *after) if not row.get("jobstatus")}
             jobs = tuple(job for job in map(_job, by_id.values()) if job is not None)
-        return jobs, None if rows is None else tuple(map(_event, rows))
+        return jobs, None if heard.failed else heard.events
 
     def _root_admins(self) -> frozenset[str]:
         query = Query("listUsers", "user", {"listall": "true", "accounttype": "1"}, note="of root admins")
@@ -120,9 +121,8 @@ class Survey:
             self._problems += [proof.problem for proof in result.proofs if proof.problem]
         return tuple(parse.owned(row, str(row.get("domainpath", "")), shape) for row in result.rows)
 
-    def _rows(self, query: Query, *, is_growing: bool = False) -> list[JsonObject] | None:
-        """The rows of a list; None when it could not be read. One that grows while it is read need not add
-        up: its rows are united by id."""
+    def _rows(self, query: Query) -> list[JsonObject] | None:
+        """The rows of a list; None when it could not be read."""
         if not self._server.has(query.command):
             self._problems.append(f"{query.command} may not be called with this key: allow it in its role.")
             return None
@@ -131,32 +131,47 @@ class Survey:
         except SourceError as error:
             self._problems.append(str(error))
             return None
-        if listing.proof.problem and not is_growing:
+        if listing.proof.problem:
             self._problems.append(listing.proof.problem)
         return list({str(row[query.identity[0]]): row for row in listing.rows}.values())
 
 
-def deletion_events(
-    capabilities: Capabilities, pager: Pager, *, since: datetime
-) -> tuple[tuple[Event, ...], str]:
-    """The events of deletions since that day, and why there may be more; empty when there are not.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the events told of deletions."""
+
+    events: tuple[Event, ...]
+    failed: tuple[str, ...]
+    """Why a list of them could not be read."""
+    unproven: tuple[str, ...]
+    """Why one that was read may not be all of it: it grows while it is read."""
+
+    @property
+    def why_more(self) -> str:
+        """Why there may be more; empty when there are not."""
+        return " ".join(dict.fromkeys((*self.failed, *self.unproven)))
+
+
+def deletion_events(capabilities: Capabilities, pager: Pager, *, since: datetime) -> Heard:
+    """The events of deletions since that day, united by id.
 
     Never raises SourceError: what was seen was seen, whatever else could not be read.
     """
     rows: dict[str, JsonObject] = {}
-    problems = []
+    failed, unproven = [], []
     for query in _event_queries(since):
         if not capabilities.has(query.command):
-            problems.append(f"{query.command} may not be called with this key: allow it in its role.")
+            failed.append(f"{query.command} may not be called with this key: allow it in its role.")
             continue
         try:
             listing = pager.read(query)
         except SourceError as error:
-            problems.append(str(error))
+            failed.append(str(error))
             continue
-        problems.append(listing.proof.problem)
+        if listing.proof.problem:
+            unproven.append(listing.proof.problem)
         rows |= {str(row["id"]): row for row in listing.rows}
-    return tuple(map(_event, rows.values())), " ".join(dict.fromkeys(filter(None, problems)))
+    return Heard(tuple(map(_event, rows.values())), tuple(failed), tuple(unproven))
 
 
 def _event_queries(since: datetime) -> Iterator[Query]:

@@ -174,7 +174,8 @@ class Reader:
             found = self.capabilities()
         except SourceError as error:
             return (), str(error)
-        return deletion_events(found, self._pooled, since=since)
+        heard = deletion_events(found, self._pooled, since=since)
+        return heard.events, heard.why_more
 
     def expunging(self) -> tuple[float | None, Mapping[str, datetime]]:
         """`expunge.delay` in seconds, None where it cannot be read, and when each VM was destroyed, by id.
@@ -197,7 +198,7 @@ class Reader:
         try:
             found = self.capabilities()
         except SourceError as error:
-            return Told(events=None, jobs=None, problems=(str(error),))
+            return Told(events=None, jobs=None, problems=(str(error),), why_more=str(error))
         return Survey(scope, taken_at, capabilities=found, pager=self._pooled).told()
 
     def beside(self, world: ActualInventory, told: Told) -> Reading:

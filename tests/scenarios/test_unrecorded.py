@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.cli.reading import read_all
+from console.messages import ActualRead, DeletionsRead, DesiredRead
+from console.refresh import Refresher
+from console.session import Session
+from sync.settings import load
+from sync.unrecorded import DeletionCheck
 from tests.containment import Incident, start_sandbox
+from tests.retirements import clock_of
+from tests.test_refresh import SynchronousApp
 
 CRITICAL, DONE, REFUSED, USAGE = 2, 0, 1, 64
 
@@ -93,3 +103,56 @@ def test_events_that_this_key_may_not_read_prove_no_peace(tmp_path: Path) -> Non
         assert "Whether something was deleted past the ledger is not known" in (
             incident.abreast.run("check").stdout
         )
+
+
+def test_events_are_read_once_a_refresh_and_tell_both_what_is_deleted_and_what_was(tmp_path: Path) -> None:
+    """By the sandbox's own log of what it was asked."""
+    with start_sandbox(tmp_path, release="4.23", scale=0.01, domains=2) as sandbox:
+        incident = Incident(sandbox, tmp_path)
+        clock = clock_of(sandbox)
+        session = Session(load(incident.abreast.config).environment("lab"), operator="op@here", clock=clock)
+
+        def events_read(read: Callable[[], object]) -> int:
+            before = len(sandbox.control.log())
+            read()
+            return sum(entry["command"] == "listEvents" for entry in sandbox.control.log()[before:])
+
+        app = SynchronousApp()
+        refresher = Refresher(app, session, clock=clock)
+
+        def compared() -> DeletionCheck:
+            """What a refresh of the console comes to."""
+            app.posted.clear()
+            refresher.supersede()
+            (told,) = [one for one in app.posted if isinstance(one, DeletionsRead)]
+            refresher.deletions_ended(told.generation)
+            desired, actual = (
+                next(one.inventory for one in app.posted if isinstance(one, kind))
+                for kind in (DesiredRead, ActualRead)
+            )
+            return session.compare(desired, actual).deletions
+
+        try:
+            once = events_read(session.read_told)
+            assert once >= 2, "of domains, and of accounts"
+            assert events_read(lambda: read_all(session)) == once
+            assert events_read(compared) == once
+            delete(incident, "p01", cleanup="true")
+            clock.now = clock_of(sandbox).now
+            desired, actual, situation = read_all(session)
+            found = session.compare(desired, actual).deletions.found
+            assert [one.name for one in found] == ["p01"]
+            assert situation is not None
+            assert [one.name for one in situation.deletions] == ["p01"]
+            delete(incident, "p02", cleanup="true")
+            clock.now = clock_of(sandbox).now
+            assert [one.name for one in compared().found] == ["p01", "p02"]
+            assert [one.has_news for one in app.posted if isinstance(one, DeletionsRead)] == [True]
+            compared()
+            assert [one.has_news for one in app.posted if isinstance(one, DeletionsRead)] == [False]
+            # After a time without readings more is asked for than is told of at every refresh.
+            clock.now += timedelta(days=3)
+            assert events_read(lambda: read_all(session)) == 2 * once
+            assert events_read(lambda: read_all(session)) == once
+        finally:
+            session.close()

@@ -100,7 +100,13 @@ class DamagedSession(FakeSession):
         return DesiredInventory(Scope(), self.clock(), self.desired_coverage, MappingProxyType(projects))
 
     def read_actual(
-        self, *, limits: bool = True, users: bool = True, previous: Any = None, progress: Any = None
+        self,
+        *,
+        limits: bool = True,
+        users: bool = True,
+        previous: Any = None,
+        progress: Any = None,
+        is_told: bool = False,
     ) -> ActualInventory:
         taken_at = self.clock()
         self.actual_readings += 1

@@ -382,7 +382,9 @@ class FakeSession:
             raise self.agents_fault
         return dict(self.agents)
 
-    def read_actual(self, *, limits=True, users=True, previous=None, progress=None) -> ActualInventory:
+    def read_actual(
+        self, *, limits=True, users=True, previous=None, progress=None, is_told=False
+    ) -> ActualInventory:
         self.actual_readings += 1
         number, rows, coverage = self.actual_readings, self.rows, self.actual_coverage
         if progress is not None:
