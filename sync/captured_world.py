@@ -1,8 +1,9 @@
 """A capture put into the stand-in CloudStack and a CI database of the sample schema: to rehearse on.
 
 Ids are kept, of whatever the capture has; passwords are new and nobody knows them. What the stand-in's zone
-does not have (offerings, pools, zones, templates of others) is made under the captured name and id. ROOT
-keeps an id of its own: the stand-in must never pass for the captured server.
+does not have is made under the captured name and id. A domain that is not listed any more, and of which VMs
+are left, is hidden and holds its name while it is being deleted, as in CloudStack. ROOT keeps an id of its
+own: the stand-in must never pass for the captured server.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from sync.capture import Capture
+from sync.captured_catalog import Catalog
 from sync.model import Account as CapturedAccount
 from sync.model import Domain as CapturedDomain
 from sync.model import OwnedResource
 from sync.model import VirtualMachine as CapturedVm
+from sync.named import Named
 from sync.sandbox import persistence
 from sync.sandbox.clock import ManualClock
 from sync.sandbox.passwords import hashed
 from sync.sandbox.records import Account, Domain, User, World
 from sync.sandbox.records_machines import (
-    CatalogEntry,
     Network,
     Nic,
     Project,
@@ -36,7 +38,6 @@ from sync.sandbox.records_machines import (
     Volume,
 )
 from sync.sandbox.seed import fresh_cloud
-from sync.sandbox.worlds.build_machines import OFFERING
 from sync.sandbox.worlds.ci_rows import SCHEMA
 
 _TYPES = {"User": 0, "Admin": 1, "DomainAdmin": 2, "ResourceAdmin": 4}
@@ -54,16 +55,23 @@ def release_for(capture: Capture) -> str:
 
 
 def write_world(
-    capture: Capture, path: Path, *, now: datetime, release: str | None = None
+    capture: Capture,
+    path: Path,
+    *,
+    now: datetime,
+    release: str | None = None,
+    named: Named | None = None,
 ) -> tuple[str, ...]:
     """Write a state file with which a sandbox starts as the capture was; what could not be put in, in words.
 
-    Raises OSError.
+    `named` is what the server was asked for by name. Raises OSError.
     """
     world = World(release=release or release_for(capture), clock=ManualClock(now))
     fresh_cloud(world)
     builder = _Builder(world, capture)
     builder.build()
+    if named is not None:
+        builder.catalog.agree_with(named)
     persistence.save(world, path)
     return builder.notes()
 
@@ -103,12 +111,15 @@ class _Builder:
     def __init__(self, world: World, capture: Capture) -> None:
         self.world = world
         self.actual = capture.actual
+        self.catalog = Catalog(world)
         self.now = world.now()
         self.admin = next(one for one in world.accounts.values() if one.name == "admin" and one.is_default)
         self.roles = {role.name: role for role in world.roles.values()}
         self.accounts: dict[tuple[str, str], Account] = {}
         """By domain and name, in lower case."""
         self.projects: dict[tuple[str, str], Account] = {}
+        self.unlisted: set[str] = set()
+        """Ids of domains that are not listed any more, of which something is left."""
         self.left_out: dict[str, int] = {}
 
     def build(self) -> None:
@@ -116,6 +127,7 @@ class _Builder:
         actual = self.actual
         for domain in sorted((*actual.domains, *actual.elsewhere), key=lambda one: (one.level, one.path)):
             self._domain(domain)
+        self._unlisted_domains()
         for account in actual.accounts:
             self._account(account)
         for row in actual.projects:
@@ -145,18 +157,8 @@ class _Builder:
         if one.path == "ROOT" or one.id in self.world.domains:
             return
         above = self.world.domains.get(one.parent_id or "") or self._chain(one.path.rpartition("/")[0])
-        made = Domain(
-            id=one.id,
-            number=self.world.next_number("domains"),
-            name=one.name,
-            parent_id=above.id,
-            path=f"{above.path}/{one.name}",
-            level=above.level + 1,
-            state=one.state,
-            network_domain=one.network_domain,
-            owner_id=self.admin.id,
-            created=self.now - timedelta(days=1),
-        )
+        made = self._made_domain(one.id, one.name, above)
+        made.state, made.network_domain = one.state, one.network_domain
         self.world.put("domains", made)
         if one.limits:
             self.world.limits[made.id] = dict(one.limits)
@@ -167,19 +169,22 @@ class _Builder:
         for name in path.split("/")[1:]:
             below = self.world.child_named(found.id, name)
             if below is None:
-                below = Domain(
-                    id=self.world.new_id(),
-                    number=self.world.next_number("domains"),
-                    name=name,
-                    parent_id=found.id,
-                    path=f"{found.path}/{name}",
-                    level=found.level + 1,
-                    owner_id=self.admin.id,
-                    created=self.now - timedelta(days=1),
-                )
+                below = self._made_domain(self.world.new_id(), name, found)
                 self.world.put("domains", below)
             found = below
         return found
+
+    def _made_domain(self, id: str, name: str, above: Domain) -> Domain:
+        return Domain(
+            id=id,
+            number=self.world.next_number("domains"),
+            name=name,
+            parent_id=above.id,
+            path=f"{above.path}/{name}",
+            level=above.level + 1,
+            owner_id=self.admin.id,
+            created=self.now - timedelta(days=1),
+        )
 
     def _account(self, one: CapturedAccount) -> None:
         if one.domain_id not in self.world.domains:
@@ -220,10 +225,53 @@ class _Builder:
         """Give a thing to its account or CloudStack Project; count it where neither was captured."""
         key = (one.domain_id, (one.project or one.account or "").casefold())
         owner = (self.projects if one.project else self.accounts).get(key)
+        if owner is None and one.account and one.domain_id in self.unlisted:
+            owner = self.accounts[key] = self._removed_account(one)
         if owner is None:
             self._leave_out(what)
         else:
             put(one, owner)
+
+    def _removed_account(self, one: Any) -> Account:
+        """The owner of what is left of a domain that is not listed any more: gone, as everybody of it."""
+        made = Account(
+            id=self.world.new_id(),
+            number=self.world.next_number("accounts"),
+            name=one.account,
+            domain_id=one.domain_id,
+            role_id=self.roles["User"].id,
+            type=_TYPES["User"],
+            created=self.now - timedelta(days=1),
+        )
+        self.world.put("accounts", made)
+        self.world.bury("accounts", made.id)
+        return made
+
+    def _unlisted_domains(self) -> None:
+        """Hidden, and holding their names, while they are being deleted; known as removed otherwise."""
+        actual = self.actual
+        owned: tuple[CapturedVm | OwnedResource, ...] = (
+            *actual.vms,
+            *actual.volumes,
+            *actual.snapshots,
+            *actual.templates,
+            *actual.networks,
+        )
+        listed = {one.id for one in (*actual.domains, *actual.elsewhere)}
+        paths = {one.domain_id: one.domain_path for one in owned if one.domain_id not in listed}
+        self.unlisted.update(paths)
+        is_dying = any(job.deletes_domain for job in actual.jobs or ())
+        for id, path in sorted(paths.items(), key=lambda one: (one[1].count("/"), one[1])):
+            whole = path if "/" in path else f"{actual.scope.parent}/{path}"
+            parent, _, name = whole.rpartition("/")
+            above = self._chain(parent)
+            made = self._made_domain(id, name, above)
+            made.state, made.inactive_since = "Inactive", self.now
+            if is_dying and self.world.child_named(above.id, name) is None:
+                self.world.put("domains", made)
+            else:
+                made.removed = self.now
+                self.world.graveyard["domains"][id] = made
 
     def _leave_out(self, what: str) -> None:
         self.left_out[what] = self.left_out.get(what, 0) + 1
@@ -265,8 +313,8 @@ class _Builder:
             name=one.name,
             display_text=details.get("displaytext", one.name),
             account_id=owner.id,
-            zone_id=self._zone(details),
-            offering_id=self._entry("network_offerings", details, "networkoffering", like=OFFERING),
+            zone_id=self.catalog.zone(details),
+            offering_id=self.catalog.network_offering(details),
             state=one.state or "Allocated",
             vlan=_number(details, "vlan", default=0) or None,
             cidr=cidr,
@@ -297,8 +345,8 @@ class _Builder:
             name=name,
             display_text=details.get("displaytext", name),
             account_id=owner.id,
-            zone_id=self._zone(details),
-            os_type_id=self._os_type(details.get("ostypename", "")) or next(iter(self.world.os_types)),
+            zone_id=self.catalog.zone(details),
+            os_type_id=self.catalog.os_type(details.get("ostypename", "")) or next(iter(self.world.os_types)),
             format=details.get("format", "VHD"),
             type=details.get("templatetype", "USER"),
             size=size,
@@ -319,7 +367,7 @@ class _Builder:
         host = next(iter(self.world.hosts))
         number = self.world.next_number("vms")
         template = self._template_of(details)
-        offering = self.world.offerings[self._entry("offerings", details, "serviceoffering")]
+        offering = self.world.offerings[self.catalog.entry("offerings", details, "serviceoffering")]
         made = VirtualMachine(
             id=one.id,
             number=number,
@@ -328,10 +376,10 @@ class _Builder:
             instance_name=details.get("instancename", f"i-{owner.number}-{number}-VM"),
             account_id=owner.id,
             user_id=users[0].id if users else next(iter(self.world.users)),
-            zone_id=self._zone(details),
+            zone_id=self.catalog.zone(details),
             template_id=template.id,
             offering_id=offering.id,
-            os_type_id=self._os_type(details.get("osdisplayname", "")) or template.os_type_id or "",
+            os_type_id=self.catalog.os_type(details.get("osdisplayname", "")) or template.os_type_id or "",
             state=one.state,
             host_id=host if is_running else None,
             last_host_id=host,
@@ -378,7 +426,7 @@ class _Builder:
             name=one.name,
             type=details.get("type", "DATADISK"),
             account_id=owner.id,
-            zone_id=self._zone(details),
+            zone_id=self.catalog.zone(details),
             size=one.size or 0,
             state=one.state,
             vm_id=vm.id if vm is not None else None,
@@ -389,8 +437,10 @@ class _Builder:
             else 1,
             template_id=vm.template_id if vm is not None and is_root else None,
             offering_id=vm.offering_id if vm is not None and is_root else None,
-            disk_offering_id=self._entry("disk_offerings", details, "diskoffering") if has_disk else None,
-            pool_id=self._entry("pools", details, "storage") if "storageid" in details else None,
+            disk_offering_id=self.catalog.entry("disk_offerings", details, "diskoffering")
+            if has_disk
+            else None,
+            pool_id=self.catalog.entry("pools", details, "storage") if "storageid" in details else None,
             path=details.get("path"),
             created=self._time(one.created),
             attached=None if vm is None or is_root else self._time(one.created),
@@ -409,7 +459,7 @@ class _Builder:
                 name=one.details.get("volumename", "gone"),
                 type=one.details.get("volumetype", "ROOT"),
                 account_id=owner.id,
-                zone_id=self._zone(one.details),
+                zone_id=self.catalog.zone(one.details),
                 size=one.size or 0,
                 created=self._time(one.created),
                 removed=self.now,
@@ -431,32 +481,6 @@ class _Builder:
 
     # --- what the zone has --------------------------------------------------------------------------------
 
-    def _zone(self, details: Mapping[str, str]) -> str:
-        return self._entry("zones", details, "zone")
-
-    def _entry(self, table: str, details: Mapping[str, str], field: str, *, like: str = "") -> str:
-        """The id of an offering, pool or zone: the captured one, of that name, or made as another one is."""
-        records: dict[str, CatalogEntry] = self.world.table(table)
-        name = details.get(f"{field}name") or details.get(field, "")
-        id = details.get(f"{field}id", "")
-        if id in records:
-            return id
-        same = next((one for one in records.values() if one.name == name), None)
-        model = next((one for one in records.values() if one.name == like), next(iter(records.values())))
-        if same is not None or not name:
-            return (same or model).id
-        sized = {key: int(details[key]) for key in ("cpunumber", "cpuspeed", "memory") if key in details}
-        naming = (
-            {"storage": name, "storageid": id} if table == "pools" else {"name": name, "displaytext": name}
-        )
-        row = model.row | naming | (sized if table == "offerings" else {})
-        made = CatalogEntry(
-            id=id or self.world.new_id(), number=self.world.next_number(table), name=name, row=row
-        )
-        made.row["id"] = made.id
-        self.world.put(table, made)
-        return made.id
-
     def _template_of(self, details: Mapping[str, str]) -> Template:
         """The template of a VM; of one that was not captured (a public one) a stand-in of its name and id."""
         id, name = details.get("templateid", ""), details.get("templatename", "")
@@ -470,10 +494,6 @@ class _Builder:
             self.world.put("templates", found)
         assert isinstance(found, Template)
         return found
-
-    def _os_type(self, name: str) -> str:
-        types = self.world.os_types.values()
-        return next((one.id for one in types if name in (one.name, one.row["description"])), "")
 
     def _time(self, text: str) -> datetime:
         with suppress(ValueError):

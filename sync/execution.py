@@ -182,7 +182,12 @@ class Run:
             most_at_once=self._adapted.most,
             back_offs=dict(self._adapted.back_offs),
         )
-        said = {"why": report.why, "most_at_once": report.most_at_once, "back_offs": dict(report.back_offs)}
+        said = {
+            "why": report.why,
+            "calls": report.calls,
+            "most_at_once": report.most_at_once,
+            "back_offs": dict(report.back_offs),
+        }
         self._ledger.end_run(self._run_id, said, state=report.state, counts=report.counts)
         self._emit("finished")
         return report

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sync import plan as plans
+from sync import prediction as predictions
 from sync.approval_rules import ApprovalRules, Approved, refuse_unapproved
 from sync.credentials import CredentialFile
 from sync.errors import GuardError, StaleError
@@ -21,9 +22,10 @@ from sync.execution import ExecutionEvent, LimitsLike, OnEvent, Run, RunReport
 from sync.journal import plan_of, results_of, started_with
 from sync.ledger import Clock, Ledger, utc_now
 from sync.lookup import ReaderLike, WriterLike
-from sync.model import Action, ActionKind, ActionResult, Plan
+from sync.model import Action, ActionKind, ActionResult, JsonObject, Plan
 from sync.operations import OPERATIONS, missing_parameters, target_of, unknown_fields
 from sync.pins import Server
+from sync.prediction import Prediction
 from sync.retirement_journal import open_projects
 from sync.schedule import ExecutionPolicy
 
@@ -106,6 +108,7 @@ class Executor:
                 "policy": self._policy.value,
                 "confirmed": _confirmation_json(confirmed),
                 **_approval_json(approved),
+                **_prediction_json(predicted, plan),
             }
             self._ledger.begin_run(run_id, payload, digest=plan.digest, total=len(plan.actions))
             run = self._new_run(
@@ -252,6 +255,13 @@ def _approval_json(approved: Approved | None) -> dict[str, dict[str, object]]:
         return {}
     people, keys = list(approved.people), list(approved.keys)
     return {"approved": {"digest": approved.digest, "people": people, "keys": keys}}
+
+
+def _prediction_json(predicted: Prediction | None, plan: Plan) -> JsonObject:
+    """What was predicted, for the record; nothing where it was of other actions."""
+    if predicted is None or not predictions.fits(predicted, plan):
+        return {}
+    return {"predicted": predictions.to_json(predicted)}
 
 
 def _approval_of(started: Mapping[str, object]) -> Approved | None:

@@ -16,8 +16,12 @@ from sync.capture import Capture
 from sync.captured_world import release_for, write_ci_database, write_world
 from sync.drill import CI_DATABASE, SPEED, environment_for
 from sync.errors import UnreachableError
+from sync.named import Named
 from sync.sandbox.process import Control, Ready, SandboxError, SandboxProcess
+from sync.sandbox.records import HASHING_AT_ONCE
 from sync.settings import Environment
+
+__all__ = ["HASHING_AT_ONCE", "Rehearsal", "rehearse"]
 
 
 @dataclass(frozen=True)
@@ -38,24 +42,28 @@ def rehearse(
     *,
     release: str | None = None,
     speed: float = SPEED,
+    service_times: bool = True,
+    named: Named | None = None,
     folder: Path | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Rehearsal]:
     """Start the sandbox from a capture, clean up afterwards. `release` is the nearest to the captured one
-    when left out; `on_step` is told, in words, what happens. Raises UnreachableError.
+    when left out; without `service_times` no call takes the time that it takes on a real server; `named` is
+    what the server was asked for by name; `on_step` is told, in words, what happens. Raises UnreachableError.
     """
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abreast-drill-")))
         chosen = release or release_for(capture)
         on_step(f"seeding a practice cloud of release {chosen} as {capture.environment} was")
-        notes = write_world(capture, folder / "world.json", now=datetime.now(UTC), release=chosen)
+        now = datetime.now(UTC)
+        notes = write_world(capture, folder / "world.json", now=now, release=chosen, named=named)
         write_ci_database(capture, folder / CI_DATABASE)
         for note in notes:
             on_step(note)
         try:
             sandbox = SandboxProcess.start(
-                state=folder / "world.json", release=chosen, speed=speed, service_times=True
+                state=folder / "world.json", release=chosen, speed=speed, service_times=service_times
             )
         except (SandboxError, OSError) as problem:
             raise UnreachableError(f"The practice cloud did not start: {problem}") from None

@@ -118,10 +118,34 @@ def test_passwords_are_new_and_each_its_own(capture: Capture, tmp_path: Path) ->
 
 def test_what_has_no_owner_is_counted_as_left_out(tmp_path: Path) -> None:
     whole = lab("dune")
-    corpse = ex.domain("gone", id="id:corpse")
-    actual = replace(whole.actual, vms=(*whole.actual.vms, ex.vm("left", corpse), ex.vm("over", corpse)))
+    of_nobody = [replace(ex.vm(name, ex.domain("dune")), account="nobody") for name in ("left", "over")]
+    actual = replace(whole.actual, vms=(*whole.actual.vms, *of_nobody))
     notes = write_world(replace(whole, actual=actual), tmp_path / "world.json", now=ex.NOON)
     assert notes == ("2 VMs left out: their domain or account is not in the capture",)
+
+
+@pytest.mark.parametrize("is_dying", [True, False])
+def test_what_is_left_of_an_unlisted_domain_is_there_and_holds_its_name_while_it_dies(
+    tmp_path: Path, is_dying: bool
+) -> None:
+    from sync.sandbox.clock import ManualClock
+
+    whole = lab("dune")
+    corpse = ex.domain("gone", id="id:corpse")
+    below = ex.domain("below", parent="ROOT/ci/gone", id="id:below")
+    left = (ex.vm("left", corpse), ex.vm("over", corpse), ex.vm("under", below))
+    jobs = (ex.delete_job(),) if is_dying else ()
+    actual = replace(whole.actual, vms=(*whole.actual.vms, *left), jobs=jobs)
+    notes = write_world(replace(whole, actual=actual), tmp_path / "world.json", now=ex.NOON)
+    assert notes == ()
+    world = persistence.load(tmp_path / "world.json", ManualClock(ex.NOON))
+    found = world.find("domains", "id:corpse")
+    assert found is not None
+    assert (found.path, found.state) == ("ROOT/ci/gone", "Inactive")
+    names = {vm.name for vm in world.vms.values() if world.domain_of(vm).path.startswith(found.path)}
+    assert names == {"left", "over", "under"}
+    assert (world.child_named(found.parent_id or "", "gone") is found) is is_dying
+    assert ("id:corpse" in world.domains) is is_dying
 
 
 def test_what_the_zone_does_not_have_is_made_under_its_name(tmp_path: Path) -> None:

@@ -272,11 +272,12 @@ class Engine:
             call = Call(self, self.world, found, params, user, account, self.world.now())
             inner = self._run(call)
             seconds = self._seconds(found, inner)
-            answer = Answer(200, {wrapper: inner}, seconds, service.startswith("hash"))
+            taken = seconds if self.world.service_times.simulate else 0.0
+            answer = Answer(200, {wrapper: inner}, taken, service.startswith("hash"))
         except ApiError as error:
             self.tick()
             answer = Answer(error.status, {error.wrapper or wrapper: error.body(self.world.release)})
-        self._log(request, params, user, answer.status)
+        self._log(request, params, user, answer.status, seconds=seconds, service=service)
         return answer
 
     def log(self, request: Request, status: int) -> None:
@@ -380,8 +381,6 @@ class Engine:
 
     def _seconds(self, found: Command, inner: Any) -> float:
         times = self.world.service_times
-        if not times.simulate:
-            return 0.0
         seconds = times.of(found.name, times.of(found.service, getattr(times, found.service)))
         if found.name == "listDomains":
             rows = inner.get("domain", [])
@@ -394,7 +393,16 @@ class Engine:
             yield float(self.world.settings[setting])
             yield from run(self.world)
 
-    def _log(self, request: Request, params: dict[str, str], user: User | None, status: int) -> None:
+    def _log(
+        self,
+        request: Request,
+        params: dict[str, str],
+        user: User | None,
+        status: int,
+        *,
+        seconds: float = 0.0,
+        service: str = "",
+    ) -> None:
         key = params.get("apikey", "")
         known = user or self.world.user_with_key(key)
         entry = AccessEntry(
@@ -408,6 +416,8 @@ class Engine:
             target=params.get("id", ""),
             name=params.get("name") or params.get("account") or params.get("username") or "",
             cleanup=params.get("cleanup", "").lower() == "true",
+            seconds=seconds,
+            hashing=service.startswith("hash"),
         )
         self.world.access_log.append(entry)
         if self.on_access is not None:

@@ -182,6 +182,10 @@ class AccessEntry:
     target: str = ""
     name: str = ""
     cleanup: bool = False
+    seconds: float = 0.0
+    """What a real server needs for it, as measured, whether or not this one takes its time."""
+    hashing: bool = False
+    """Those seconds are spent hashing a password."""
 
 
 @record
@@ -194,6 +198,10 @@ class DestroyedEntry:
     domain: str
     """Path of the domain it was in."""
     time: datetime
+
+
+HASHING_AT_ONCE = 3
+"""Passwords hashed at the same time, so that concurrency pays as measured on 4.23."""
 
 
 @record

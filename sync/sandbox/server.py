@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sync.sandbox.engine import Answer, Engine, Request
 from sync.sandbox.faults import Fault, FaultError, Faults, refusal
 from sync.sandbox.gateway import API_PATH, Gateway
 from sync.sandbox.process import TOKEN_HEADER
+from sync.sandbox.records import HASHING_AT_ONCE
 
 TICK_SECONDS = 0.02
 """Real seconds between two looks for work that is due."""
@@ -29,8 +31,6 @@ SAVE_SECONDS = 2.0
 """Real seconds between two writes of the state file, at least."""
 SAVE_SHARE = 20
 """A large world is written more rarely: writing may take one in so many seconds."""
-HASHING_AT_ONCE = 3
-"""Passwords hashed at the same time, so that concurrency pays as measured on 4.23."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -154,10 +154,8 @@ class Sandbox:
 
     async def _log(self, http: web.Request) -> Any:
         """The newest `limit` entries of the access log (all without), oldest first."""
-        entries = list(self.engine.world.access_log)
-        limit = http.query.get("limit")
-        if limit is not None:
-            entries = entries[len(entries) - min(int(limit), len(entries)) :]
+        log, limit = self.engine.world.access_log, http.query.get("limit")
+        entries = list(log) if limit is None else list(islice(reversed(log), max(0, int(limit))))[::-1]
         return {"count": len(self.engine.world.access_log), "entries": [_plain(one) for one in entries]}
 
     async def _destroyed(self, _http: web.Request) -> Any:
