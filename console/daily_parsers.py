@@ -167,4 +167,15 @@ def add_changers(commands: Commands) -> None:
     rebuild.add_argument(
         "--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)"
     )
+    rehearsing = rebuild.add_mutually_exclusive_group()
+    rehearsing.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="run it in a stand-in of what was read first, and compare with what happens then",
+    )
+    rehearsing.add_argument(
+        "--rehearse-only",
+        action="store_true",
+        help="run it in a stand-in only: 0 where everything is predicted to succeed, 1 otherwise",
+    )
     format_option(rebuild)

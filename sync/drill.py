@@ -103,6 +103,11 @@ def environment_for(ready: Ready, folder: Path) -> Environment:
     )
 
 
+def speed_of(environment: str) -> float:
+    """How many times as fast as a real server the one of an environment lives: only the drill's does."""
+    return SPEED if environment == "drill" else 1.0
+
+
 @contextmanager
 def _sandbox(*, release: str, speed: float) -> Iterator[SandboxProcess]:
     try:

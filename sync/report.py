@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from sync.agents import ChangedAddress, changed_addresses
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
 from sync.model import Drift, DriftKind, Member, Outcome, Project
+from sync.prediction import RecordedComparison, compared_in
 
 
 class Kind(Protocol):
@@ -102,6 +103,8 @@ class Report:
     problems: tuple[Problem, ...]
     progress: tuple[tuple[datetime, int], ...]
     """How many actions had succeeded by when; for the plot."""
+    rehearsed: tuple[RecordedComparison, ...]
+    """Of the runs that were rehearsed: what was predicted, and what was."""
     losses: LossLedger
     now: Mapping[DriftKind, int]
     headline: str
@@ -132,6 +135,7 @@ def build(
         done=tuple(_done(entries)),
         problems=tuple(_problems(entries)),
         progress=tuple(_progress(entries)),
+        rehearsed=tuple(compared_in(entries)),
         losses=losses,
         now=drift.counts(),
         headline=headline,

@@ -119,6 +119,11 @@ def _done(report: Report) -> Iterator[str]:
         yield ""
         for problem in report.problems:
             yield f"- {escaped(problem.action)}: {problem.outcome.value}. {escaped(problem.detail)}"
+    for one in report.rehearsed:
+        yield ""
+        yield f"Run {escaped(one.run_id)} was rehearsed at {_at(one.comparison.prediction.at)}:"
+        yield ""
+        yield from (f"- {escaped(line.strip())}" for line in one.comparison.lines())
 
 
 def _now(report: Report) -> Iterator[str]:

@@ -25,6 +25,7 @@ from sync.report_text import escaped, markdown, page
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Image, Machine, Person, Tenant
 from tests.engine_cloud import EngineCloud, desired_of
+from tests.test_prediction import record
 
 SINCE = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
 HOSTILE = 'au|rora <script>alert("x")</script> [/b] *_`'
@@ -111,6 +112,24 @@ def test_the_timeline_has_decisions_and_containment_and_no_single_repairs(report
     assert "run started (run-1): 2 actions, rebuild, confirmed by anna" in said
     assert "fence sync: succeeded locked" in said
     assert not any("create-domain" in text for text in said)
+
+
+def test_what_was_rehearsed_stands_beside_what_was(report: Report) -> None:
+    told = record(Outcome.SUCCEEDED, Outcome.FAILED, Outcome.SUCCEEDED)
+    entries = tuple(
+        replace(
+            entry(seq, EntryKind(one.kind.value)),
+            at=one.at,
+            payload={"policy": "rebuild", "confirmed": {"by": "anna"}, **one.payload},
+        )
+        for seq, one in enumerate(told, 1)
+    )
+    text = markdown(made(entries=entries))
+    assert "Run run-1 was rehearsed at 2017-07-28 12:00:00" in text
+    assert "2 of 3 actions ended as rehearsed" in text
+    assert "predicted succeeded, was failed" in text
+    assert "predicted 100.0 s, took 93.0 s" in text
+    assert "was rehearsed" not in markdown(report)
 
 
 def test_losses_are_told_by_project_with_what_survived(report: Report) -> None:

@@ -17,6 +17,13 @@ from typing import TYPE_CHECKING
 from console.cli.changing import confirm, progress, report_json, stop_on_interrupt
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.reading import is_read, read_both, refuse_unread
+from console.cli.rehearsing import (
+    Sides,
+    compared_runs,
+    comparison_json,
+    conclude_rehearsal,
+    rehearsal_of,
+)
 from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
@@ -25,6 +32,7 @@ from sync.model import Action, DesiredInventory, Drift, DriftRow, Plan
 if TYPE_CHECKING:
     from sync.executor import RunReport
     from sync.identity_map import Identity
+    from sync.prediction import Prediction
     from sync.recovery import Verification
 
 SAMPLES = 5
@@ -37,14 +45,19 @@ class Rebuild:
 
     session: Session
     stop: threading.Event
+    is_to_rehearse: bool = False
     done: list[tuple[Plan, RunReport]] = field(default_factory=list)
+    sides: Sides | None = None
+    """What was read last."""
 
 
 def rebuild(arguments: argparse.Namespace) -> int:
     """`abreast rebuild [PROJECT…]`. Exit code 0 only when nothing of what was chosen is left, read anew."""
     with session_of(arguments) as session, stop_on_interrupt() as stop:
+        work = Rebuild(session, stop, is_to_rehearse=arguments.rehearse)
+        if arguments.rehearse_only:
+            return _rehearse_only(work, arguments)
         session.arm()
-        work = Rebuild(session, stop)
         _finish_interrupted(work)
         desired, drift = _read(work)
         before = drift
@@ -57,7 +70,7 @@ def rebuild(arguments: argparse.Namespace) -> int:
 
 def _read(work: Rebuild) -> tuple[DesiredInventory, Drift]:
     say("Reading both sides …")
-    desired, actual = read_both(work.session)
+    desired, actual = work.sides = read_both(work.session)
     drift = work.session.compare(desired, actual)
     say(work.session.headline(drift).text)
     return desired, drift
@@ -95,14 +108,32 @@ def _finish_interrupted(work: Rebuild) -> None:
     work.done.append((plan, report))
 
 
-def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
-    """Plan, confirm, execute, and read both sides anew."""
+def _rehearse_only(work: Rebuild, arguments: argparse.Namespace) -> int:
+    """Plan and rehearse; nothing is sent to the server, and what was interrupted stays so."""
+    _, drift = _read(work)
+    refuse_unread(drift, "Nothing is rehearsed.")
+    plan = _plan(work, drift, arguments.projects)
+    predicted = None
+    if plan.actions:
+        _show_samples(plan.actions, plan.notes)
+        predicted = _rehearsed(work, plan)
+    return conclude_rehearsal(
+        predicted, nothing_to_do=not plan.actions, as_json=arguments.format == "json", stop=work.stop
+    )
+
+
+def _rehearsed(work: Rebuild, plan: Plan) -> Prediction | None:
+    assert work.sides is not None, "a plan is made of what was read"
+    return rehearsal_of(work.session, plan, work.sides, work.stop)
+
+
+def _plan(work: Rebuild, drift: Drift, projects: list[str]) -> Plan:
     from sync.recovery import plan_rebuild
 
     session = work.session
     keys = frozenset(row.key for row in choose_rows(drift, projects)) if projects else None
     server = session.capabilities()
-    plan = plan_rebuild(
+    return plan_rebuild(
         drift,
         keys,
         rules=session.rules,
@@ -112,13 +143,21 @@ def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
         author=session.operator,
         now=session.clock(),
     )
+
+
+def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
+    """Plan, rehearse where that was asked for, confirm, execute, and read both sides anew."""
+    session, plan = work.session, _plan(work, drift, projects)
     if not plan.actions:
         say("There is nothing to rebuild.")
         return drift
     _show_samples(plan.actions, plan.notes)
+    predicted = _rehearsed(work, plan) if work.is_to_rehearse else None
+    if work.stop.is_set():
+        return drift
     confirmation = confirm(session, plan, digest=None)
     report = session.executor(rebuild=True).run(
-        plan, confirmed=confirmation, on_event=progress(), stop=work.stop
+        plan, confirmed=confirmation, on_event=progress(), stop=work.stop, predicted=predicted
     )
     work.done.append((plan, report))
     _, after = _read(work)
@@ -151,10 +190,12 @@ def _conclude(
     wanted = _wanted(work, arguments.projects, before=before, after=after)
     rows, files = _hand_over(work, arguments.map, desired, after)
     relinking = _relink_files(work, arguments.map, proof)
+    compared = compared_runs(session, [report.run_id for _, report in work.done])
     if arguments.format == "json":
         result_json(
             {
                 "runs": [report_json(report) for _, report in work.done],
+                "predicted": [comparison_json(one) for one in compared],
                 "rebuilt": not (proof.unproven or _left(proof, wanted)),
                 "unproven": proof.unproven,
                 "repairable_left": [row.name for row in _left(proof, wanted)],
@@ -170,6 +211,8 @@ def _conclude(
         )
     else:
         _print_proof(proof, wanted, failed=_failed(work))
+        for one in compared:
+            result("\n".join(one.lines()))
         for path in files:
             result(f"identity map: {path}")
         for path in relinking:
