@@ -89,11 +89,13 @@ class Executor:
         stop: threading.Event,
         pause: threading.Event | None = None,
         approved: Approved | None = None,
+        predicted: Prediction | None = None,
     ) -> RunReport:
         """Execute a plan. Raises GuardError before anything is sent, LedgerError when the record fails.
 
         After `stop` nothing more is sent, and the run ends; while `pause` is set nothing more is sent, and it
-        goes on afterwards. `approved` has the verified signatures, where the environment asks for any.
+        goes on afterwards. `approved` has the verified signatures, where the environment asks for any;
+        `predicted` is what a rehearsal of exactly this plan came to, for the record.
 
         Intents of earlier runs for the same actions that were left unresolved are resolved by reading.
         """

@@ -1,7 +1,8 @@
 """How long a run takes, from what each call of it costs: played through by the rules of `schedule`. Pure.
 
 The server answers any number of calls at once, but hashes only so many passwords at a time; this machine
-works on one call at a time. With that, and N actions at once, the run's length follows from the calls alone.
+works on one call at a time. With that, and the rule by which `concurrency` adapts how many actions run at
+once, the run's length follows from the calls alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sync.model import Action, ActionResult
+from sync.concurrency import Concurrency
+from sync.model import Action, ActionResult, Outcome
 from sync.schedule import ExecutionPolicy, Schedule
 
 
@@ -45,22 +47,36 @@ class Try:
         return sum(step.seconds for step in self.steps if step.on in of)
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a run takes."""
+
+    seconds: float
+    """From the first call to the last."""
+    most_at_once: int
+    """How many actions it comes to have under way, at most."""
+
+
 def play(
     actions: Sequence[Action],
     tries: Mapping[str, Iterable[Try]],
     *,
     policy: ExecutionPolicy,
     concurrency: int,
+    ceiling: int,
     budget: int,
     hashing_at_once: int,
-) -> float:
-    """Seconds from the first call to the last. `tries` by action id, in order; what has none any more ends
-    the run there, as it did in the rehearsal."""
-    schedule = Schedule(actions, policy=policy, concurrency=concurrency, budget=budget)
+) -> Length:
+    """How long it takes. `tries` by action id, in order; what has none any more ends the run there, as it did
+    in the rehearsal."""
+    adapted = Concurrency(start=concurrency, ceiling=ceiling, is_fixed=policy is ExecutionPolicy.STAGED)
+    schedule = Schedule(actions, policy=policy, concurrency=adapted.limit, budget=budget)
+    kinds = {action.id: action.kind for action in actions}
     left = {id: deque(some) for id, some in tries.items()}
     free = {On.HASHING: [0.0] * hashing_at_once, On.HERE: [0.0]}
-    events: list[tuple[float, int, Try, int]] = []
-    """When the next step of a running try begins; a number that keeps ties in order; the try; which step."""
+    events: list[tuple[float, int, int, Try]] = []
+    """When a running try's next step begins; a number that keeps ties in order; which step; the try."""
+    begun: dict[str, float] = {}
     order = 0
     now = 0.0
     while True:
@@ -68,17 +84,22 @@ def play(
             if not left.get(action.id):
                 schedule.stop("not rehearsed any further")
                 break
-            heapq.heappush(events, (now, order, left[action.id].popleft(), 0))
+            heapq.heappush(events, (now, order, 0, left[action.id].popleft()))
+            begun[action.id] = now
             order += 1
         if not events:
-            return now
-        now, number, running, step = heapq.heappop(events)
+            return Length(now, adapted.most)
+        now, number, step, running = heapq.heappop(events)
         if step == len(running.steps):
+            id, at_once = running.result.action_id, schedule.running
             schedule.finish(running.result)
+            if running.result.outcome is Outcome.SUCCEEDED:
+                adapted.take(kinds[id], now - begun[id], running=at_once)
+                schedule.concurrency = adapted.limit
             continue
         wanted = running.steps[step]
         begins = now
         if wanted.on in free:
             begins = max(now, heapq.heappop(free[wanted.on]))
             heapq.heappush(free[wanted.on], begins + wanted.seconds)
-        heapq.heappush(events, (begins + wanted.seconds, number, running, step + 1))
+        heapq.heappush(events, (begins + wanted.seconds, number, step + 1, running))

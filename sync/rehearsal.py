@@ -16,6 +16,7 @@ from sync.capture import Capture
 from sync.captured_world import release_for, write_ci_database, write_world
 from sync.drill import CI_DATABASE, SPEED, environment_for
 from sync.errors import UnreachableError
+from sync.model import JsonObject
 from sync.named import Named
 from sync.sandbox.process import Control, Ready, SandboxError, SandboxProcess
 from sync.sandbox.records import HASHING_AT_ONCE
@@ -34,6 +35,23 @@ class Rehearsal:
     ready: Ready
     notes: tuple[str, ...]
     """What of the capture is not in it, and why."""
+
+    def advance(self, seconds: float) -> None:
+        """Put its clock forward. Raises UnreachableError when it is gone."""
+        try:
+            self.control.advance(seconds)
+        except SandboxError as problem:
+            raise UnreachableError(str(problem)) from None
+
+    def asked(self, newest: int) -> list[JsonObject]:
+        """The newest so many calls that it answered, oldest first, each with what it takes on a real server.
+
+        Raises UnreachableError when it is gone.
+        """
+        try:
+            return self.control.log(limit=newest)
+        except SandboxError as problem:
+            raise UnreachableError(str(problem)) from None
 
 
 @contextmanager

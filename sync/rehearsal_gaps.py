@@ -11,9 +11,7 @@ _CREATES_USERS = frozenset({ActionKind.CREATE_ACCOUNT, ActionKind.CREATE_USER})
 _LIMITED = frozenset({ActionKind.UPDATE_LIMIT, ActionKind.CREATE_NETWORK})
 
 
-def gaps(
-    plan: Plan, actual: ActualInventory, *, release: str, named: Named, concurrency: int
-) -> Iterator[str]:
+def gaps(plan: Plan, actual: ActualInventory, *, release: str, named: Named, at_once: int) -> Iterator[str]:
     """In whole sentences, the most particular first. `release` is the one that the stand-in answers as."""
     kinds = {action.kind for action in plan.actions}
     yield from _release(actual.release, release)
@@ -29,9 +27,9 @@ def gaps(
         yield from _people(actual)
     if named.problem:
         yield f"Not every role, zone and offering could be asked for on the server: {named.problem}"
-    if concurrency > 1:
+    if at_once > 1:
         yield (
-            f"Concurrency: rehearsed one action at a time, the time computed for {concurrency} at once; what "
+            f"Concurrency: rehearsed one action at a time, the time computed for {at_once} at once; what "
             "only happens when calls meet does not show."
         )
     yield (

@@ -19,7 +19,7 @@ from sync.cloudstack import Reader, Writer
 from sync.credentials import CredentialFile
 from sync.errors import AbreastError, GuardError
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, LimitsLike
-from sync.forecast import On, Step, Try, play
+from sync.forecast import Length, On, Step, Try, play
 from sync.ledger import Ledger
 from sync.model import ActionResult, Outcome, Plan
 from sync.named import Named
@@ -60,6 +60,7 @@ def rehearse_plan(
     ) as stand_in:
         run = _Run(stand_in, plan, limits=limits, policy=policy, on_progress=on_progress)
         why = run.perform(stop or threading.Event())
+    length = run.length(speed)
     actions = tuple(_predicted(id, run.tries.get(id, []), why) for id in run.ids)
     return Prediction(
         at=at,
@@ -68,8 +69,8 @@ def rehearse_plan(
         release=stand_in.ready.release,
         actions=actions,
         calls=sum(one.calls for one in actions),
-        seconds=run.seconds(speed),
-        timing=run.timing(speed),
+        seconds=length.seconds,
+        timing=run.timing(speed, length.most_at_once),
         why=why,
         left_out=stand_in.notes,
         differs=tuple(
@@ -78,7 +79,7 @@ def rehearse_plan(
                 capture.actual,
                 release=stand_in.ready.release,
                 named=named,
-                concurrency=limits.concurrency,
+                at_once=length.most_at_once,
             )
         ),
     )
@@ -118,6 +119,9 @@ class _OneAtATime:
 
     given: LimitsLike
     concurrency: int = 1
+    ceiling: int = 1
+    patience_seconds: float = 10.0
+    """A stand-in that does not answer for so long is gone."""
 
     @property
     def budget_failures(self) -> int:
@@ -180,7 +184,7 @@ class _Run:
     def _sleep(self, seconds: float) -> None:
         """Waiting costs the run its time and the rehearsal none: the stand-in's clock is put forward."""
         began = time.process_time()
-        self.stand_in.control.advance(seconds)
+        self.stand_in.advance(seconds)
         self._waited += seconds
         self._mark += time.process_time() - began
 
@@ -195,7 +199,7 @@ class _Run:
 
     def _keep(self, result: ActionResult, own: float) -> None:
         calls = self._calls() - self._seen_calls
-        entries = self.stand_in.control.log(limit=calls)
+        entries = self.stand_in.asked(calls)
         here = Step(On.HERE, own / max(1, len(entries)))
         steps = [Step(On.HERE, own)] if not entries else []
         for entry in entries:
@@ -209,21 +213,24 @@ class _Run:
 
     # --- what it takes ------------------------------------------------------------------------------------
 
-    def seconds(self, speed: float) -> float:
-        """Of the whole run with as many actions at once as the real one has."""
+    def length(self, speed: float) -> Length:
+        """Of the whole run, with as many actions at once as the real one comes to have."""
+        limits = self.limits
         budget = failure_budget(
-            len(self.ids), failures=self.limits.budget_failures, fraction=self.limits.budget_fraction
+            len(self.ids), failures=limits.budget_failures, fraction=limits.budget_fraction
         )
         return play(
             self.plan.actions,
             {id: [_at_speed(one, speed) for one in tries] for id, tries in self.tries.items()},
             policy=self.policy,
-            concurrency=self.limits.concurrency,
+            concurrency=limits.concurrency,
+            ceiling=limits.ceiling,
             budget=budget,
             hashing_at_once=HASHING_AT_ONCE,
         )
 
-    def timing(self, speed: float) -> str:
+    def timing(self, speed: float, most_at_once: int) -> str:
+        """How the length was computed."""
         tries = [one for some in self.tries.values() for one in some]
         serving = sum(one.seconds(On.SERVER, On.HASHING) for one in tries)
         waiting = sum(one.seconds(On.NOBODY) for one in tries)
@@ -231,10 +238,10 @@ class _Run:
         server = f"{serving:.1f} s of a server's measured service times"
         if speed != 1.0:
             server += f" ({serving / speed:.1f} s where it lives {speed:g} times as fast)"
-        at_once = self.limits.concurrency
         return (
             f"{server}, {waiting:.1f} s of waiting for jobs and {here:.1f} s of this machine's own work, "
-            f"played through with {at_once} at once and {HASHING_AT_ONCE} passwords hashed at a time."
+            f"played through with {most_at_once} at once at most and {HASHING_AT_ONCE} passwords hashed at a "
+            "time."
         )
 
 

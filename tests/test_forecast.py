@@ -22,12 +22,12 @@ def length(*given: tuple[Action, list[Try]], **changed: Any) -> float:
     rules: dict[str, Any] = {
         "policy": ExecutionPolicy.REBUILD,
         "concurrency": 4,
+        "ceiling": 4,
         "budget": 100,
         "hashing_at_once": 3,
     }
-    return play(
-        [action for action, _ in given], {action.id: tries for action, tries in given}, **(rules | changed)
-    )
+    tries = {action.id: tries for action, tries in given}
+    return play([action for action, _ in given], tries, **(rules | changed)).seconds
 
 
 def many(number: int, *steps: Step) -> list[tuple[Action, list[Try]]]:
@@ -80,6 +80,18 @@ def test_what_fails_is_tried_again_at_the_end() -> None:
 def test_a_rehearsal_that_broke_off_gives_the_time_up_to_there() -> None:
     known, unknown = create("known"), create("unknown")
     assert length((known, [tried(known, Step(On.SERVER, 1.5))]), (unknown, [])) == 1.5
+
+
+def test_a_rebuild_has_more_at_once_while_that_pays() -> None:
+    given = many(400, Step(On.SERVER, 1.0))
+    tries = {action.id: tries for action, tries in given}
+    rules: dict[str, Any] = {"concurrency": 4, "ceiling": 16, "budget": 100, "hashing_at_once": 3}
+    grown, staged = (
+        play([action for action, _ in given], tries, policy=policy, **rules)
+        for policy in (ExecutionPolicy.REBUILD, ExecutionPolicy.STAGED)
+    )
+    assert staged.most_at_once == 4 < grown.most_at_once <= 16
+    assert staged.seconds == 101.0 > grown.seconds
 
 
 def test_the_failure_budget_ends_it() -> None:

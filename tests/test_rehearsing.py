@@ -266,7 +266,7 @@ def test_the_gaps_are_said_each_with_its_reason(dune: Capture) -> None:
         release="4.20.1.0",
     )
     plan = plan_of(*network_plan().actions, create("x", kind=ActionKind.CREATE_ACCOUNT, target="ROOT/ci/x:x"))
-    told = list(gaps(plan, actual, release="4.23", named=Named(problem="432: not allowed"), concurrency=4))
+    told = list(gaps(plan, actual, release="4.23", named=Named(problem="432: not allowed"), at_once=4))
     starts = ["Release: the server is 4.20.1.0", "What changed after the reading of 12:00:00 UTC"]
     starts += ["Deletions: a deletion ran", "Limits: those of one domain were not read", "Limits: those of"]
     starts += [
@@ -281,5 +281,5 @@ def test_the_gaps_are_said_each_with_its_reason(dune: Capture) -> None:
 
 def test_nothing_is_said_that_does_not_apply() -> None:
     actual = replace(ex.actual(ex.domain("dune", limits={"vm": 1})), release="4.23.0.0-SNAPSHOT")
-    told = list(gaps(plan_of(create("x")), actual, release="4.23", named=Named(), concurrency=1))
+    told = list(gaps(plan_of(create("x")), actual, release="4.23", named=Named(), at_once=1))
     assert [text.split(" ")[0] for text in told] == ["What", "Settings"]
