@@ -52,6 +52,8 @@ def test_every_sandbox_below_writes_a_file_of_its_own(
             "target": "",
             "name": "écluse",
             "cleanup": False,
+            "seconds": 0.03,
+            "hashing": False,
         }
         assert not any(secret in file.read_text(encoding="utf-8") for secret in secrets)
 
