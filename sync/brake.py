@@ -177,6 +177,7 @@ class Brake:
                 self._watch(session, watch)
             finally:
                 _close(watch)
+                self._give_back(session)
         finally:
             _close(session)
 
@@ -205,6 +206,11 @@ class Brake:
             looks += 1
             if looks % _KEEP_ALIVE == 0:
                 _ask(session, "SELECT 1")
+
+    def _give_back(self, session: Any) -> None:
+        """In a call that is answered: a server may hold the lock of a closed session for a while longer."""
+        with suppress(_driver().err.MySQLError, OSError):
+            _ask(session, "SELECT RELEASE_LOCK(%s)", self.lock)
 
     def _connect(self, read_seconds: int) -> Any:
         return _connected(self._arguments, read_seconds)

@@ -277,6 +277,23 @@ def test_what_only_its_owner_decides_has_no_repair() -> None:
     assert all(part.note for part in row.differences)
 
 
+def test_a_deletion_is_named_and_not_repaired_while_the_ci_database_is_not_known() -> None:
+    wanted = ex.desired(ex.project("aurora", "anna"))
+    found = ex.actual(vms=[ex.vm("v", ex.domain("aurora"))], jobs=[ex.delete_job()])
+    (row,) = compare(wanted, found).rows
+    assert row.kind is DriftKind.DELETING and is_repairable(row, RULES)
+    (row,) = compare(replace(wanted, coverage=ex.partial()), found).rows
+    assert row.kind is DriftKind.DELETING, "that is certain"
+    assert repairs(row, rules=RULES, now=ex.NOON) == ()
+
+
+@pytest.mark.parametrize("side", ["desired", "actual"])
+def test_nothing_counts_as_repairable_while_a_side_is_not_complete(side: str) -> None:
+    drift = incident()
+    assert repairable(drift, RULES)
+    assert repairable(replace(drift, **{side: ex.failed()}), RULES) == ()
+
+
 # --- properties of repairs --------------------------------------------------------------------------------
 
 
