@@ -26,8 +26,8 @@ from console import commands, keymap, themes
 from console.commands import Command, Mode
 from console.faults import as_error
 from console.messages import ArmingEnded
+from console.practising import PractisingApp
 from console.readings import utc_now
-from console.retiring import RetiringApp
 from sync.errors import EXIT_STOPPED
 from widgets.identity import identity_of
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from textual.widget import AwaitMount
 
     from console.session_protocol import ConsoleSession
+    from sync.drill_stage import Stage
     from sync.errors import AbreastError
 
 _SCREENS = {
@@ -67,7 +68,7 @@ def _palette() -> type[Provider]:
     return CommandTable
 
 
-class ConsoleApp(RetiringApp):
+class ConsoleApp(PractisingApp):
     """The console on one environment."""
 
     TITLE = "abreast"
@@ -83,8 +84,11 @@ class ConsoleApp(RetiringApp):
         *,
         start: str = "overview",
         clock: Callable[[], datetime] = utc_now,
+        stage: Stage | None = None,
     ) -> None:
+        """`stage` is of a drill, which whoever made it ends."""
         super().__init__(session, clock=clock, is_watching=start == "watch")
+        self.stage = stage
         self._start_screen = start
         self._is_told_to_end = False
         self._running_loop: asyncio.AbstractEventLoop | None = None
@@ -136,6 +140,7 @@ class ConsoleApp(RetiringApp):
             self.operations.ask_ledger()
         if self._start_screen not in ("overview", "watch"):
             self.open(self._start_screen)
+        self.begin_practice()
         if not gc.isenabled():
             # Who started the App holds collecting back until now: see `console.cli.screens`.
             gc.enable()

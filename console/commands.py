@@ -446,6 +446,15 @@ COMMANDS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "drill",
+        "D",
+        "drill",
+        "In a drill: what its scenario is about, and what the other people in it can be told to do.",
+        "drill",
+        ("app",),
+        footer=False,
+    ),
+    Command(
         "help",
         "question_mark",
         "help",

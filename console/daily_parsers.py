@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.parsing import add, format_option
+from sync.drill_scenarios import DEFAULT, SCENARIOS
 
 if TYPE_CHECKING:
     from console.parsing import Commands
@@ -29,7 +30,12 @@ def add_screens(commands: Commands) -> None:
         "--at", metavar="T", help="of a file with several captures, the newest then: 12h, 2026-07-28T03:12"
     )
     drill = add(commands, "drill", "practice:drill", "the practice incident, with nothing to configure")
-    drill.add_argument("--scenario", choices=("july28",), default="july28", help="which incident")
+    drill.add_argument(
+        "--scenario",
+        metavar="NAME",
+        default=DEFAULT,
+        help=f"which incident: {', '.join(SCENARIOS)}; `help` says what they are",
+    )
     drill.add_argument(
         "--from",
         dest="capture",

@@ -363,3 +363,22 @@ class RetirementEnded(Message):
         super().__init__()
         self.result = result
         self.error = error
+
+
+# --- a drill ------------------------------------------------------------------------------------------------
+
+
+class DrillTold(Message):
+    """Something happened in a drill, in a sentence."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class DrillBroke(Message):
+    """What another person of the drill was told to do could not be done."""
+
+    def __init__(self, error: AbreastError) -> None:
+        super().__init__()
+        self.error = error

@@ -204,10 +204,14 @@ def still_repairable(run: RunState, proof: Verification) -> tuple[tuple[DriftRow
 
 
 def not_rebuilt(run: RunState, proof: Verification) -> tuple[DriftRow, ...]:
-    """What the run was for, is not there as it should be or not known, and has no repair."""
+    """What the run was for, is not there as it should be or not known, and has no repair.
+
+    Not a domain that has its accounts again and is hollow by what captures remember: that is a loss.
+    """
     projects = {action.project for action in run.plan.actions}
     kinds = (*REBUILT, DriftKind.UNKNOWN)
-    return tuple(row for row in proof.for_people if row.key in projects and row.kind in kinds)
+    rows = (row for row in proof.for_people if row.key in projects and row.kind in kinds)
+    return tuple(row for row in rows if not (row.kind is DriftKind.HOLLOW and row.view and row.view.accounts))
 
 
 # --- in threads ---------------------------------------------------------------------------------------------

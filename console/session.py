@@ -184,7 +184,8 @@ class Session:
         from sync.containment_journal import local_path, merge_journal
 
         try:
-            self.merged = merge_journal(ledger, local_path(self.environment.name))
+            own = self.environment.own_journal or local_path(self.environment.name)
+            self.merged = merge_journal(ledger, own)
         except LedgerError as error:
             self.journal_problem = f"This machine's own journal is not merged into the ledger: {error}"
 

@@ -130,6 +130,7 @@ class Containment:
                     environment=self.environment.name,
                     operator=self._operator,
                     clock=self._clock,
+                    local=self.environment.own_journal,
                 )
             return self._journal
 
@@ -200,7 +201,12 @@ class Containment:
         """Where something may stand that containment set: the journal in use, and this machine's own."""
         found = [self.journal]
         if not self.journal.has_all:
-            own = earlier_local(self.environment.name, operator=self._operator, clock=self._clock)
+            own = earlier_local(
+                self.environment.name,
+                operator=self._operator,
+                clock=self._clock,
+                local=self.environment.own_journal,
+            )
             if own is not None:
                 found.append(own)
         return found

@@ -1,7 +1,8 @@
-"""The drill without a terminal: assess, rebuild, verify; one summary, and an exit code that can be believed.
+"""A drill that plays itself: assess, rebuild, verify; one summary, and an exit code that can be believed.
 
-What it says afterwards was read anew from both sides. Losses are listed, not repaired; what was unexpected
-before must still be there, untouched.
+What it says afterwards was read anew from both sides. Losses are listed, not repaired, and held against the
+sandbox's own log; what was unexpected before must still be there, untouched. How each scenario goes is in
+`drill_plays`.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Self
 
 from sync.agents import changed_addresses, judge, reach
 from sync.ci_db import CiDatabase
 from sync.cloudstack import Reader, Writer
 from sync.credentials import CredentialFile
+from sync.deletions import Kind, Stage
+from sync.deletions import assess as assess_deletions
 from sync.drift import compare
-from sync.drill import Drill, practice
+from sync.drill import Drill
+from sync.drill_losses import Destroyed, contradictions, losses_json, words
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.headline import headline
 from sync.jenkins import Jenkins
 from sync.ledger import Ledger
-from sync.model import Drift, DriftKind, JsonObject, Outcome, Scope
+from sync.loss_ledger import LossLedger, loss_ledger, losses_without_capture
+from sync.model import ActualInventory, DesiredInventory, Drift, DriftKind, JsonObject, Outcome, Scope
 from sync.plan import PlanRules, repairable
 from sync.recovery import plan_rebuild, verify
 from sync.settings import Environment
@@ -33,6 +39,8 @@ OPERATOR = "drill"
 """Who confirms in a drill that nobody watches; the ledger says so."""
 ROUNDS = 3
 """How often it assesses and rebuilds again where something repairable was left."""
+HOURS_WAITED = 12
+"""Of the sandbox's time, at most, for what is being deleted to have gone."""
 
 Say = Callable[[str], None]
 """Called with one line of progress; from any thread."""
@@ -48,8 +56,12 @@ class Rehearsal:
 
     environment: Environment
     say: Say = silent
+    operator: str = OPERATOR
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     reports: list[RunReport] = field(default_factory=list)
+    desired: DesiredInventory | None = None
+    """As it was read last, and so is `actual`."""
+    actual: ActualInventory | None = None
 
     def __post_init__(self) -> None:
         cloudstack = self.environment.cloudstack
@@ -72,7 +84,8 @@ class Rehearsal:
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="side") as pool:
             desired = pool.submit(self.ci_database.read, scope)
             actual = pool.submit(self.reader.inventory, scope, limits=True)
-            return compare(desired.result(), actual.result(), network_rule=self.environment.network)
+            self.desired, self.actual = desired.result(), actual.result()
+        return compare(self.desired, self.actual, network_rule=self.environment.network)
 
     def rebuild(self, drift: Drift) -> RunReport:
         """Plan every repair there is, differences too, confirm it as the drill, and execute it."""
@@ -85,33 +98,50 @@ class Rehearsal:
             environment=self.environment.name,
             root_id=found.root_id,
             endpoint=found.endpoint,
-            author=OPERATOR,
+            author=self.operator,
             now=now,
         )
-        ledger = Ledger(
-            self.environment.ledger, environment=self.environment.name, operator=OPERATOR, clock=self.clock
-        )
-        ledger.open()
-        try:
-            executor = Executor(
-                reader=self.reader,
-                writer=self.writer,
-                ledger=ledger,
-                vault=CredentialFile(self.environment.credential_file),
-                limits=self.environment.execution,
-                policy=ExecutionPolicy.REBUILD,
-                clock=self.clock,
-            )
-            report = executor.run(
+        with self.ledger() as ledger:
+            report = self._executor(ledger).run(
                 plan,
-                confirmed=Confirmation(digest=plan.digest, by=OPERATOR, at=self.clock()),
+                confirmed=Confirmation(digest=plan.digest, by=self.operator, at=self.clock()),
                 on_event=self._tell,
                 stop=threading.Event(),
             )
-        finally:
-            ledger.close()
         self.reports.append(report)
         return report
+
+    def resume(self, run_id: str, digest: str) -> RunReport:
+        """Finish a run that somebody left in the ledger, whose plan has that digest."""
+        with self.ledger() as ledger:
+            report = self._executor(ledger).resume(
+                run_id,
+                confirmed=Confirmation(digest=digest, by=self.operator, at=self.clock()),
+                on_event=self._tell,
+                stop=threading.Event(),
+            )
+        self.reports.append(report)
+        return report
+
+    def ledger(self) -> Ledger:
+        """The environment's ledger, not opened yet."""
+        return Ledger(
+            self.environment.ledger,
+            environment=self.environment.name,
+            operator=self.operator,
+            clock=self.clock,
+        )
+
+    def _executor(self, ledger: Ledger) -> Executor:
+        return Executor(
+            reader=self.reader,
+            writer=self.writer,
+            ledger=ledger,
+            vault=CredentialFile(self.environment.credential_file),
+            limits=self.environment.execution,
+            policy=ExecutionPolicy.REBUILD,
+            clock=self.clock,
+        )
 
     def _tell(self, event: ExecutionEvent) -> None:
         if event.result is not None:
@@ -121,16 +151,58 @@ class Rehearsal:
             )
 
 
-def play(
-    *, scenario: str = "july28", release: str = "4.23", say: Say = silent, speed: float | None = None
-) -> JsonObject:
-    """Break, assess, rebuild, verify, in a sandbox of its own that is gone afterwards; the summary.
+@dataclass
+class Act:
+    """One drill under way, and all that its summary tells."""
 
-    Raises AbreastError when the sandbox cannot be started or a side cannot be worked on at all.
-    """
-    started = time.monotonic()
-    with practice(scenario=scenario, release=release, speed=speed, on_step=say) as drill:
-        return rehearse(drill, say=say, started=started)
+    drill: Drill
+    rehearsal: Rehearsal
+    say: Say
+    since: float
+    """Monotonic time."""
+    before: Drift
+    """What was found first."""
+    after: Drift
+    """As it was read last."""
+    losses: LossLedger
+    contradictions: list[str]
+    """What a ledger of losses said and the sandbox's log does not; each that was made is held against it."""
+    told: JsonObject = field(default_factory=dict)
+    """What the scenario itself has to tell."""
+
+    @classmethod
+    def first_look(cls, drill: Drill, rehearsal: Rehearsal, *, say: Say, since: float) -> Self:
+        """Assess what is there, with what was lost."""
+        say("reading both sides")
+        drift, losses, contradictions = look(drill, rehearsal)
+        say(headline(drift).text)
+        say(f"losses: {words(losses)}")
+        return cls(drill, rehearsal, say, since, drift, drift, losses, contradictions)
+
+    def look_again(self) -> Drift:
+        """Read both sides anew, and tell the losses again where a capture shows them whatever was rebuilt."""
+        self.say("reading both sides anew")
+        if self.drill.eve is None:
+            self.after = self.rehearsal.assess()
+        else:
+            self.after, self.losses, found = look(self.drill, self.rehearsal)
+            self.contradictions += found
+        return self.after
+
+
+def look(drill: Drill, rehearsal: Rehearsal) -> tuple[Drift, LossLedger, list[str]]:
+    """Both sides, the losses by them, and what the sandbox's own log has against that."""
+    begun = tuple(drill.control.destroyed())
+    drift = rehearsal.assess()
+    assert rehearsal.desired is not None and rehearsal.actual is not None
+    told = assess_deletions(rehearsal.reader.deletions(rehearsal.actual.scope))
+    if drill.eve is None:
+        losses = losses_without_capture(rehearsal.desired, rehearsal.actual, told)
+    else:
+        ended = [one.target_id for one in told.of(Stage.ENDED) if one.kind is Kind.DOMAIN]
+        losses = loss_ledger(drill.eve.actual, rehearsal.actual, deleted=ended)
+    log = Destroyed(begun, tuple(drill.control.destroyed()))
+    return drift, losses, list(contradictions(losses, log))
 
 
 def rehearse(drill: Drill, *, say: Say = silent, started: float | None = None) -> JsonObject:
@@ -139,31 +211,53 @@ def rehearse(drill: Drill, *, say: Say = silent, started: float | None = None) -
     `started` is the monotonic time from which its seconds count, now when left out. Raises AbreastError.
     """
     since = time.monotonic() if started is None else started
-    rehearsal = Rehearsal(drill.environment, say=say)
-    say("reading both sides")
-    before = after = rehearsal.assess()
-    say(headline(before).text)
+    act = Act.first_look(drill, Rehearsal(drill.environment, say=say), say=say, since=since)
+    rebuild(act)
+    return summary(act)
+
+
+def recovered(drill: Drill, say: Say, since: float) -> Act:
+    """Assess, rebuild, verify, and wait until no deletion runs any more. `since` is monotonic time."""
+    act = Act.first_look(drill, Rehearsal(drill.environment, say=say), say=say, since=since)
+    rebuild(act)
+    wait_out(act)
+    return act
+
+
+def rebuild(act: Act) -> None:
+    """Rebuild what is repairable and look again, as often as anything repairable is left."""
     for _ in range(ROUNDS):
-        if not repairable(after, rehearsal.rules):
+        if not repairable(act.after, act.rehearsal.rules):
             break
-        rehearsal.rebuild(after)
-        say("reading both sides anew")
-        after = rehearsal.assess()
-    return summary(drill, rehearsal, before, after, seconds=time.monotonic() - since)
+        act.rehearsal.rebuild(act.after)
+        act.look_again()
 
 
-def summary(drill: Drill, rehearsal: Rehearsal, before: Drift, after: Drift, *, seconds: float) -> JsonObject:
+def wait_out(act: Act) -> None:
+    """Let the sandbox's time pass until no deletion runs any more, and look again."""
+    for _ in range(HOURS_WAITED):
+        assert act.rehearsal.actual is not None
+        if not any(job.deletes_domain for job in act.rehearsal.actual.jobs or ()):
+            return
+        act.say("an hour passes in the practice cloud: a deletion is still running")
+        act.drill.control.advance(3600.0)
+        act.look_again()
+
+
+def summary(act: Act) -> JsonObject:
     """What happened, as one JSON object."""
+    drill, rehearsal, before, after = act.drill, act.rehearsal, act.before, act.after
     proof = verify(before, after, rules=rehearsal.rules)
+    incident = act.told.pop("incident", drill.incident)
     return {
-        "scenario": drill.scenario,
+        "scenario": drill.scenario.name,
         "release": drill.release,
         "projects": sum(row.project is not None for row in before.rows),
         "incident": {
-            "limited_to": list(drill.incident.bound),
-            "deleted": len(drill.incident.deleted),
-            "cleanup_failed": sorted(drill.incident.failed),
-            "in_deletion": drill.incident.unfinished,
+            "limited_to": list(incident.bound),
+            "deleted": len(incident.deleted),
+            "cleanup_failed": sorted(incident.failed),
+            "in_deletion": incident.unfinished,
         },
         "drift": {"before": _counts(before), "after": _counts(after)},
         "repairable": {
@@ -177,14 +271,18 @@ def summary(drill: Drill, rehearsal: Rehearsal, before: Drift, after: Drift, *, 
             "machines": len(proof.losses),
             "projects": len({one.key for one in proof.losses}),
             "list": [{"project": one.project, "agent": one.agent, "vm": one.vm} for one in proof.losses],
+            **losses_json(act.losses),
         },
+        "ledger_exact": not act.contradictions,
+        "contradictions": act.contradictions,
+        "promise": {"words": drill.scenario.promise, "held": True} | act.told,
         "agents": _agents(drill, after),
         "to_relink": len(proof.stale_ids),
         "unexpected": _unexpected(before, after),
         "is_complete": _is_read(before) and _is_read(after),
         "runs": len(rehearsal.reports),
         "api_calls": rehearsal.calls,
-        "seconds": round(seconds, 2),
+        "seconds": round(time.monotonic() - act.since, 2),
     }
 
 
@@ -205,11 +303,13 @@ def _agents(drill: Drill, after: Drift) -> JsonObject:
 
 
 def exit_code(result: JsonObject) -> int:
-    """0 when nothing repairable is left and the unexpected is untouched; 3 when a side could not be read."""
+    """0 when nothing repairable is left, the unexpected is untouched, the losses are told exactly and the
+    scenario's own promise held; 3 when a side could not be read."""
     if not result["is_complete"]:
         return EXIT_UNKNOWN
     untouched = all(one["untouched"] for one in result["unexpected"])
-    return EXIT_DRIFT if result["repairable"]["after"] or not untouched else EXIT_DONE
+    is_good = untouched and result["ledger_exact"] and result["promise"]["held"]
+    return EXIT_DONE if is_good and not result["repairable"]["after"] else EXIT_DRIFT
 
 
 def _is_read(drift: Drift) -> bool:

@@ -148,6 +148,8 @@ class Environment:
     capture: CaptureRules = field(default_factory=CaptureRules)
     captures: Path | None = None
     """The file of the automatic captures; None where there are none."""
+    own_journal: Path | None = None
+    """This machine's own journal, for when the ledger cannot be reached; None for the one of its user."""
     execution: ExecutionLimits = ExecutionLimits()
     jenkins: JenkinsSettings | None = None
     """Where each project's Jenkins is; None where it is not asked."""

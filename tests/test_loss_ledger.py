@@ -275,6 +275,7 @@ def test_without_a_capture_a_machine_in_the_renamed_old_domain_is_being_destroye
         replace(now, vms=vms, domains=tuple(domain for domain in now.domains if domain != old)),
     )
     assert [one.fate for one in found.objects if one.type == "VM"] == [Fate.DYING]
+    assert [one.fate for one in found.objects if one.type == "domain"] == [Fate.DYING], "and so is that"
 
 
 def test_what_lost_most_comes_first_and_everything_is_counted_by_type() -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from console.cli.output import result, result_json, say
+from sync.drill_scenarios import listing
 from sync.errors import EXIT_DONE, UnreachableError, UsageError
 
 
@@ -44,17 +45,22 @@ def drill(arguments: argparse.Namespace) -> int:
     with cleaning_up_when_ended():
         if arguments.capture is not None:
             return _rehearsed(arguments)
+        if arguments.scenario == "help":
+            result(listing())
+            return EXIT_DONE
         if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
             return _scripted(arguments.scenario)
         from console.cli.screens import run_app
         from console.session import Session
         from sync.drill import practice
+        from sync.drill_stage import Stage
 
         with practice(scenario=arguments.scenario, on_step=say) as incident:
             return run_app(
                 Session(incident.environment),
                 start="overview",
                 at_last=lambda: shutil.rmtree(incident.folder, ignore_errors=True),
+                stage=Stage(incident),
             )
 
 
@@ -82,7 +88,8 @@ def _rehearsed(arguments: argparse.Namespace) -> int:
 
 
 def _scripted(scenario: str) -> int:
-    from sync.drill_script import exit_code, play
+    from sync.drill_plays import play
+    from sync.drill_script import exit_code
 
     summary = play(scenario=scenario, say=say)
     result_json(summary)

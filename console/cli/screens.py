@@ -16,6 +16,7 @@ from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_STOPPED, CaptureError, UsageError
 
 if TYPE_CHECKING:
+    from sync.drill_stage import Stage
     from sync.model import ActualInventory, DesiredInventory
 
 
@@ -49,8 +50,9 @@ def run_app(
     *,
     start: Literal["overview", "watch", "recovery"],
     at_last: Callable[[], None] = lambda: None,
+    stage: Stage | None = None,
 ) -> int:
-    """The console on a session, until it is left; closes the session.
+    """The console on a session, until it is left; closes the session, and ends the stage of a drill.
 
     `at_last` clears away what no closing of ours would, where the process has to end itself.
     """
@@ -61,11 +63,13 @@ def run_app(
     from console.ending import ended_by_signals
 
     try:
-        app = ConsoleApp(session, start=start)
+        app = ConsoleApp(session, start=start, stage=stage)
         with ended_by_signals(app.end_from_outside, at_last=at_last):
             code = app.run()
     finally:
         gc.enable()
+        if stage is not None:
+            stage.end()
         session.close()
     return EXIT_DONE if code is None else int(code)
 

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import ipaddress
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,22 +111,28 @@ def synchronize(
     ci_database: Path,
     *,
     parent: str,
-    only: str,
     pause: Callable[[float, str], None],
+    only: str | None = None,
+    spared: Collection[str] = (),
+    log: SyncLog | None = None,
 ) -> SyncLog:
-    """Bring CloudStack in line with the CI database, "limited to one project".
+    """Bring CloudStack in line with the CI database, or "limited to one project".
 
     Deletes, with everything in it, every domain that is bound to none of the projects it was given: which is
-    the mistake, since it was given one. `pause` is called with the seconds to wait and the domain in
-    deletion; it raises SyncAborted to stop the synchronization, whose last deletion then goes on by itself.
+    the mistake, since `only` gives it one. Without `only` it takes all projects, as on any other day, and
+    finds the domain of each by the id that the CI database stores, or by its name where none is stored:
+    which is the mistake after a rebuild. `spared` is its own list of domains that it never looks at.
+
+    `pause` is called with the seconds to wait and the domain in deletion; it raises SyncAborted to stop the
+    synchronization, whose last deletion then goes on by itself. `log` is written while it goes on.
     """
-    log = SyncLog()
+    log = SyncLog() if log is None else log
     try:
         domains = _domains_below(client, parent)
-        for project in _projects(ci_database, only):
-            log.bound.append(_bind(client, domains, project))
+        for domain in list(_domains_of(domains, ci_database, only)):
+            log.bound.append(_bind(client, domain))
         for domain in sorted(domains.values(), key=lambda one: str(one["created"])):
-            if domain["name"] not in log.bound:
+            if domain["name"] not in (*log.bound, *spared):
                 log.unfinished = domain["name"]
                 _delete(client, domain, log, pause)
         log.unfinished = ""
@@ -136,11 +142,18 @@ def synchronize(
     return log
 
 
-def _projects(ci_database: Path, only: str) -> list[str]:
-    """What the synchronization believes to be all projects."""
+def _domains_of(
+    domains: Mapping[str, dict[str, Any]], ci_database: Path, only: str | None
+) -> Iterator[dict[str, Any]]:
+    """The domains of what the synchronization believes to be all projects."""
     with closing(sqlite3.connect(f"{ci_database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT name FROM projects WHERE name = ?", (only,))
-        return [str(name) for (name,) in rows]
+        query = "SELECT name, domain_id FROM projects WHERE ? IS NULL OR name = ?"
+        projects = connection.execute(query, (only, only)).fetchall()
+    by_id = {domain["id"]: domain for domain in domains.values()}
+    for name, stored in projects:
+        domain = domains.get(name) if only is not None or not stored else by_id.get(stored)
+        if domain is not None:
+            yield domain
 
 
 def _domains_below(client: Client, parent: str) -> dict[str, dict[str, Any]]:
@@ -148,11 +161,11 @@ def _domains_below(client: Client, parent: str) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in found if one["path"].rpartition("/")[0] == parent}
 
 
-def _bind(client: Client, domains: Mapping[str, dict[str, Any]], project: str) -> str:
+def _bind(client: Client, domain: Mapping[str, Any]) -> str:
     """Look at the project's users: that is what people wanted to see in the log."""
-    client.call("listAccounts", domainid=domains[project]["id"], listall="true")
-    client.call("listUsers", domainid=domains[project]["id"], listall="true")
-    return project
+    client.call("listAccounts", domainid=domain["id"], listall="true")
+    client.call("listUsers", domainid=domain["id"], listall="true")
+    return str(domain["name"])
 
 
 def _delete(

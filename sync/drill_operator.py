@@ -1,0 +1,41 @@
+"""`python -m sync.drill_operator`: the first operator of a drill, who rebuilds until the process is killed.
+
+Reads what to work on from the first line of standard input, says each result on standard output, and ends
+with whoever started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from sync.drill import environment_for
+from sync.drill_script import Rehearsal
+from sync.sandbox.process import Ready
+
+
+def main() -> int:
+    """Rebuild everything there is, once."""
+    ready, folder, operator = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    environment = environment_for(Ready(**json.loads(ready)), Path(folder))
+    rehearsal = Rehearsal(environment, operator=operator, say=_say)
+    rehearsal.rebuild(rehearsal.assess())
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - what the parent counts
+
+
+def _end_with_the_parent() -> None:
+    while sys.stdin.read(4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
