@@ -15,7 +15,8 @@ from console.app import ConsoleApp
 from console.state import RunPhase
 from sync.approval_rules import Approved
 from sync.errors import AbreastError, GuardError
-from sync.executor import STOPPED_BY_OPERATOR, Confirmation, ExecutionEvent, RunReport
+from sync.execution import STOPPED_BY_OPERATOR
+from sync.executor import Confirmation, ExecutionEvent, RunReport
 from sync.ledger import RunState as LedgerState
 from sync.model import (
     Action,
