@@ -10,21 +10,27 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from platformdirs import user_config_path, user_data_path
 
-from sync import mapping as mappings
 from sync.approval_rules import DEFAULT_REQUIRED, MOST, ApprovalRules
 from sync.capture_rules import CaptureRules
 from sync.cloudstack_ini import Credentials, read_environment, read_section
+from sync.database_settings import (
+    CiDatabaseSettings,
+    anchored,
+    read_ci_database,
+    read_cloudstack_database,
+)
 from sync.errors import ConfigurationError, UsageError
 from sync.jenkins_settings import JenkinsSettings
 from sync.jenkins_settings import read_settings as read_jenkins
-from sync.private_file import read_private, read_text, refuse_others
-from sync.relink_statement import check_statement
+from sync.mapping import nearest
+from sync.private_file import read_text, refuse_others
 from sync.retirement_limits import RetirementLimits
 from sync.retirement_limits import read_settings as read_retirement
 from sync.reversibility import Reversibility
@@ -52,45 +58,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 # --- the values ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CiDatabaseSettings:
-    """Where the CI database is and how its schema reads."""
-
-    url: Secret
-    """A SQLAlchemy URL; hidden, because a password may stand in it."""
-    mapping: mappings.Mapping = field(default_factory=mappings.Mapping)
-    password_file: Path | None = None
-    """A file with nothing but the password, readable by its owner only."""
-    password_variable: str = ""
-    """The environment variable that has the password."""
-    timeout_seconds: float = 10.0
-    """For connecting, and for waiting on a lock."""
-    relink: str = ""
-    """The owner's UPDATE that stores a domain's new id; written out after a rebuild, never run by abreast."""
-
-    def password(self) -> Secret | None:
-        """The password that does not stand in the URL, read anew each time. Raises ConfigurationError."""
-        if self.password_file is not None:
-            text = read_private(self.password_file, what="the file with the CI database's password").strip(
-                "\r\n"
-            )
-            if not text:
-                raise ConfigurationError(
-                    f"{self.password_file}: the file with the CI database's password is empty."
-                )
-            return Secret(text)
-        if self.password_variable:
-            value = os.environ.get(self.password_variable)
-            if not value:
-                raise ConfigurationError(
-                    f"The environment variable {self.password_variable}, with the CI database's password, "
-                    "is not set.",
-                    next_step=f"Export {self.password_variable}, or configure a password_file.",
-                )
-            return Secret(value)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +203,7 @@ class Configuration:
         if wanted not in self.environments:
             raise UsageError(
                 f"{self.path} has no environment {wanted}.",
-                next_step=mappings.nearest(wanted, list(self.environments), label="It has"),
+                next_step=nearest(wanted, list(self.environments), label="It has"),
             )
         return self.environments[wanted]
 
@@ -283,86 +250,61 @@ def load(path: Path | None = None) -> Configuration:
         root.fail(
             "default",
             f"names the environment {default}, which is not there",
-            next_step=mappings.nearest(default, list(makers), label="The environments are"),
+            next_step=nearest(default, list(makers), label="The environments are"),
         )
     return Configuration(_OnDemand(makers), default, file, MappingProxyType(approvals))
 
 
+_KEYS = (
+    *("title", "parent", "ledger", "theme", "cloudstack", "cloudstack_database", "ci_database", "roles"),
+    *("network", "refresh", "capture", "execution", "jenkins", "approvals", "shields", "retirement"),
+    *("ignore", "runbook", "keys"),
+)
+
+
 def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environment]:
     """Everything of one environment but its credentials, which are read by calling what comes back."""
-    table.allow(
-        "title",
-        "parent",
-        "ledger",
-        "theme",
-        "cloudstack",
-        "cloudstack_database",
-        "ci_database",
-        "roles",
-        "network",
-        "refresh",
-        "capture",
-        "execution",
-        "jenkins",
-        "approvals",
-        "shields",
-        "retirement",
-        "ignore",
-        "runbook",
-        "keys",
-    )
+    table.allow(*_KEYS)
     credentials = _cloudstack(table.table("cloudstack"))
-    ci_database = _ci_database(table.table("ci_database"), mode=mode)
-    cloudstack_database = _cloudstack_database(table, mode=mode)
-    title = table.text("title")
-    parent = _parent(table)
+    capture, captures = _capture(table.table("capture"))
     folder = user_data_path(APPLICATION)
+    make = partial(
+        Environment,
+        name=name,
+        ci_database=read_ci_database(table.table("ci_database"), mode=mode),
+        cloudstack_database=read_cloudstack_database(table, mode=mode),
+        ledger=_ledger(table, mode=mode) or f"sqlite:///{folder / f'{name}.sqlite'}",
+        credential_file=folder / f"{name}-credentials.jsonl",
+        title=table.text("title"),
+        parent=_parent(table),
+        roles=MappingProxyType(table.table("roles").texts()),
+        network=_network(table),
+        refresh=_refresh(table.table("refresh")),
+        capture=capture,
+        captures=captures or folder / f"{name}-captures.sqlite",
+        execution=_execution(table.table("execution")),
+        jenkins=read_jenkins(table.table("jenkins")),
+        approvals=_approvals(table.table("approvals")),
+        retirement=read_retirement(table.table("retirement")),
+        standing_shields=_standing_shields(table.table("shields")),
+        ignore=table.tables("ignore"),
+        runbook=MappingProxyType(table.table("runbook").texts()),
+        keys=MappingProxyType(table.table("keys").texts()),
+        theme=table.text("theme") or None,
+    )
+    return lambda: make(cloudstack=credentials())
+
+
+def _ledger(table: Table, *, mode: int) -> str:
     ledger = table.text("ledger")
     if "@" in ledger:
         refuse_others(table.file, mode, what="the configuration, with a ledger's user in it,")
-    roles = table.table("roles").texts()
-    network = _network(table)
-    refresh = _refresh(table.table("refresh"))
-    capture, captures = _capture(table.table("capture"))
-    execution = _execution(table.table("execution"))
-    approvals = _approvals(table.table("approvals"))
-    jenkins = read_jenkins(table.table("jenkins"))
-    shields = table.table("shields")
-    shields.allow("standing")
-    standing_shields = shields.truth("standing", default=False)
-    retirement = read_retirement(table.table("retirement"))
-    ignore = table.tables("ignore")
-    runbook = table.table("runbook").texts()
-    keys = table.table("keys").texts()
-    theme = table.text("theme") or None
+    return anchored(ledger, table.file.parent)
 
-    def make() -> Environment:
-        return Environment(
-            name=name,
-            ci_database=ci_database,
-            cloudstack=credentials(),
-            ledger=_anchored(ledger, table.file.parent) or f"sqlite:///{folder / f'{name}.sqlite'}",
-            credential_file=folder / f"{name}-credentials.jsonl",
-            title=title,
-            parent=parent,
-            roles=MappingProxyType(roles),
-            network=network,
-            refresh=refresh,
-            capture=capture,
-            captures=captures or folder / f"{name}-captures.sqlite",
-            execution=execution,
-            jenkins=jenkins,
-            approvals=approvals,
-            retirement=retirement,
-            cloudstack_database=cloudstack_database,
-            standing_shields=standing_shields,
-            ignore=ignore,
-            runbook=MappingProxyType(runbook),
-            keys=MappingProxyType(keys),
-            theme=theme,
-        )
 
-    return make
+def _standing_shields(table: Table) -> bool:
+    table.allow("standing")
+    return table.truth("standing", default=False)
 
 
 def _parent(table: Table) -> str:
@@ -406,61 +348,6 @@ def _cloudstack(table: Table) -> Callable[[], CloudStackCredentials]:
         return CloudStackCredentials(reading, writing)
 
     return credentials
-
-
-def _ci_database(table: Table, *, mode: int) -> CiDatabaseSettings:
-    table.allow("url", "password_file", "password_variable", "timeout_seconds", "mapping", "relink")
-    only_one(table, ("password_file", "password_variable"))
-    url = table.required_text("url", example="postgresql://abreast@ci-db.example.org/ci")
-    if "://" not in url:
-        table.fail(
-            "url", "is not a database URL", next_step="It begins postgresql://, mysql://, sqlite:/// …"
-        )
-    if _has_password(url):
-        refuse_others(table.file, mode, what="the configuration, with a database password in it,")
-    relink = table.text("relink")
-    queries = table.table("mapping")
-    queries.allow(*mappings.QUERIES)
-    try:
-        mapping = mappings.Mapping(MappingProxyType(queries.texts()))
-    except ConfigurationError as error:
-        raise type(error)(f"{queries.where()}: {error.what}", next_step=error.next_step) from None
-    return CiDatabaseSettings(
-        url=Secret(_anchored(url, table.file.parent)),
-        mapping=mapping,
-        password_file=table.file_named("password_file") if table.text("password_file") else None,
-        password_variable=table.text("password_variable"),
-        timeout_seconds=table.number("timeout_seconds", default=10.0, least=0.1, most=600.0),
-        relink=check_statement(relink, where=table.where("relink")) if relink else "",
-    )
-
-
-def _cloudstack_database(table: Table, *, mode: int) -> Secret | None:
-    url = table.text("cloudstack_database")
-    if not url:
-        return None
-    if not url.startswith(("mysql", "mariadb")) or "://" not in url:
-        table.fail(
-            "cloudstack_database",
-            "is no URL of a MySQL database",
-            next_step='Write it as "mysql://USER:PASSWORD@HOST/cloud"; any user that may connect will do.',
-        )
-    if "@" in url:
-        refuse_others(table.file, mode, what="the configuration, with a database user in it,")
-    return Secret(url)
-
-
-def _has_password(url: str) -> bool:
-    rest = url.partition("://")[2]
-    return bool(re.search(r"^[^/]*:[^/]*@|:.*@|(?i:pass|pwd)\w*=", rest)) and not url.startswith("sqlite")
-
-
-def _anchored(url: str, folder: Path) -> str:
-    """A SQLite URL with `~` expanded and a relative path made relative to the configuration's folder."""
-    scheme, separator, path = url.partition(":///")
-    if not separator or not scheme.startswith("sqlite") or path.startswith(("file:", ":memory:")) or not path:
-        return url
-    return f"{scheme}:///{folder / Path(path).expanduser()}"
 
 
 def _network(table: Table) -> NetworkRule | None:
