@@ -185,3 +185,29 @@ def add_changers(commands: Commands) -> None:
         help="run it in a stand-in only: 0 where everything is predicted to succeed, 1 otherwise",
     )
     format_option(rebuild)
+    _add_restore(commands)
+
+
+def _add_restore(commands: Commands) -> None:
+    text = "templates from an archive and VMs from a capture, made again after a rebuild"
+    restore = add(commands, "restore", "restoring:restore", text)
+    restore.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
+    restore.add_argument(
+        "--capture",
+        metavar="FILE|T",
+        help="what was there: a file, or when a capture was taken by itself: 12h",
+    )
+    restore.add_argument(
+        "--archive", metavar="FOLDER", type=Path, help="one archive, or the folder that has them in it"
+    )
+    restore.add_argument(
+        "--serve", metavar="ADDRESS", help="give its files to CloudStack from this machine's HOST[:PORT]"
+    )
+    restore.add_argument(
+        "--freeze-zone", metavar="ZONE", help="let nobody else deploy or take addresses there meanwhile"
+    )
+    restore.add_argument("--thaw", metavar="ZONE", help="only open a zone that a restore has left frozen")
+    restore.add_argument(
+        "--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)"
+    )
+    format_option(restore)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sync.executor import Executor
     from sync.headline import Headline
     from sync.ledger import Ledger
+    from sync.lookup import ArchiveLike
     from sync.loss_ledger import Expunging
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Scope, Side
     from sync.plan import PlanRules
@@ -406,7 +407,7 @@ class Session:
             recognise=self.recogniser.refuse_strangers,
         )
 
-    def executor(self, *, rebuild: bool = False) -> Executor:
+    def executor(self, *, rebuild: bool = False, archive: ArchiveLike | None = None) -> Executor:
         """An executor with the write client of this session.
 
         Raises GuardError while it is not armed, or where the server is not the pinned one; LedgerError.
@@ -430,6 +431,7 @@ class Session:
             limits=self.environment.execution,
             approvals=self.environment.approvals,
             policy=ExecutionPolicy.REBUILD if rebuild else ExecutionPolicy.STAGED,
+            archive=archive,
             clock=self.clock,
         )
 

@@ -25,7 +25,7 @@ from sync.errors import (
     UnreachableError,
 )
 from sync.journal import Intent, Journal
-from sync.lookup import Lookup, ReaderLike, WriterLike
+from sync.lookup import ArchiveLike, Lookup, ReaderLike, WriterLike
 from sync.model import Action, ActionResult, Outcome
 from sync.operations import (
     OPERATIONS,
@@ -69,6 +69,7 @@ class Performer:
         report: Report,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
+        archive: ArchiveLike | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -79,7 +80,7 @@ class Performer:
         self._report = report
         self._clock = clock
         self._sleep = sleep
-        self._lookup = Lookup(reader)
+        self._lookup = Lookup(reader, archive)
 
     def perform(self, action: Action, *, intent: Intent | None = None) -> ActionResult:
         """Bring one action to its outcome and record it; `intent` is an unresolved one of ours for it.
@@ -141,8 +142,13 @@ class _Attempt:
             return self._result(Outcome.NOT_RUN, "Stopped before it was sent.")
         return None
 
-    def _already_there(self, now: Observation) -> ActionResult:
-        if self.intent is not None:
+    def _already_there(self, now: Observation, *, refusal: str = "") -> ActionResult:
+        """`refusal` is what CloudStack said to a call of ours, if it did."""
+        now = self._when_done(now)
+        broken = self.operation.broken(now)
+        if broken:
+            return self._result(Outcome.FAILED, f"{refusal or 'Not sent.'} {_sentence(broken)}")
+        if self.intent is not None or self.operation.is_under_way(now):
             return self._found(now)
         what = "exists already" if self.operation.is_creation else "is so already"
         return self._result(Outcome.SKIPPED, f"{self.action.target} {what}.", object_id=now.object_id)
@@ -210,7 +216,7 @@ class _Attempt:
             return self._result(Outcome.FAILED, str(error))
         if self.operation.is_creation and now.object_id is not None:
             self.p._lookup.forget_domain(self.action.target)
-            return self._already_there(now)
+            return self._already_there(now, refusal=str(error))
         if self.operation.is_refused_when_gone and now.fields.get("listed") == "no":
             return self._result(
                 Outcome.SKIPPED,
@@ -253,26 +259,50 @@ class _Attempt:
             silence=0.0,
         )
 
+    def _when_done(self, now: Observation) -> Observation:
+        """The object once CloudStack no longer works at it; as it is then, where that takes too long."""
+        if not self.operation.is_under_way(now):
+            return now
+        self.p._report("waiting", self.action)
+        done = polling.until(
+            self._if_done, self.operation.patience_seconds, longest=_LONGEST_POLL, sleep=self.p._sleep
+        )
+        return done or self._read()
+
+    def _if_done(self) -> Observation | None:
+        now = self._read()
+        return None if self.operation.is_under_way(now) else now
+
     def _after_failed_job(self, failure: str) -> ActionResult:
         now = self._read()
         if is_reached(self.action, now):
             return self._result(
                 Outcome.SUCCEEDED, f"Its job failed, but it is done: {failure}", object_id=now.object_id
             )
-        return self._result(Outcome.FAILED, failure)
+        broken = self.operation.broken(now)
+        return self._result(Outcome.FAILED, f"{failure} {_sentence(broken)}" if broken else failure)
 
     def _verify(self) -> ActionResult:
         """Read back what CloudStack says it did."""
-        now = self._read()
+        now = self._when_done(self._read())
         for wait in _VERIFY_WAITS:
             if now.object_id is not None and not shortfall(self.action, now):
                 break
             self.p._sleep(wait)
-            now = self._read()
+            now = self._when_done(self._read())
         return self._found(now)
 
     def _found(self, now: Observation) -> ActionResult:
         """The outcome of a call of ours that reading shows the effect of."""
+        now = self._when_done(now)
+        if self.operation.is_under_way(now):
+            return self._result(
+                Outcome.UNKNOWN,
+                f"CloudStack still works at {self.action.target}. It is read again when the run is resumed.",
+                object_id=now.object_id,
+            )
+        if broken := self.operation.broken(now):
+            return self._result(Outcome.FAILED, _sentence(broken))
         if now.object_id is None:
             return self._result(
                 Outcome.FAILED, f"CloudStack took it, but {self.action.target} is not there. Read both sides."
@@ -337,3 +367,7 @@ class _Attempt:
             job_id=self.job_id,
             seconds=(self.p._clock() - self.started).total_seconds(),
         )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -90,6 +90,11 @@ _HARMLESS: Mapping[ActionKind, str] = MappingProxyType(
         ActionKind.ENABLE_USER: f"{NOTHING}: the user gets access back, and the account is enabled with it",
         ActionKind.UPDATE_LIMIT: f"{NOTHING}: a limit counts for what is made later",
         ActionKind.CREATE_NETWORK: NOTHING,
+        ActionKind.REGISTER_TEMPLATE: NOTHING,
+        ActionKind.REGISTER_ISO: NOTHING,
+        ActionKind.DEPLOY_VM: NOTHING,
+        ActionKind.FREEZE_ZONE: f"{NOTHING}: VMs go on running, only root admins get new ones meanwhile",
+        ActionKind.THAW_ZONE: f"{NOTHING}: everybody can deploy again",
     }
 )
 """Every kind stands here or in `_radii`; one that does not has no radius and is refused."""

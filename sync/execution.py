@@ -19,7 +19,7 @@ from sync.credentials import CredentialFile
 from sync.errors import LedgerError
 from sync.journal import Intent, Journal, unresolved
 from sync.ledger import Clock, Ledger, RunState
-from sync.lookup import ReaderLike, WriterLike
+from sync.lookup import ArchiveLike, ReaderLike, WriterLike
 from sync.model import Action, ActionResult, Outcome, Plan
 from sync.patience import THROTTLED, Patience
 from sync.schedule import ExecutionPolicy, Schedule, failure_budget
@@ -116,6 +116,7 @@ class Run:
         pause: threading.Event,
         clock: Clock,
         sleep: Callable[[float], None],
+        archive: ArchiveLike | None = None,
     ) -> None:
         self._plan = plan
         self._run_id = run_id
@@ -161,6 +162,7 @@ class Run:
             report=lambda phase, action: self._emit(phase, action_id=action.id),
             clock=clock,
             sleep=sleep,
+            archive=archive,
         )
 
     def execute(self) -> RunReport:

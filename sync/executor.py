@@ -21,7 +21,7 @@ from sync.errors import GuardError, StaleError
 from sync.execution import ExecutionEvent, LimitsLike, OnEvent, Run, RunReport
 from sync.journal import plan_of, results_of, started_with
 from sync.ledger import Clock, Ledger, utc_now
-from sync.lookup import ReaderLike, WriterLike
+from sync.lookup import ArchiveLike, ReaderLike, WriterLike
 from sync.model import Action, ActionKind, ActionResult, JsonObject, Plan
 from sync.operations import OPERATIONS, missing_parameters, target_of, unknown_fields
 from sync.pins import Server
@@ -66,10 +66,11 @@ class Executor:
         limits: LimitsLike,
         policy: ExecutionPolicy = ExecutionPolicy.STAGED,
         approvals: ApprovalRules | None = None,
+        archive: ArchiveLike | None = None,
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`policy` holds for `run`; a resumed run keeps its own."""
+        """`policy` holds for `run`; a resumed run keeps its own. `archive` has the files that plans name."""
         self._reader = reader
         self._writer = writer
         self._ledger = ledger
@@ -77,6 +78,7 @@ class Executor:
         self._limits = limits
         self._policy = policy
         self._approvals = approvals if approvals is not None else ApprovalRules()
+        self._archive = archive
         self._clock = clock
         self._sleep = sleep
 
@@ -170,6 +172,7 @@ class Executor:
             pause=pause if pause is not None else threading.Event(),
             clock=self._clock,
             sleep=self._sleep,
+            archive=self._archive,
         )
 
     def _guard(self, plan: Plan, confirmed: Confirmation) -> None:
@@ -199,8 +202,18 @@ class Executor:
             )
         for action in plan.actions:
             _guard_action(action)
+        self._refuse_unserved(plan)
         self._refuse_lifting(plan)
         self._ledger.pins.recognise(Server(found.endpoint, found.root_id))
+
+    def _refuse_unserved(self, plan: Plan) -> None:
+        """What is made of an archive's file cannot be made where nobody serves it."""
+        files = sum("file" in action.parameters for action in plan.actions)
+        if files and self._archive is None:
+            raise GuardError(
+                f"{files} actions of the plan need files of an archive, and none is served here.",
+                next_step="Go on with it by `abreast restore --archive FOLDER --serve ADDRESS`.",
+            )
 
     def _refuse_lifting(self, plan: Plan) -> None:
         """Enabling anything of a project that is being retired would lift its quarantine."""

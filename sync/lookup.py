@@ -16,6 +16,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
+from sync.stock import Image, Zone
 
 
 class CapabilitiesLike(Protocol):
@@ -63,6 +64,18 @@ class ReaderLike(Protocol):
         self, scope: Scope, /, *, limits: bool, users: bool, everything: bool
     ) -> ActualInventory: ...
 
+    def images(self, isos: bool, domain_id: str, account: str, name: str, /) -> tuple[Image, ...]: ...
+    def machines(self, domain_id: str, account: str, name: str, /) -> tuple[VirtualMachine, ...]: ...
+    def address_holder(self, network_id: str, address: str, /) -> str: ...
+    def zone(self, name: str, /) -> Zone | None: ...
+
+
+class ArchiveLike(Protocol):
+    """An archive whose files are being served to CloudStack."""
+
+    def url_of(self, file: str, /, *, sha256: str) -> str:
+        """Where CloudStack finds the file. Raises DataError when it is not what the plan says it is."""
+
 
 class WriterLike(Protocol):
     """What an execution sends with."""
@@ -75,8 +88,9 @@ class WriterLike(Protocol):
 class Lookup:
     """Ids by name, each read once an execution. Threads may share it: reading one twice does no harm."""
 
-    def __init__(self, reader: ReaderLike) -> None:
+    def __init__(self, reader: ReaderLike, archive: ArchiveLike | None = None) -> None:
         self.reader = reader
+        self._archive = archive
         self._domains: dict[str, str] = {}
         self._named: dict[tuple[str, str], str] = {}
 
@@ -107,6 +121,14 @@ class Lookup:
 
     def network_offering_id(self, name: str) -> str:
         return self._once("offering", name, self.reader.network_offering_id)
+
+    def served(self, file: str, *, sha256: str) -> str:
+        """Where CloudStack finds a file of the archive. Raises DataError where none is served."""
+        if self._archive is None:
+            raise DataError(
+                f"The file {file} is not served.", next_step="`abreast restore` serves an archive."
+            )
+        return self._archive.url_of(file, sha256=sha256)
 
     def _once(self, what: str, name: str, read: Callable[[str], str]) -> str:
         if (what, name) not in self._named:

@@ -577,6 +577,11 @@ class ActionKind(Enum):
     DISABLE_USER = "disable user"
     UPDATE_LIMIT = "update limit"
     CREATE_NETWORK = "create network"
+    REGISTER_TEMPLATE = "register template"
+    REGISTER_ISO = "register ISO"
+    DEPLOY_VM = "deploy VM"
+    FREEZE_ZONE = "freeze zone"
+    THAW_ZONE = "thaw zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,8 +590,8 @@ class Action:
 
     `target` is the natural key and stays the same over restarts: `ROOT/ci/dune` (domain),
     `ROOT/ci/dune:dune` (account), `ROOT/ci/dune:dune:jmartin` (user), `ROOT/ci/dune#vm` (limit),
-    `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network), `ROOT/ci/dune:dune:dune-deb12-1` with kind
-    RECOVER_VM (VM).
+    `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network), `ROOT/ci/dune:dune:debian-12` (template, ISO,
+    VM), `zone-1` (zone).
     """
 
     kind: ActionKind

@@ -6,8 +6,7 @@ the object is read, before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from sync.errors import DataError, GuardError, IncompleteError
 from sync.lookup import Lookup
@@ -18,97 +17,19 @@ from sync.model import (
     JsonObject,
     Scope,
 )
-
-SETTLE_SECONDS = 5.0
-"""How long a call of unknown outcome is given to show its effect, where a second one would be refused."""
-
-SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES = 30.0
-"""The same where CloudStack would make a second object of the same name (networks)."""
-
-
-# --- what was read ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One object as it is now."""
-
-    object_id: str | None
-    """None when it is proven not to be there."""
-    fields: Mapping[str, str | None] = field(default_factory=dict)
-    """Normalised field name → value; `exists` is always among them."""
-    unseen: frozenset[str] = frozenset()
-    """Fields that nothing shows any more: neither a precondition nor a goal can be compared with them."""
-
-
-def normalised(name: str) -> str:
-    """One spelling for a field, however a plan writes it (`network_domain`, `networkdomain`)."""
-    return name.casefold().translate(str.maketrans("", "", "_- "))
-
-
-def _absent() -> Observation:
-    return Observation(None, {"exists": "no"})
-
-
-def _present(object_id: str, **fields: str | None) -> Observation:
-    return Observation(object_id, {"exists": "yes", **fields})
-
-
-# --- targets ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A target taken apart."""
-
-    path: str
-    """Of the domain."""
-    account: str = ""
-    name: str = ""
-    """Of the user, the resource or the network."""
-
-
-def target_of(action: Action) -> Target:
-    """Take the natural key apart; GuardError when it is not one of this kind."""
-    kind, target = action.kind, action.target
-    path = action.parameters.get("domain", "")
-    found = Target("")
-    if kind in (ActionKind.RENAME_DOMAIN, ActionKind.CREATE_DOMAIN, ActionKind.UPDATE_DOMAIN):
-        found = Target(target)
-    elif kind is ActionKind.UPDATE_LIMIT:
-        path, _, resource = target.rpartition("#")
-        found = Target(path, name=resource)
-    elif kind is ActionKind.RECOVER_VM:
-        owner, _, name = target[len(path) + 1 :].partition(":")
-        found = Target(path, owner, name)
-    elif kind is ActionKind.CREATE_NETWORK:
-        path = path or target.rpartition("/")[0]
-        found = Target(path, action.parameters.get("account", ""), target[len(path) + 1 :])
-    else:
-        has_user = kind not in (ActionKind.CREATE_ACCOUNT, ActionKind.ENABLE_ACCOUNT)
-        found = _account_target(target, path, has_user=has_user)
-    if "/" not in found.path or not target.startswith(found.path):
-        raise GuardError(
-            f"“{target}” is no target of “{kind.value}”.", next_step="The plan is damaged: make a new one."
-        )
-    return found
-
-
-def _account_target(target: str, path: str, *, has_user: bool) -> Target:
-    """`path:account[:username]`; names may have colons, and an account is named as its domain."""
-    parts = target.split(":")
-    ends = range(1, len(parts) - int(has_user))
-    splits = [
-        (":".join(parts[:end]), ":".join(parts[end:last]), ":".join(parts[last:]))
-        for end in ends
-        for last in (range(end + 1, len(parts)) if has_user else (len(parts),))
-    ]
-    for domain, account, username in splits:
-        named_alike = domain.rpartition("/")[2].casefold() == account.casefold()
-        if domain == path or (not path and named_alike):
-            return Target(domain, account, username)
-    return Target(*splits[-1]) if splits else Target("")
-
+from sync.operation import (
+    SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
+    Parameters,
+    absent,
+    normalised,
+    present,
+    values_of,
+)
+from sync.operation import Observation as Observation
+from sync.operation import Operation as Operation
+from sync.operation import Target as Target
+from sync.operation import target_of as target_of
+from sync.restore_operations import RESTORING, RESTORING_NEEDS
 
 # --- reading one object -------------------------------------------------------------------------------------
 
@@ -119,10 +40,8 @@ def _read_domain(lookup: Lookup, action: Action) -> Observation:
     else:
         domain = lookup.reader.domain_by_path(action.target)
     if domain is None:
-        return _absent()
-    return _present(
-        domain.id, name=domain.name, networkdomain=domain.network_domain or "", state=domain.state
-    )
+        return absent()
+    return present(domain.id, name=domain.name, networkdomain=domain.network_domain or "", state=domain.state)
 
 
 def _read_dying_domain(lookup: Lookup, action: Action) -> Observation:
@@ -151,8 +70,8 @@ def _read_account(lookup: Lookup, action: Action) -> Observation:
     domain_id = lookup.domain_id(target.path)
     account = lookup.reader.account(domain_id, target.account) if domain_id is not None else None
     if account is None:
-        return _absent()
-    return _present(account.id, state=account.state.casefold(), role=account.role)
+        return absent()
+    return present(account.id, state=account.state.casefold(), role=account.role)
 
 
 def _read_user(lookup: Lookup, action: Action) -> Observation:
@@ -160,8 +79,8 @@ def _read_user(lookup: Lookup, action: Action) -> Observation:
     domain_id = lookup.domain_id(target.path)
     user = lookup.reader.user(domain_id, target.name) if domain_id is not None else None
     if user is None:
-        return _absent()
-    return _present(
+        return absent()
+    return present(
         user.id,
         state=user.state.casefold(),
         email=user.email,
@@ -176,29 +95,32 @@ def _read_limit(lookup: Lookup, action: Action) -> Observation:
     target = target_of(action)
     domain = lookup.reader.domain_by_path(target.path, limits=True)
     if domain is None:
-        return _absent()
+        return absent()
     if domain.limits is None or target.name not in domain.limits:
         raise DataError(
             f"The {target.name} limit of {target.path} could not be read.",
             next_step="Check that the reading key may see limits.",
         )
-    return _present(domain.id, max=str(domain.limits[target.name]))
+    return present(domain.id, max=str(domain.limits[target.name]))
 
 
 def _read_network(lookup: Lookup, action: Action) -> Observation:
     target = target_of(action)
     domain_id = lookup.domain_id(target.path)
     network = lookup.reader.network(domain_id, target.name) if domain_id is not None else None
-    return _absent() if network is None else _present(network.id, name=network.name, state=network.state)
+    if network is None:
+        return absent()
+    shape = {name: network.details.get(name) for name in ("gateway", "netmask")}
+    return present(network.id, name=network.name, state=network.state, **shape)
 
 
 def _read_machine(lookup: Lookup, action: Action) -> Observation:
     """A Destroyed VM is listed until it is expunged; recovered it is Stopped, and may be started at once."""
     vm = lookup.reader.machine(action.target_id) if action.target_id is not None else None
     if vm is None:
-        return _absent()
+        return absent()
     is_back = vm.state.casefold() in _ALIVE
-    return _present(vm.id, state=vm.state, recovered="yes" if is_back else "no")
+    return present(vm.id, state=vm.state, recovered="yes" if is_back else "no")
 
 
 _ALIVE = frozenset({"stopped", "starting", "running", "stopping", "migrating"})
@@ -206,12 +128,10 @@ _PERSON = frozenset({"email", "firstname", "lastname"})
 
 # --- what is sent -------------------------------------------------------------------------------------------
 
-Parameters = dict[str, str]
-
 
 def _send_create_domain(lookup: Lookup, action: Action, _: Observation) -> Parameters:
     parent, name = action.target.rsplit("/", 1)
-    wanted = _values(action)
+    wanted = values_of(action)
     parent = wanted.get("parentdomain", parent)
     parameters = {"name": wanted.get("name", name), "parentdomainid": lookup.required_domain_id(parent)}
     if wanted.get("networkdomain"):
@@ -224,7 +144,7 @@ def _send_rename_domain(_: Lookup, action: Action, now: Observation) -> Paramete
 
 
 def _send_update_domain(_: Lookup, action: Action, now: Observation) -> Parameters:
-    return {"id": str(now.object_id), "networkdomain": _values(action)["networkdomain"]}
+    return {"id": str(now.object_id), "networkdomain": values_of(action)["networkdomain"]}
 
 
 def _send_create_account(lookup: Lookup, action: Action, _: Observation) -> Parameters:
@@ -260,12 +180,13 @@ def _send_limit(_: Lookup, action: Action, now: Observation) -> Parameters:
     return {
         "domainid": str(now.object_id),
         "resourcetype": str(RESOURCE_TYPES[resource]),
-        "max": _values(action)["max"],
+        "max": values_of(action)["max"],
     }
 
 
 def _send_network(lookup: Lookup, action: Action, _: Observation) -> Parameters:
     target = target_of(action)
+    shape = {name: action.parameters[name] for name in ("gateway", "netmask") if name in action.parameters}
     return {
         "name": target.name,
         "displaytext": target.name,
@@ -273,6 +194,7 @@ def _send_network(lookup: Lookup, action: Action, _: Observation) -> Parameters:
         "networkofferingid": lookup.network_offering_id(action.parameters["offering"]),
         "account": target.account,
         "domainid": lookup.required_domain_id(target.path),
+        **shape,
     }
 
 
@@ -280,25 +202,13 @@ def _person(action: Action) -> Parameters:
     return {name: action.parameters[name] for name in ("username", "email", "firstname", "lastname")}
 
 
-def _values(action: Action) -> dict[str, str]:
-    return {normalised(name): value for name, value in action.parameters.items()}
-
-
 # --- what must not be sent ----------------------------------------------------------------------------------
-
-
-def _never_by_answer(_: Action, __: JsonObject) -> bool:
-    return False
 
 
 def _answer_has_new_name(action: Action, answer: JsonObject) -> bool:
     """`updateDomain` on a dying domain answers with the domain as it is called now (measured on 4.23)."""
     domain = answer.get("domain")
     return isinstance(domain, dict) and domain.get("name") == action.parameters["name"]
-
-
-def _no_objection(_: Lookup, __: Action, ___: Observation) -> str:
-    return ""
 
 
 def _only_native(_: Lookup, action: Action, now: Observation) -> str:
@@ -318,34 +228,6 @@ def _account_is_enabled(lookup: Lookup, action: Action, now: Observation) -> str
 
 
 # --- the table ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What an execution has to know about one kind of action."""
-
-    command: str
-    observe: Callable[[Lookup, Action], Observation]
-    parameters: Callable[[Lookup, Action, Observation], Parameters]
-    """What is sent, without the password. May read ids by name."""
-    fields: frozenset[str]
-    """What can be observed, and so be a precondition or a goal."""
-    goal: Mapping[str, str] = field(default_factory=dict)
-    """Fields that this kind always brings about; the action's own parameters are added to them."""
-    objection: Callable[[Lookup, Action, Observation], str] = _no_objection
-    """Why it must not be sent although the precondition holds; "" when it may."""
-    is_creation: bool = False
-    has_password: bool = False
-    settle_seconds: float = SETTLE_SECONDS
-    is_proven_by: Callable[[Action, JsonObject], bool] = _never_by_answer
-    """Whether CloudStack's answer alone proves it, where reading may show nothing."""
-    is_refused_when_gone: bool = False
-    """A refusal, while the object cannot be read, means that there is nothing left to change."""
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether a second call could do no harm once reading has shown no effect of the first."""
-        return self.settle_seconds == SETTLE_SECONDS
 
 
 _USER = _PERSON | {"exists", "state", "account", "source"}
@@ -419,10 +301,11 @@ OPERATIONS: Mapping[ActionKind, Operation] = {
         "createNetwork",
         _read_network,
         _send_network,
-        frozenset({"exists", "name", "state"}),
+        frozenset({"exists", "name", "state", "gateway", "netmask"}),
         is_creation=True,
         settle_seconds=SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
     ),
+    **RESTORING,
 }
 
 
@@ -432,7 +315,7 @@ OPERATIONS: Mapping[ActionKind, Operation] = {
 def goal_of(action: Action) -> dict[str, str]:
     """Fields and values that reading must show once the action has been done."""
     operation = OPERATIONS[action.kind]
-    wanted = {name: value for name, value in _values(action).items() if name in operation.fields}
+    wanted = {name: value for name, value in values_of(action).items() if name in operation.fields}
     return {**wanted, **operation.goal}
 
 
@@ -472,6 +355,7 @@ _NEEDED: Mapping[ActionKind, frozenset[str]] = {
     ActionKind.CREATE_USER: _PERSON_AND_NAME,
     ActionKind.UPDATE_LIMIT: frozenset({"max"}),
     ActionKind.CREATE_NETWORK: frozenset({"zone", "offering"}),
+    **RESTORING_NEEDS,
 }
 """What cannot be sent without these parameters."""
 

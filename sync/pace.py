@@ -26,6 +26,11 @@ PRIOR_SECONDS: Mapping[ActionKind, float] = MappingProxyType(
         ActionKind.DISABLE_USER: 0.6,
         ActionKind.UPDATE_LIMIT: 0.1,
         ActionKind.CREATE_NETWORK: 0.4,
+        ActionKind.REGISTER_TEMPLATE: 60.0,
+        ActionKind.REGISTER_ISO: 60.0,
+        ActionKind.DEPLOY_VM: 8.0,
+        ActionKind.FREEZE_ZONE: 0.1,
+        ActionKind.THAW_ZONE: 0.1,
     }
 )
 """What one action costs, its readings included. Only the proportions matter: hashing a password is what makes

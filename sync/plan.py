@@ -43,6 +43,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead the clock of whoever made the plan may be."""
 
 _WAVES: tuple[tuple[str, frozenset[ActionKind]], ...] = (
+    ("zones", frozenset({ActionKind.FREEZE_ZONE, ActionKind.THAW_ZONE})),
     ("VMs", frozenset({ActionKind.RECOVER_VM})),
     ("renames", frozenset({ActionKind.RENAME_DOMAIN})),
     ("domains", frozenset({ActionKind.CREATE_DOMAIN, ActionKind.UPDATE_DOMAIN})),
@@ -60,6 +61,8 @@ _WAVES: tuple[tuple[str, frozenset[ActionKind]], ...] = (
     ),
     ("limits", frozenset({ActionKind.UPDATE_LIMIT})),
     ("networks", frozenset({ActionKind.CREATE_NETWORK})),
+    ("templates", frozenset({ActionKind.REGISTER_TEMPLATE, ActionKind.REGISTER_ISO})),
+    ("new VMs", frozenset({ActionKind.DEPLOY_VM})),
 )
 _STAGES = {kind: stage for stage, (_, kinds) in enumerate(_WAVES) for kind in kinds}
 
@@ -179,7 +182,8 @@ def _ordered(actions: Sequence[Action]) -> tuple[Action, ...]:
 
 
 def waves(plan: Plan) -> tuple[tuple[Action, ...], ...]:
-    """VMs to recover, renames, domains, accounts, users, limits, networks; none needs another of its wave."""
+    """Zones, VMs to recover, renames, domains, accounts, users, limits, networks, templates, VMs; none needs
+    another of its wave."""
     ranks = _ranks(plan.actions)
     ordered = sorted(plan.actions, key=lambda action: ranks[action.id])
     return tuple(tuple(wave) for _, wave in groupby(ordered, key=lambda action: ranks[action.id]))

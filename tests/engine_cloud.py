@@ -19,6 +19,7 @@ from sync.credentials import CredentialFile
 from sync.errors import AbreastError
 from sync.executor import Confirmation, ExecutionPolicy, Executor, RunReport
 from sync.ledger import Ledger
+from sync.lookup import ArchiveLike
 from sync.model import Action, ActualInventory, Coverage, CoverageState, DesiredInventory, JsonObject, Scope
 from sync.plan import build
 from sync.rows import QueryRows, assemble
@@ -32,6 +33,7 @@ from sync.sandbox.worlds import Blueprint, rows_of
 from sync.sandbox.worlds.build import build as build_world
 from sync.sandbox.worlds.ci_rows import SCHEMA
 from sync.secret import Secret
+from sync.stock import Stock
 from tests.fake_cloudstack import Limits
 
 START = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
@@ -121,6 +123,10 @@ class EngineCloud:
         with self.reachable(), Reader(self.credentials(), clock=self.now, page_size=page_size) as reader:
             return reader.inventory(SCOPE, limits=True)
 
+    def stock(self) -> Stock:
+        with self.reachable(), Reader(self.credentials(), clock=self.now) as reader:
+            return reader.stock()
+
     def state(self) -> dict[str, tuple[Any, ...]]:
         """Everything that is there, by id."""
         found: dict[str, tuple[Any, ...]] = {}
@@ -141,7 +147,9 @@ class EngineCloud:
 
     # --- acting ---------------------------------------------------------------------------------------------
 
-    def execute(self, actions: Sequence[Action], folder: Path) -> RunReport:
+    def execute(
+        self, actions: Sequence[Action], folder: Path, *, archive: ArchiveLike | None = None
+    ) -> RunReport:
         """Confirm and run them all, as a rebuild does."""
         root_id = self.world.root_id
         made = build(
@@ -161,6 +169,7 @@ class EngineCloud:
                 vault=CredentialFile(folder / "passwords.jsonl"),
                 limits=Limits(),
                 policy=ExecutionPolicy.REBUILD,
+                archive=archive,
                 clock=self.now,
                 sleep=self.sleep,
             )

@@ -29,6 +29,10 @@ def test_the_allow_list_is_what_rebuilds() -> None:
         "updateResourceLimit",
         "createNetwork",
         "recoverVirtualMachine",
+        "registerTemplate",
+        "registerIso",
+        "deployVirtualMachine",
+        "updateZone",
     }
     for word in ("delete", "destroy", "expunge", "remove", "cleanup"):
         assert not any(word in command.lower() for command in Writer.ALLOWED)
@@ -85,13 +89,22 @@ def test_a_parameter_cannot_turn_one_call_into_another(name: str) -> None:
 def test_every_allowed_call_is_sent_once_as_it_is(command: str) -> None:
     with Server(lambda heard: answer(heard.command)) as server:
         writer = Writer(server.credentials())
-        submission = writer.submit(command, {"name": "été & <b>[/x]", "max": "-1"})
+        first, second = sorted(Writer.ONLY_WITH.get(command, {"name", "max"}))
+        submission = writer.submit(command, {first: "été & <b>[/x]", second: "-1"})
         assert submission.job_id == "j-1"
         assert writer.calls == 1
         [heard] = server.heard
         assert heard.command == command
-        assert heard.params["name"] == "été & <b>[/x]"
-        assert heard.params["max"] == "-1"
+        assert heard.params[first.lower()] == "été & <b>[/x]"
+        assert heard.params[second.lower()] == "-1"
+
+
+@pytest.mark.parametrize("name", ["dns1", "details", "domainid", "Id", "allocationState"])
+def test_a_zone_is_opened_and_closed_and_nothing_else_of_it_is_changed(name: str) -> None:
+    with Server(lambda heard: answer(heard.command)) as server:
+        with pytest.raises(GuardError, match="sends no"):
+            Writer(server.credentials()).submit("updateZone", {"id": "z-1", name: "x"})
+        assert server.heard == []
 
 
 def test_a_synchronous_answer_has_no_job() -> None:

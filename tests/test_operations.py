@@ -45,9 +45,14 @@ def test_creations_draw_passwords_exactly_where_users_are_made() -> None:
     assert drawing == {ActionKind.CREATE_ACCOUNT, ActionKind.CREATE_USER}
 
 
-def test_only_networks_are_never_sent_twice() -> None:
+def test_only_what_could_be_made_twice_is_never_sent_twice() -> None:
     careful = {kind for kind, operation in OPERATIONS.items() if not operation.is_repeatable}
-    assert careful == {ActionKind.CREATE_NETWORK}
+    assert careful == {
+        ActionKind.CREATE_NETWORK,
+        ActionKind.REGISTER_TEMPLATE,
+        ActionKind.REGISTER_ISO,
+        ActionKind.DEPLOY_VM,
+    }
 
 
 @pytest.mark.parametrize(

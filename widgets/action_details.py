@@ -18,11 +18,15 @@ _NEW_STATE = {
     ActionKind.DISABLE_USER: "disabled",
     ActionKind.RECOVER_VM: "Stopped",
 }
+_NEW_ALLOCATION = {ActionKind.FREEZE_ZONE: "disabled", ActionKind.THAW_ZONE: "enabled"}
 _CREATIONS = {
     ActionKind.CREATE_DOMAIN: "domain",
     ActionKind.CREATE_ACCOUNT: "account",
     ActionKind.CREATE_USER: "user",
     ActionKind.CREATE_NETWORK: "network",
+    ActionKind.REGISTER_TEMPLATE: "template",
+    ActionKind.REGISTER_ISO: "ISO",
+    ActionKind.DEPLOY_VM: "VM",
 }
 _TOLD_BY_THE_TARGET = frozenset({"name", "account", "domain", "parentdomain", "resourcetype"})
 """Parameters of a creation or limit that say again which object it is."""
@@ -55,6 +59,9 @@ def changes(action: Action) -> list[tuple[str, str, str]]:
         return [(f"{resource} limit", old, _limit(action.parameters.get("max", "")))]
     if action.kind in _NEW_STATE:
         return [("state", action.precondition.get("state") or "none", _NEW_STATE[action.kind])]
+    if action.kind in _NEW_ALLOCATION:
+        before = action.precondition.get("allocationstate") or "none"
+        return [("allocation", before, _NEW_ALLOCATION[action.kind])]
     return [
         (name, action.precondition.get(name) or "none", value or "none")
         for name, value in action.parameters.items()

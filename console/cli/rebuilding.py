@@ -32,6 +32,7 @@ from sync.model import Action, DesiredInventory, Drift, DriftRow, Plan
 if TYPE_CHECKING:
     from sync.executor import RunReport
     from sync.identity_map import Identity
+    from sync.lookup import ArchiveLike
     from sync.prediction import Prediction
     from sync.recovery import Verification
 
@@ -49,6 +50,8 @@ class Rebuild:
     done: list[tuple[Plan, RunReport]] = field(default_factory=list)
     sides: Sides | None = None
     """What was read last."""
+    archive: ArchiveLike | None = None
+    """What is served, where an interrupted run may need it."""
 
 
 def rebuild(arguments: argparse.Namespace) -> int:
@@ -58,7 +61,7 @@ def rebuild(arguments: argparse.Namespace) -> int:
         if arguments.rehearse_only:
             return _rehearse_only(work, arguments)
         session.arm()
-        _finish_interrupted(work)
+        finish_interrupted(work)
         desired, drift = _read(work)
         before = drift
         if not work.done:
@@ -76,7 +79,7 @@ def _read(work: Rebuild) -> tuple[DesiredInventory, Drift]:
     return desired, drift
 
 
-def _finish_interrupted(work: Rebuild) -> None:
+def finish_interrupted(work: Rebuild) -> None:
     """Go on with a run that was stopped or killed: unknown outcomes are read, not repeated.
 
     Raises LeaseHeldError while it goes on elsewhere: nothing is read, offered or asked then.
@@ -100,9 +103,9 @@ def _finish_interrupted(work: Rebuild) -> None:
     standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
     rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in standing]
     say(f"{len(plan.actions) - len(rest)} of its {len(plan.actions)} actions are done. What is left of it:")
-    _show_samples(rest, plan.notes)
+    show_samples(rest, plan.notes)
     confirmation = confirm(work.session, plan, digest=None)
-    report = work.session.executor(rebuild=True).resume(
+    report = work.session.executor(rebuild=True, archive=work.archive).resume(
         run.run_id, confirmed=confirmation, on_event=progress(), stop=work.stop
     )
     work.done.append((plan, report))
@@ -115,7 +118,7 @@ def _rehearse_only(work: Rebuild, arguments: argparse.Namespace) -> int:
     plan = _plan(work, drift, arguments.projects)
     predicted = None
     if plan.actions:
-        _show_samples(plan.actions, plan.notes)
+        show_samples(plan.actions, plan.notes)
         predicted = _rehearsed(work, plan)
     return conclude_rehearsal(
         predicted, nothing_to_do=not plan.actions, as_json=arguments.format == "json", stop=work.stop
@@ -151,7 +154,7 @@ def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
     if not plan.actions:
         say("There is nothing to rebuild.")
         return drift
-    _show_samples(plan.actions, plan.notes)
+    show_samples(plan.actions, plan.notes)
     predicted = _rehearsed(work, plan) if work.is_to_rehearse else None
     if work.stop.is_set():
         return drift
@@ -164,7 +167,7 @@ def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
     return after
 
 
-def _show_samples(actions: Sequence[Action], notes: Sequence[str]) -> None:
+def show_samples(actions: Sequence[Action], notes: Sequence[str] = ()) -> None:
     """Totals by kind and a few of each: what a person can take in before saying yes to many."""
     totals = Counter(action.kind for action in actions)
     for kind, count in totals.items():

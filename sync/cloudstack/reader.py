@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from sync.cloudstack import capabilities as asking
 from sync.cloudstack import parse
+from sync.cloudstack import stock as stocktaking
 from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.deletion_reading import Survey, calls_of, deletion_events, evidence
 from sync.cloudstack.expunging import expunging
@@ -37,6 +38,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
+from sync.stock import Image, Stock, Zone
 
 CAPABILITIES_AGE = timedelta(minutes=5)
 """How long what the server can do is believed: it may be upgraded, the caller's role may change."""
@@ -329,6 +331,36 @@ class Reader:
     def network_offering_id(self, name: str) -> str:
         """The id of a network offering. Raises DataError when there is none of that name, and SourceError."""
         return self._id_by_name(Query("listNetworkOfferings", "networkoffering"), name, "network offering")
+
+    def zone(self, name: str) -> Zone | None:
+        """The zone of that name, disabled or not. Raises SourceError."""
+        return stocktaking.zone(self._list, name)
+
+    def images(self, isos: bool, domain_id: str, account: str, name: str) -> tuple[Image, ...]:
+        """The templates (or ISOs) of that name that the account has, whole or not. Raises SourceError."""
+        found = stocktaking.images(self._list, isos=isos, name=name)
+        mine = tuple(one for one in found if (one.domain_id, one.account) == (domain_id, account))
+        if not mine:
+            self._require_sight(f"template {name}")
+        return mine
+
+    def machines(self, domain_id: str, account: str, name: str) -> tuple[VirtualMachine, ...]:
+        """The VMs of that name that the account has, in any state. Raises SourceError."""
+        where = {"domainid": domain_id, "account": account, "name": name, "listall": "true"}
+        rows = self._in_domain(domain_id, Query("listVirtualMachines", "virtualmachine", where))
+        mine = [row for row in rows if row.get("name") == name and row.get("account") == account]
+        if not mine:
+            self._require_sight(f"VM {name}")
+        return tuple(parse.machine(row, self._path_of(row)) for row in mine)
+
+    def address_holder(self, network_id: str, address: str) -> str:
+        """Whose that guest address is there, in words; empty where no VM has it. Raises SourceError."""
+        return stocktaking.holders(self._list, network_id=network_id).get(network_id, {}).get(address, "")
+
+    def stock(self) -> Stock:
+        """All that a restore builds from, read anew. Raises SourceError."""
+        self._require_sight("what a restore needs")
+        return stocktaking.stock(self._list)
 
     def job(self, job_id: str) -> JobState:
         """The state of an asynchronous job. Raises RefusedError when CloudStack does not know it."""

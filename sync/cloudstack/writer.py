@@ -35,9 +35,16 @@ class Writer:
             "updateResourceLimit",
             "createNetwork",
             "recoverVirtualMachine",
+            "registerTemplate",
+            "registerIso",
+            "deployVirtualMachine",
+            "updateZone",
         }
     )
     """Everything that this software can ask CloudStack to change. There is no deletion among it."""
+
+    ONLY_WITH: Mapping[str, frozenset[str]] = {"updateZone": frozenset({"id", "allocationstate"})}
+    """Calls that could change much else, with the parameters that they are sent with."""
 
     def __init__(self, credentials: Credentials, *, clock: Clock = lambda: datetime.now(UTC)) -> None:
         # Imported here: the first frame does not wait for `cs` and `requests`.
@@ -68,6 +75,8 @@ class Writer:
                 raise GuardError(f"{command} was not sent: this software never sends a parameter `{name}`.")
             if folded in _RESERVED or not _PARAMETER.fullmatch(name):
                 raise GuardError(f"{command} was not sent: `{name}` is no parameter of it.")
+            if name not in self.ONLY_WITH.get(command, {name}):
+                raise GuardError(f"{command} was not sent: this software sends no `{name}` with it.")
         body = self._connection.change(command, parameters)
         job_id = body.get("jobid")
         return Submission(job_id=str(job_id) if job_id else None, body=body)

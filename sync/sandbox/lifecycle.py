@@ -46,6 +46,8 @@ SECONDS = {
 }
 """Measured on the simulator as polls of jobs: one VM of a deletion takes about 6 s, its domain 2.5 s more."""
 GIB = 1 << 30
+PUBLIC_ADDRESSES = 4089
+"""So many public addresses a zone has."""
 LIVE = ("Starting", "Running", "Stopping")
 
 
@@ -126,9 +128,18 @@ def free_public_address(world: World) -> str:
     taken = {one.name for one in world.addresses.values()}
     start = int(ipaddress.ip_address("192.168.0.4"))
     number = world.next_number("public_addresses") - 1
-    while (found := str(ipaddress.ip_address(start + number % 4089))) in taken:
+    while (found := str(ipaddress.ip_address(start + number % PUBLIC_ADDRESSES))) in taken:
         number += 1
     return found
+
+
+def is_free_public_address(world: World, wanted: str) -> bool:
+    """Whether the address is one of the zone's public ones and nobody has it."""
+    try:
+        number = int(ipaddress.ip_address(wanted)) - int(ipaddress.ip_address("192.168.0.4"))
+    except ValueError:
+        return False
+    return 0 <= number < PUBLIC_ADDRESSES and wanted not in {one.name for one in world.addresses.values()}
 
 
 def remove_network(world: World, network: Network) -> None:

@@ -162,6 +162,16 @@ def zone_of(call: Call, *, anywhere: bool = False) -> str:
     raise unknown_entity(call.command.name, "zoneid", value)
 
 
+def refuse_closed(call: Call, zone_id: str) -> None:
+    """In a zone with allocation disabled only root admins get anything. Raises ApiError (531).
+
+    Read in CloudStack's source, not recorded.
+    """
+    zone = call.world.zones[zone_id]
+    if zone.row["allocationstate"] == "Disabled" and call.account.type != limits.ROOT_ADMIN:
+        raise not_permitted(f"Cannot perform this operation, Zone is currently disabled: {zone.number}")
+
+
 def check_machine(world: World, owner: Account, offering: dict[str, Any]) -> None:
     """Refuse a VM that would bring its owner over a limit. Raises ApiError (535)."""
     limits.check(world, owner, "vm")

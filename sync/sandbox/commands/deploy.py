@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.commands.common_machines import check_machine, event, ids_of, zone_of
+from sync.sandbox.commands.common_machines import check_machine, event, ids_of, refuse_closed, zone_of
 from sync.sandbox.commands.networks import network_for
 from sync.sandbox.commands.views_machines import modern, vm_row
 from sync.sandbox.engine import Call, command
@@ -43,6 +43,7 @@ def deploy_virtual_machine(call: Call) -> Work:
     owner = call.owner()
     if owner.state == "disabled":
         raise not_permitted(f"The owner of vm to deploy is disabled: {owner.name}")
+    refuse_closed(call, zone_of(call))
     _check_name(call)
     offering = world.offerings.get(call.params["serviceofferingid"])
     if offering is None:
@@ -55,6 +56,9 @@ def deploy_virtual_machine(call: Call) -> Work:
         raise unknown_entity(call.command.name, "templateid", call.params["templateid"])
     if template.removed is not None:
         raise invalid(f"Unable to use template {template.id}")
+    if not template.ready:
+        # Not recorded: the simulator has every template at once.
+        raise invalid(f"Template {template.name} has not been completely downloaded to zone {zone_of(call)}")
     limits.check(world, owner, "volume", 2 if "diskofferingid" in call.params else 1)
     limits.check(world, owner, "primarystorage", _root_size(call, template))
     networks = _networks(call, owner)

@@ -51,6 +51,7 @@ def register_iso(call: Call) -> dict[str, Any]:
         extractable=call.boolean("isextractable"),
         bootable=call.boolean("bootable", True),
         url=url,
+        checksum=call.get("checksum"),
         created=world.now(),
     )
     add_template(world, iso, table="isos")

@@ -6,10 +6,19 @@ import ipaddress
 from typing import Any
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.commands.common_machines import chosen, equal, event, has_text, live, simple_job, zone_of
+from sync.sandbox.commands.common_machines import (
+    chosen,
+    equal,
+    event,
+    has_text,
+    live,
+    refuse_closed,
+    simple_job,
+    zone_of,
+)
 from sync.sandbox.commands.views_networks import address_row, network_row, router_row
 from sync.sandbox.engine import Call, command
-from sync.sandbox.errors import failed, invalid
+from sync.sandbox.errors import ApiError, failed, invalid
 from sync.sandbox.jobs import Queued, Work
 from sync.sandbox.paging import Listing
 from sync.sandbox.records import Account, World
@@ -184,10 +193,11 @@ def associate_address(call: Call) -> Work:
     world = call.world
     limits.check(world, world.accounts[account_id], "ip")
     zone_id = network.zone_id if network is not None else next(iter(world.zones))
+    refuse_closed(call, zone_id)
     address = Address(
         id=world.new_id(),
         number=world.next_number("addresses"),
-        name=lifecycle.free_public_address(world),
+        name=_public_address(call),
         account_id=account_id,
         zone_id=zone_id,
         network_id=network.id if network is not None else None,
@@ -207,6 +217,18 @@ def associate_address(call: Call) -> Work:
     yield Queued(entity_id=address.id, instance_id=address.id, event=made)
     yield lifecycle.seconds(world, "quick")
     return {"ipaddress": address_row(world, address)}
+
+
+def _public_address(call: Call) -> str:
+    """The address asked for, or any. Raises ApiError (533) where it is not free: read in CloudStack's source,
+    not recorded."""
+    wanted = call.get("ipaddress")
+    if wanted is None:
+        return lifecycle.free_public_address(call.world)
+    if not lifecycle.is_free_public_address(call.world, wanted):
+        text = f"Insufficient address capacity: requested ip {wanted} is not available"
+        raise ApiError(533, text, 9999)
+    return wanted
 
 
 @command(

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync.sandbox import lifecycle, limits
+from sync.sandbox import downloads, lifecycle, limits
 from sync.sandbox.commands.common_machines import event, has_text, live, seen, simple_job, zone_of
 from sync.sandbox.commands.views_machines import modern
 from sync.sandbox.commands.views_networks import template_row
@@ -20,6 +20,8 @@ from sync.sandbox.records_machines import Template
 
 SIMULATED_SIZE = 5 << 20
 """Bytes that the simulator says it downloaded, whatever the address."""
+FETCHING_SECONDS = 0.2
+"""Virtual seconds between two looks at a download."""
 FILTERS = (
     "featured",
     "self",
@@ -128,7 +130,10 @@ def add_template(world: World, template: Template, *, table: str = "templates") 
 
 
 def check_url(call: Call) -> str:
-    """The address of a template or ISO; loopback is refused (measured). Raises ApiError (431)."""
+    """The address of a template or ISO; loopback is refused (measured) but where the sandbox fetches from it.
+
+    Raises ApiError (431).
+    """
     url = call.required("url")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https", "ftp", "nfs") or not parts.hostname:
@@ -136,6 +141,8 @@ def check_url(call: Call) -> str:
     try:
         number = ipaddress.ip_address("127.0.0.1" if parts.hostname == "localhost" else parts.hostname)
     except ValueError:
+        return url
+    if downloads.is_fetched(url, call.world):
         return url
     if number.is_loopback or number.is_link_local or number.is_multicast or number.is_unspecified:
         text = "Illegal host specified in URL." if modern(call.world) else "Illegal host specified in url"
@@ -174,6 +181,7 @@ def register_template(call: Call) -> dict[str, Any]:
         requires_hvm=call.boolean("requireshvm", True),
         details={key: value for one in call.map_of("details") for key, value in one.items()},
         url=url,
+        checksum=call.get("checksum"),
         created=world.now(),
     )
     add_template(world, template)
@@ -183,15 +191,27 @@ def register_template(call: Call) -> dict[str, Any]:
 
 
 def download(call: Call, template: Template) -> None:
-    """Let a download take as long as the world's "download" says; on the simulator no time at all."""
+    """Let a download take as long as the world's "download" says; on the simulator no time at all.
+
+    What this sandbox fetches takes as long as that takes.
+    """
     seconds = call.world.service_times.of("download", 0.0)
-    if seconds <= 0:
+    url = template.url or ""
+    fetching = downloads.begin(url, template.checksum) if downloads.is_fetched(url, call.world) else None
+    if seconds <= 0 and fetching is None:
         return
     template.ready, template.status = False, "0% Downloaded"
 
     def arrive() -> Work:
         yield seconds
-        template.ready, template.status = True, "Download Complete"
+        while fetching is not None and not fetching.done():
+            yield FETCHING_SECONDS
+        found = fetching.result() if fetching is not None else downloads.Fetched(SIMULATED_SIZE)
+        if found.problem:
+            template.status = found.problem
+        else:
+            template.size = template.physical_size = found.size
+            template.ready, template.status = True, "Download Complete"
         return None
 
     call.engine.tasks.spawn(arrive())

@@ -7,6 +7,7 @@ from typing import Any
 
 from sync.sandbox.commands.common_machines import equal, has_text
 from sync.sandbox.engine import Call, command
+from sync.sandbox.errors import invalid
 from sync.sandbox.paging import Listing
 from sync.sandbox.seed_data import catalog
 from sync.sandbox.seed_machines import HIDDEN
@@ -34,6 +35,18 @@ def list_zones(call: Call) -> Listing:
         if equal(call, "id", one.id) and equal(call, "name", one.name)
     ]
     return Listing(found, lambda one: _shown_zone(one.row))
+
+
+@command("updateZone", required=("id",), entities={"id": "zones"}, answer="zone")
+def update_zone(call: Call) -> dict[str, Any]:
+    """Let anybody, or root admins alone, deploy and take addresses. Read in the source, not recorded."""
+    zone = call.world.zones[call.params["id"]]
+    state = call.params.get("allocationstate", zone.row["allocationstate"])
+    if state not in ("Enabled", "Disabled"):
+        raise invalid(f"Unable to resolve Allocation State '{state}' to a supported state")
+    zone.row["allocationstate"] = state
+    call.done("ZONE.EDIT", "Editing zone", resource=zone, resource_type="Zone")
+    return _shown_zone(zone.row)
 
 
 @command("listHosts", answer="host")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sync.sandbox.downloads import SETTING as FETCHING
 from sync.sandbox.jenkins import remember
 from sync.sandbox.records import World
 from sync.sandbox.worlds.blueprint import Blueprint, WorldFileError, load
@@ -51,6 +52,8 @@ def seed(world: World, name: str) -> Blueprint:
 
         build(world, blueprint)
     world.service_times.overrides |= blueprint.service_seconds
+    # Worlds to practise on are on the machine of whoever practises, and so are the archives.
+    world.settings[FETCHING] = "true"
     return blueprint
 
 
