@@ -135,7 +135,8 @@ def add_retirement(commands: Commands) -> None:
     what.add_argument("--undo", action="store_true", help="take back what was done, as far as it can be")
     what.add_argument("--campaign", action="store_true", help="ask for these projects beyond the ceiling")
     retire.add_argument("--empty", action="store_true", help="propose them as empty domains, in a batch")
-    retire.add_argument("--no-archive", action="store_true", help="propose it without keeping root volumes")
+    retire.add_argument("--no-archive", action="store_true", help="propose it without keeping anything")
+    retire.add_argument("--no-files", action="store_true", help="propose it without files in the archive")
     retire.add_argument("--reason", metavar="TEXT", help="why: of a record made by hand, or of a campaign")
     retire.add_argument("--until", metavar="T", help="when a campaign ends (2026-12-31, in UTC)")
     retire.add_argument(

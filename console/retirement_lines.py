@@ -317,7 +317,7 @@ def _target_texts(target: Target) -> list[Text]:
     ]
     lost = sum(not loss.kept_as for loss in target.losses)
     kept = len(target.losses) - lost
-    texts += _head(f"What goes: {counted(lost, 'object')} lost, {kept} kept as templates")
+    texts += _head(f"What goes: {counted(lost, 'object')} lost, {kept} kept")
     for line in loss_lines(target.losses):
         texts.append((f"  {line}", "tone--good" if line.startswith("kept") else ""))
     return texts + [(f"  note: {note}", "tone--muted") for note in target.notes]

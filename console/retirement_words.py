@@ -10,7 +10,8 @@ from sync.retirement_rules import latest_begin
 _WORDS = {
     Step.QUARANTINE: "quarantine: accounts are disabled, their VMs stop, Projects are suspended. "
     "Nothing is destroyed; undoing takes it back.",
-    Step.ARCHIVE: "archive: templates are made of the root volumes that are on the list, and read back.",
+    Step.ARCHIVE: "archive: what the list keeps is kept: templates of root volumes, files of data volumes, "
+    "templates and ISOs; each is read back or checked.",
     Step.DESTROY: "destroy: the VMs are destroyed recoverably; undoing recovers them until expunged.",
     Step.DELETE_ACCOUNTS: "delete accounts: with all they own. This cannot be undone.",
     Step.DELETE_DOMAIN: "delete domain: the empty domain is deleted, without clean-up. "

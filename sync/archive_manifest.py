@@ -20,8 +20,9 @@ CloudStack's, and what CloudStack did not say is an empty string, or null where 
         "size": 1234, "sha256": "…",             of the file, counted here while it came
         "stated_size": 1234,                     what CloudStack calls its size: of a volume the virtual one
         "stated_checksum": "{SHA-256}…",         as CloudStack writes it
-        "checked": ["length", "checksum"],       what it was compared with: the length that was announced for
-                                                 the download, CloudStack's checksum where it gives one
+        "checked": ["length", "checksum"],       what it agrees with: `length` announced for the download,
+                                                 `checksum` of CloudStack where it gives one, and `size`
+                                                 where CloudStack's physicalsize is the file's
         "taken_at": "2026-11-25T23:41:07+00:00",
         "facts": {"format": "QCOW2", …}}],       CloudStack's own row, texts and numbers as it gives them
      "templates": [                              kept in CloudStack itself, owned by the archive account

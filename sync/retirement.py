@@ -119,7 +119,9 @@ class Loss:
     size: int | None = None
     """Bytes; None where it has none or CloudStack does not say."""
     kept_as: str = ""
-    """Name of the template that is made of it before; empty for what is lost."""
+    """Name of the template that is made of it before, or of the file; empty for what is lost."""
+    is_file: bool = False
+    """Whether it is kept as a file of the archive's folder."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -159,6 +161,18 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Extract:
+    """A data volume, template or ISO that is to be fetched into the archive's folder."""
+
+    kind: str
+    """Value of an ObjectKind."""
+    id: str
+    name: str
+    file: str
+    """Its name in the archive, without the ending that comes with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What people sign: these domains with these objects, on this server."""
 
@@ -176,6 +190,7 @@ class Proposal:
     targets: tuple[Target, ...]
     """One; several only where they are empty."""
     archives: tuple[Archive, ...] = ()
+    extracts: tuple[Extract, ...] = ()
 
     @property
     def losses(self) -> tuple[Loss, ...]:

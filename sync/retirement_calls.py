@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from sync.model import ActualInventory
 from sync.radius import ObjectKind
-from sync.retirement import Archive, Loss, Retirement, Step
+from sync.retirement import Archive, Extract, Loss, Retirement, Step
 from sync.retirement_proposal import GONE_STATES
 
 GOALS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -63,6 +63,7 @@ class Call:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """But for the id of a VM's OS type, which is read when an archive is made."""
     archive: Archive | None = None
+    extract: Extract | None = None
 
     @property
     def action(self) -> str:
@@ -89,7 +90,8 @@ def calls_of(retirement: Retirement, step: Step, *, listed: Collection[str]) -> 
         accounts = [_call("disableAccount", loss, lock="false") for loss in _of(losses, ObjectKind.ACCOUNT)]
         return (*accounts, *(_call("suspendProject", loss) for loss in _of(losses, ObjectKind.PROJECT)))
     if step is Step.ARCHIVE:
-        return tuple(_archive(retirement, one) for one in retirement.proposal.archives)
+        made = (_archive(retirement, one) for one in retirement.proposal.archives)
+        return (*made, *map(_extract, retirement.proposal.extracts))
     if step is Step.DESTROY:
         machines = _of(losses, ObjectKind.VM)
         return tuple(_call("destroyVirtualMachine", loss, expunge="false") for loss in machines)
@@ -132,6 +134,24 @@ def _archive(retirement: Retirement, archive: Archive) -> Call:
         {"volumeid": archive.volume_id, "name": archive.template, "displaytext": text},
         archive,
     )
+
+
+EXTRACTS: Mapping[ObjectKind, str] = MappingProxyType(
+    {
+        ObjectKind.VOLUME: "extractVolume",
+        ObjectKind.TEMPLATE: "extractTemplate",
+        ObjectKind.ISO: "extractIso",
+    }
+)
+"""How CloudStack makes one ready to be downloaded. It makes an address and changes nothing, so it may be sent
+as often as it takes."""
+
+
+def _extract(one: Extract) -> Call:
+    """But for the zone, which is read when it is sent."""
+    kind = ObjectKind(one.kind)
+    parameters = {"id": one.id, "mode": "HTTP_DOWNLOAD"}
+    return Call(EXTRACTS[kind], kind, one.id, one.name, parameters, extract=one)
 
 
 def not_offered(calls: Iterable[Call], has: Callable[[str, str | None], bool]) -> str:

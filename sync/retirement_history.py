@@ -16,6 +16,7 @@ from sync.retirement import (
     Campaign,
     Done,
     Evidence,
+    Extract,
     Loss,
     Proposal,
     Retirement,
@@ -160,6 +161,7 @@ def proposal_json(one: Proposal) -> JsonObject:
         "is_empty": one.is_empty,
         "targets": [_target_json(target) for target in one.targets],
         "archives": [_fields(archive) for archive in one.archives],
+        "extracts": [_fields(extract) for extract in one.extracts],
     }
 
 
@@ -175,7 +177,7 @@ def _target_json(one: Target) -> JsonObject:
     }
 
 
-def _fields(one: Evidence | Loss | Archive) -> JsonObject:
+def _fields(one: Evidence | Loss | Archive | Extract) -> JsonObject:
     return {name: getattr(one, name) for name in one.__slots__}
 
 
@@ -184,6 +186,7 @@ def proposal_from(content: JsonObject) -> Proposal:
     made = {
         "targets": tuple(_target_from(one) for one in content["targets"]),
         "archives": tuple(Archive(**one) for one in content["archives"]),
+        "extracts": tuple(Extract(**one) for one in content.get("extracts", ())),
     }
     return Proposal(**{**content, **times, **made})
 

@@ -19,6 +19,7 @@ from sync.model import (
     DriftKind,
     DriftRow,
     NetworkRule,
+    OwnedResource,
     Side,
     project_key,
 )
@@ -27,6 +28,7 @@ from sync.retirement import (
     OFFERING,
     Archive,
     Evidence,
+    Extract,
     Loss,
     Proposal,
     Sighting,
@@ -170,6 +172,10 @@ class Wish:
     is_empty: bool = False
     """Whether they are to go as empty domains."""
     with_archive: bool = True
+    extractable: frozenset[ObjectKind] = frozenset()
+    """Kinds that can be fetched into the archive's folder."""
+    why_not_extracted: str = ""
+    """Why the others cannot; a note of the proposal."""
     by_hand: Mapping[str, Evidence] | None = None
     """Records that somebody signed, verified, by key of the project."""
 
@@ -186,6 +192,7 @@ def propose(wish: Wish, view: View, history: History, limits: RetirementLimits) 
         raise GuardError("One project at a time is retired; only empty domains go in batches.")
     targets = tuple(_target(key, wish, view, history) for key in dict.fromkeys(wish.keys))
     archives: tuple[Archive, ...] = ()
+    extracts: tuple[Extract, ...] = ()
     if wish.is_empty:
         for target in targets:
             why = not_empty(target, view.network)
@@ -195,7 +202,10 @@ def propose(wish: Wish, view: View, history: History, limits: RetirementLimits) 
                 )
     elif wish.with_archive:
         archives = _archives(targets[0], view.actual)
-        targets = (_with_fates(targets[0], archives),)
+        extracts = _extracts(targets[0], wish, view.actual)
+        targets = (_with_fates(targets[0], archives, extracts),)
+        if wish.why_not_extracted:
+            targets = (replace(targets[0], notes=(*targets[0].notes, wish.why_not_extracted)),)
     return Proposal(
         id=wish.id,
         environment=wish.environment,
@@ -208,6 +218,7 @@ def propose(wish: Wish, view: View, history: History, limits: RetirementLimits) 
         is_empty=wish.is_empty,
         targets=targets,
         archives=archives,
+        extracts=extracts,
     )
 
 
@@ -336,7 +347,40 @@ def _archives(target: Target, actual: ActualInventory) -> tuple[Archive, ...]:
     return tuple({one.volume_id: one for one in made}.values())
 
 
-def _with_fates(target: Target, archives: Iterable[Archive]) -> Target:
+def _extracts(target: Target, wish: Wish, actual: ActualInventory) -> tuple[Extract, ...]:
+    """The data volumes, templates and ISOs that can be fetched: what is ready, and a volume only where it is
+    no VM's root, which is made a template instead."""
+    ready = {row.id for rows in (actual.templates, actual.isos) for row in rows if _is_ready(row)}
+    ready |= {
+        row.id
+        for row in actual.volumes
+        if _is_ready(row) and row.details.get("type", "").upper() == "DATADISK"
+    }
+    return tuple(
+        Extract(loss.kind, loss.id, loss.name, _file_name(loss))
+        for loss in target.of(ObjectKind.VOLUME, ObjectKind.TEMPLATE, ObjectKind.ISO)
+        if ObjectKind(loss.kind) in wish.extractable and loss.id in ready
+    )
+
+
+def _is_ready(row: OwnedResource) -> bool:
+    return row.state.casefold() in ("ready", "download complete")
+
+
+def _file_name(loss: Loss) -> str:
+    """Safe in every file system, told apart by the id."""
+    name = "".join(one if one.isascii() and (one.isalnum() or one in "-_.") else "_" for one in loss.name)
+    id = "".join(one for one in loss.id if one.isascii() and one.isalnum())
+    return f"{loss.kind.casefold()}-{name[:80]}-{id[:32]}"
+
+
+def _with_fates(target: Target, archives: Iterable[Archive], extracts: Iterable[Extract]) -> Target:
     kept = {(ObjectKind.VOLUME.value, one.volume_id): one.template for one in archives}
-    losses = (replace(loss, kept_as=kept.get(loss.key, "")) for loss in target.losses)
+    files = {(one.kind, one.id): one.file for one in extracts}
+    losses = (
+        replace(loss, kept_as=files[loss.key], is_file=True)
+        if loss.key in files
+        else replace(loss, kept_as=kept.get(loss.key, ""))
+        for loss in target.losses
+    )
     return replace(target, losses=tuple(losses))

@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from sync import polling
+from sync.archiving import Archiving
 from sync.cloudstack.reader import Reader
-from sync.cloudstack.retirement_reading import os_type_of, seen, templates_named
+from sync.cloudstack.retirement_reading import os_type_of, row_of, seen, templates_named
 from sync.cloudstack.retirer import Retirer
 from sync.errors import (
+    DataError,
     ForbiddenError,
     IncompleteError,
     OutcomeUnknownError,
     RefusedError,
     SourceError,
+    StoppedError,
     ThrottledError,
     UnauthorizedError,
     UnreachableError,
@@ -28,6 +31,7 @@ from sync.journal import Intent
 from sync.ledger import EntryKind, Ledger
 from sync.model import ActionResult, JsonObject, Outcome, Scope
 from sync.radius import ObjectKind
+from sync.retirement import Extract
 from sync.retirement_calls import BEFORE, GOALS, Call, not_offered
 
 SETTLE_SECONDS = 30.0
@@ -68,16 +72,19 @@ class Sender:
         run_id: str,
         scope: Scope,
         root_id: str,
+        archiving: Archiving | None,
         stop: threading.Event,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
     ) -> None:
+        """`archiving` is where what is extracted goes; None where nothing is."""
         self._reader = reader
         self._retirer = retirer
         self._ledger = ledger
         self._run_id = run_id
         self._scope = scope
         self._root_id = root_id
+        self._archiving = archiving
         self._stop = stop
         self._clock = clock
         self._sleep = sleep
@@ -156,12 +163,23 @@ class Sender:
         return self._follow_and_verify(call, submission.job_id)
 
     def _parameters(self, call: Call) -> dict[str, str]:
+        if call.extract is not None:
+            return {**call.parameters, "zoneid": str(self._row(call)["zoneid"])}
         if call.archive is None:
             return dict(call.parameters)
         return {**call.parameters, "ostypeid": os_type_of(self._reader, call.archive.machine_id)}
 
+    def _row(self, call: Call) -> JsonObject:
+        """What CloudStack says of what is extracted. Raises SourceError."""
+        row = row_of(self._reader, call.kind, call.id)
+        if row is None or not row.get("zoneid"):
+            raise DataError(f"CloudStack does not show {call.kind.value} {call.name} and its zone.")
+        return row
+
     def _after_silence(self, call: Call, error: Exception) -> ActionResult:
         """The outcome of a call that was sent and not answered just now."""
+        if call.extract is not None:
+            return _result(call, Outcome.FAILED, f"It is not kept, and nothing was changed: {error}")
         try:
             found = self._read_for(call, SETTLE_SECONDS)
         except SourceError as unread:
@@ -176,12 +194,30 @@ class Sender:
                 failure = polling.follow(
                     self._reader.job, job_id, seconds=JOB_SECONDS, longest=_LONGEST_POLL, sleep=self._sleep
                 )
+            if call.extract is not None and job_id is not None and not failure:
+                return self._fetch(call, call.extract, job_id)
             if failure:
                 outcome = Outcome.SUCCEEDED if self.is_reached(call) else Outcome.FAILED
                 return _result(call, outcome, failure, job_id)
             return self._verify(call, job_id)
         except SourceError as error:
             return _result(call, Outcome.UNKNOWN, f"It was sent and cannot be read back: {error}", job_id)
+
+    def _fetch(self, call: Call, one: Extract, job_id: str) -> ActionResult:
+        """Download what was made ready. What does not come whole has changed nothing: it is sent again when
+        the step goes on."""
+        try:
+            result = self._reader.job(job_id).result
+            found = next((one for one in result.values() if isinstance(one, dict) and one.get("url")), None)
+            if found is None or self._archiving is None:
+                raise DataError(f"CloudStack gave no address to download {call.name} from.")
+            kept = self._archiving.fetch(one, self._row(call), str(found["url"]))
+        except StoppedError as error:
+            return _result(call, Outcome.NOT_RUN, str(error), job_id)
+        except SourceError as error:
+            return _result(call, Outcome.FAILED, f"It is not kept: {error}", job_id)
+        detail = f"{kept.file}, {kept.size} bytes, SHA-256 {kept.sha256}"
+        return _result(call, Outcome.SUCCEEDED, detail, job_id)
 
     def _verify(self, call: Call, job_id: str | None) -> ActionResult:
         """Read back what CloudStack says that it did. Raises SourceError."""
@@ -196,6 +232,8 @@ class Sender:
 
     def _resolve(self, call: Call, intent: Intent) -> ActionResult | None:
         """The outcome of an intent of an earlier try or process; None when it is proven without effect."""
+        if call.extract is not None:
+            return _result(call, Outcome.SUCCEEDED, "It is kept.") if self.is_reached(call) else None
         if intent.job_id is not None and self._is_known(intent.job_id):
             return self._follow_and_verify(call, intent.job_id)
         left = timedelta(seconds=SETTLE_SECONDS) - (self._clock() - intent.at)
@@ -223,6 +261,8 @@ class Sender:
     def is_reached(self, call: Call, *, has_ended: bool = False) -> bool:
         """Whether reading shows what the call is to bring about; `has_ended` when its own job is known to
         have. Raises SourceError."""
+        if call.extract is not None:
+            return self._archiving is not None and self._archiving.has(call.extract)
         if call.archive is not None:
             return self.template_of(call) is not None
         now = seen(self._reader, call.kind, call.id)

@@ -6,17 +6,21 @@ The first surprise is recorded and ends it. The client that can delete is made h
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from sync.archive_manifest import ArchivedTemplate
+from sync.archiving import AT_ONCE, Archiving
 from sync.cloudstack.retirement_reading import EXPUNGE_DELAY, seconds_of, seen
 from sync.cloudstack.retirer import Permit, Retirer
 from sync.containment_held import held
 from sync.deletion_record import DeletionRecord
 from sync.deletions import Told, assess
 from sync.errors import GuardError, OutcomeUnknownError, StoppedError
+from sync.journal import Intent
 from sync.model import ActionResult, Outcome, Scope, Side
 from sync.radius import ObjectKind
 from sync.retirement import DESTRUCTIVE, Retirement, Step
@@ -60,6 +64,26 @@ def word_for(retirement: Retirement) -> str:
 
 def _no_report(_: Call, __: ActionResult) -> None:
     return None
+
+
+def _performed(
+    sender: Sender, calls: Sequence[Call], intents: Mapping[str, Intent]
+) -> Iterator[tuple[Call, ActionResult]]:
+    """Each call with its outcome, one after another; what is extracted comes last, several at once."""
+    for call in calls:
+        if call.extract is None:
+            yield call, sender.perform(call, intent=intents.get(call.action))
+    extracts = [call for call in calls if call.extract is not None]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="archive") as threads:
+        going = {
+            threads.submit(sender.perform, call, intent=intents.get(call.action)): call for call in extracts
+        }
+        try:
+            for one in as_completed(going):
+                yield going[one], one.result()
+        finally:
+            for one in going:
+                one.cancel()
 
 
 class Steps:
@@ -199,6 +223,10 @@ class Steps:
             id = templates.get(one.volume_id, "")
             if not id or seen(self._desk.reader, ObjectKind.TEMPLATE, id) is None:
                 found.append(f"the archive {one.template} ({id}) of {one.machine} is not there any more")
+        archiving = self._archiving(retirement, threading.Event())
+        for file in retirement.proposal.extracts:
+            if archiving is None or not archiving.has(file):
+                found.append(f"the file {file.file} of the {file.kind} {file.name} is not in the archive")
         return found
 
     def _stop(self, retirement: Retirement, step: Step, reason: str) -> NoReturn:
@@ -225,8 +253,7 @@ class Steps:
             return
         sender = self._sender(retirement, step, calls, stop or threading.Event())
         intents = self._desk.journal.intents(retirement.id)
-        for call in calls:
-            result = sender.perform(call, intent=intents.get(call.action))
+        for call, result in _performed(sender, calls, intents):
             report(call, result)
             if result.outcome is Outcome.NOT_RUN:
                 self._desk.journal.stopped(retirement.id, step, "the operator stopped it")
@@ -262,10 +289,23 @@ class Steps:
             run_id=retirement.id,
             scope=Scope(self._desk.environment.parent),
             root_id=retirement.proposal.root_id,
+            archiving=self._archiving(retirement, stop),
             stop=stop,
             clock=self._desk.clock,
             sleep=self._desk.sleep,
         )
+
+    def _archiving(self, retirement: Retirement, stop: threading.Event) -> Archiving | None:
+        """Where files go; None where none does. Raises GuardError where nobody says where."""
+        archive, desk = self._desk.environment.archive, self._desk
+        if archive is None and retirement.proposal.extracts:
+            raise GuardError(
+                f"The environment {desk.environment.name} names no archive for the files on the list.",
+                next_step=f"Write archive = FOLDER under [environments.{desk.environment.name}].",
+            )
+        if archive is None or retirement.proposal.is_empty:
+            return None
+        return Archiving(archive, retirement, stop=stop, clock=desk.clock, sleep=desk.sleep)
 
     # --- facts ----------------------------------------------------------------------------------------------
 
@@ -305,7 +345,8 @@ class Steps:
             self._desk.sleep(_SETTLE_POLL_SECONDS)
 
     def _templates(self, retirement: Retirement, step: Step, calls: Sequence[Call]) -> dict[str, str]:
-        """Volume → its template, read back once more."""
+        """Volume → its template, read back once more, and said in the archive's manifest."""
+        calls = [call for call in calls if call.archive is not None]
         if not calls:
             return {}
         sender = self._sender(retirement, step, calls, threading.Event())
@@ -313,7 +354,17 @@ class Steps:
         missing = [call.name for call in calls if found[call.id] is None]
         if missing:
             self._stop(retirement, step, f"the archives of {', '.join(missing)} cannot be read back")
-        return {id: str(row["id"]) for id, row in found.items() if row is not None}
+        made = {id: str(row["id"]) for id, row in found.items() if row is not None}
+        archiving = self._archiving(retirement, threading.Event())
+        if archiving is not None:
+            archiving.keep_templates(
+                ArchivedTemplate(
+                    one.volume_id, one.machine_id, one.machine, made[one.volume_id], one.template,
+                    self._desk.clock(),
+                )
+                for one in retirement.proposal.archives
+            )  # fmt: skip
+        return made
 
     def _let_go(self, retirement: Retirement, step: Step) -> None:
         """What was deleted on purpose has not shrunk."""

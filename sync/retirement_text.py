@@ -98,7 +98,8 @@ def _target_lines(number: int, target: Target) -> Iterable[str]:
 def loss_lines(losses: Iterable[Loss]) -> Iterable[str]:
     """One line an object: whether anything is kept of it, what it is, its id and whose it is."""
     for loss in losses:
-        fate = f"kept as template {one_line(loss.kept_as)}" if loss.kept_as else "lost"
+        how = "file" if loss.is_file else "template"
+        fate = f"kept as {how} {one_line(loss.kept_as)}" if loss.kept_as else "lost"
         facts = [loss.state, f"created {loss.created}" if loss.created else ""]
         facts += ["" if loss.size is None else size_words(loss.size), f"of {loss.owner}"]
         known = ", ".join(one_line(fact) for fact in facts if fact)

@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sync.approval_court import Signature
+from sync.cloudstack.retirer import offered
 from sync.errors import GuardError
 from sync.model import project_key
+from sync.radius import ObjectKind
 from sync.retirement import Campaign, Evidence, Retirement, Stage
 from sync.retirement_approval import judge, matter_of, matter_of_campaign
+from sync.retirement_calls import EXTRACTS
 from sync.retirement_desk import Desk
 from sync.retirement_proposal import Wish, propose, sightings_of
 from sync.retirement_rules import refuse_campaign
@@ -34,6 +37,7 @@ class Retiring(Desk):
         *,
         is_empty: bool = False,
         with_archive: bool = True,
+        with_files: bool = True,
         by_hand: Mapping[str, Evidence] | None = None,
     ) -> Retirement:
         """Propose a project, or empty domains, from two readings: the first call records the first.
@@ -45,6 +49,7 @@ class Retiring(Desk):
         view, history = self.view(), self.history()
         self.journal.seen(sightings_of(view, keys))
         server = self.server()
+        kinds, why_not = self._extractable(is_wanted=with_files)
         wish = Wish(
             id=self.new_id("retire"),
             environment=self.environment.name,
@@ -54,12 +59,34 @@ class Retiring(Desk):
             keys=keys,
             is_empty=is_empty,
             with_archive=with_archive,
+            extractable=kinds,
+            why_not_extracted=why_not,
             by_hand=by_hand,
         )
         self.refuse_bad_records(by_hand or {})
         proposal = propose(wish, view, history, self.environment.retirement)
         self.journal.proposed(proposal)
         return self.of(keys[0])
+
+    def _extractable(self, *, is_wanted: bool) -> tuple[frozenset[ObjectKind], str]:
+        """Kinds of which a file can be kept, and why the others are lost; asked with the writing key."""
+        what = "no file is kept of data volumes, templates and ISOs"
+        environment = self.environment
+        if not is_wanted:
+            return frozenset(), f"{what}, as was asked for"
+        if environment.archive is None:
+            return frozenset(), f"{what}: the environment names no archive"
+        if environment.cloudstack.write is None:
+            return frozenset(), f"{what}: there is no key for writing"
+        known = offered(environment.cloudstack.write, clock=self.clock)
+        kinds = frozenset(
+            kind
+            for kind, command in EXTRACTS.items()
+            if known.has(command) and known.has(command, "mode") and known.has(command, "zoneid")
+        )
+        missing = [kind.value for kind in EXTRACTS if kind not in kinds]
+        why = f"no file is kept of {', '.join(missing)}: the writing key is not offered their extraction"
+        return kinds, why if missing else ""
 
     def propose_campaign(self, projects: Sequence[str], *, until: datetime, reason: str) -> Campaign:
         """Ask for more than the ceiling for a named list; it counts when one more person has signed it."""

@@ -122,6 +122,8 @@ class Environment:
     """Where each project's Jenkins is; None where it is not asked."""
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     retirement: RetirementLimits = field(default_factory=RetirementLimits)
+    archive: Path | None = None
+    """The folder of the archives (`sync.archive_manifest`); None where no file is kept of what is retired."""
     cloudstack_database: Secret | None = None
     """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
     read from or written to a table. None makes the brake impossible."""
@@ -258,7 +260,7 @@ def load(path: Path | None = None) -> Configuration:
 _KEYS = (
     *("title", "parent", "ledger", "theme", "cloudstack", "cloudstack_database", "ci_database", "roles"),
     *("network", "refresh", "capture", "execution", "jenkins", "approvals", "shields", "retirement"),
-    *("ignore", "runbook", "keys"),
+    *("archive", "ignore", "runbook", "keys"),
 )
 
 
@@ -286,6 +288,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         jenkins=read_jenkins(table.table("jenkins")),
         approvals=_approvals(table.table("approvals")),
         retirement=read_retirement(table.table("retirement")),
+        archive=table.file_named("archive") if table.text("archive") else None,
         standing_shields=_standing_shields(table.table("shields")),
         ignore=table.tables("ignore"),
         runbook=MappingProxyType(table.table("runbook").texts()),

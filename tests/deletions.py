@@ -56,6 +56,7 @@ DIRECT = (
 RETIREMENTS = frozenset(
     {
         "tests.test_retiring",
+        "tests.test_retiring_archive",
         "tests.test_retiring_contained",
         "tests.test_retiring_limits",
         "tests.test_cli_retire",

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "sync/lease.py": {"socket"},  # this host's name
     "sync/containment_journal.py": {"socket"},  # this host's name
     "sync/jenkins.py": {"httpx"},  # asks Jenkins, which is not CloudStack
+    "sync/download.py": {"httpx"},  # fetches files of archives, from secondary storage
     "console/session.py": {"socket"},  # this host's name
 }
 MAY_IMPORT_BY_NAME = {

@@ -94,6 +94,7 @@ def _propose(session: Session, arguments: argparse.Namespace) -> int:
         arguments.projects,
         is_empty=arguments.empty,
         with_archive=not arguments.no_archive,
+        with_files=not arguments.no_files,
         by_hand=by_hand,
     )
     _print(session, arguments, made, in_full=True)

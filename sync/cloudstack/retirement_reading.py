@@ -57,6 +57,12 @@ class Seen:
 
 def seen(reader: Reader, kind: ObjectKind, id: str) -> Seen | None:
     """The object; None where it is not shown, which proves nothing. Raises SourceError."""
+    row = row_of(reader, kind, id)
+    return _seen(row) if row is not None else None
+
+
+def row_of(reader: Reader, kind: ObjectKind, id: str) -> JsonObject | None:
+    """What CloudStack says of an object; None where it is not shown. Raises SourceError."""
     base = _QUERIES[kind].with_parameters(id=id)
     variants = [base]
     if kind in _HIDDEN:
@@ -68,7 +74,7 @@ def seen(reader: Reader, kind: ObjectKind, id: str) -> Seen | None:
     for query in variants:
         row = next((row for row in _rows(reader, query) if row.get("id") == id), None)
         if row is not None:
-            return _seen(row)
+            return row
     return None
 
 

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sync.cloudstack import capabilities as asking
 from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.values import Clock, Credentials, Submission
 from sync.errors import GuardError
+
+if TYPE_CHECKING:
+    from sync.cloudstack.client import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class Permit:
     """Pairs of a command and the id of the object that it is about."""
 
 
+def offered(credentials: Credentials, *, clock: Clock = lambda: datetime.now(UTC)) -> Capabilities:
+    """What this server offers to a key, asked now. Raises SourceError."""
+    from sync.cloudstack.client import Connection
+
+    return _asked(Connection(credentials, clock=clock, keep_alive=False))
+
+
+def _asked(connection: Connection) -> Capabilities:
+    return asking.ask(connection.read, key=connection.key, endpoint=connection.endpoint)
+
+
 class Retirer:
     """Sends the calls of one step with the writing key."""
 
@@ -37,6 +52,9 @@ class Retirer:
             "suspendProject",
             "activateProject",
             "createTemplate",
+            "extractVolume",
+            "extractTemplate",
+            "extractIso",
             "destroyVirtualMachine",
             "recoverVirtualMachine",
             "startVirtualMachine",
@@ -55,6 +73,9 @@ class Retirer:
     FIXED: Mapping[str, Mapping[str, str]] = MappingProxyType(
         {
             "disableAccount": {"lock": "false"},
+            "extractVolume": {"mode": "HTTP_DOWNLOAD"},
+            "extractTemplate": {"mode": "HTTP_DOWNLOAD"},
+            "extractIso": {"mode": "HTTP_DOWNLOAD"},
             "destroyVirtualMachine": {"expunge": "false"},
             "deleteProject": {"cleanup": "false"},
             "deleteDomain": {"cleanup": "false"},
@@ -67,6 +88,9 @@ class Retirer:
         | {
             "disableAccount": frozenset({"id", "lock"}),
             "createTemplate": frozenset({"volumeid", "name", "displaytext", "ostypeid"}),
+            "extractVolume": frozenset({"id", "mode", "zoneid"}),
+            "extractTemplate": frozenset({"id", "mode", "zoneid"}),
+            "extractIso": frozenset({"id", "mode", "zoneid"}),
             "destroyVirtualMachine": frozenset({"id", "expunge"}),
             "deleteProject": frozenset({"id", "cleanup"}),
             "deleteDomain": frozenset({"id", "cleanup"}),
@@ -98,8 +122,7 @@ class Retirer:
 
     def capabilities(self) -> Capabilities:
         """What this server offers to the writing key, asked now. Raises SourceError."""
-        connection = self._connection
-        return asking.ask(connection.read, key=connection.key, endpoint=connection.endpoint)
+        return _asked(self._connection)
 
     def submit(self, command: str, parameters: Mapping[str, str]) -> Submission:
         """Sends one call that the permit names, once.

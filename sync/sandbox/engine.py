@@ -243,9 +243,19 @@ class Engine:
         self.world = world
         self.tasks = Tasks(world, locks)
         self.limiter = throttle.Limiter()
+        self.storage = "http://192.168.0.3"
+        """Base of the addresses of downloads; the server sets its own."""
+        self.downloads: dict[str, str] = {}
+        """Name in an address → id of the object."""
         for setting, run in BACKGROUND:
             if setting in world.settings:
                 self.tasks.spawn(self._repeat(setting, run))
+
+    def address_of(self, one: Any) -> str:
+        """Where an object that was made ready can be downloaded from."""
+        name = f"{self.world.new_id()}.raw"
+        self.downloads[name] = one.id
+        return f"{self.storage}/userdata/{name}"
 
     def tick(self) -> None:
         """Run everything that is due."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sync.sandbox import jenkins, persistence
+from sync.sandbox import jenkins, persistence, storage
 from sync.sandbox.clock import WallClock
 from sync.sandbox.engine import Answer, Engine, Request
 from sync.sandbox.faults import Fault, FaultError, Faults, refusal
@@ -68,6 +68,7 @@ class Sandbox:
         app.router.add_post("/sandbox/clock", self._guarded(self._advance))
         app.router.add_post("/sandbox/shutdown", self._guarded(self._shutdown))
         app.router.add_get(jenkins.PATH, self._jenkins)
+        app.router.add_get(storage.PATH, self._storage)
         app.router.add_route("*", "/{path:.*}", self._api)
         app.cleanup_ctx.append(self._background)
         return app
@@ -80,6 +81,7 @@ class Sandbox:
     # --- the API -------------------------------------------------------------------------------------
 
     async def _api(self, http: web.Request) -> web.StreamResponse:
+        self.engine.storage = f"{http.scheme}://{http.host}"
         params = dict(http.query)
         if http.method == "POST":
             params |= {key: value for key, value in (await http.post()).items() if isinstance(value, str)}
@@ -132,6 +134,12 @@ class Sandbox:
                 await asyncio.sleep(answer.seconds / self.speed)
         else:
             await asyncio.sleep(answer.seconds / self.speed)
+
+    async def _storage(self, http: web.Request) -> web.StreamResponse:
+        """The secondary storage VM: another server in reality, which asks for no key."""
+        found = self.engine.downloads.get(http.match_info["name"])
+        status, headers, body = storage.answer(found, http.headers)
+        return web.Response(status=status, headers=headers, body=body)
 
     async def _jenkins(self, http: web.Request) -> web.StreamResponse:
         """Another server in reality: no key, no fault and no log of the API's."""

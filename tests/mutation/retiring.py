@@ -7,6 +7,8 @@ from tests.mutation.guard import guard
 RULES = "tests/test_retirement_rules.py"
 RETIRING = "tests/test_retiring.py"
 CONTAINED = "tests/test_retiring_contained.py"
+ARCHIVE = "tests/test_retiring_archive.py"
+DOWNLOAD = "tests/test_download.py"
 ALLOW_LIST = "tests/test_writer_allow_list.py"
 EXAMPLE = "tests/test_retirement_guard.py"
 
@@ -200,6 +202,34 @@ RETIREMENT = (
         "            if not has(call.command, name):\n",
         "            if False:\n",
         f"{RETIRING}::test_no_project_is_deleted_where_its_cleanup_could_not_be_forbidden",
+    ),
+    guard(
+        "retirement: what is not in the archive stops the destruction",
+        "sync/retirement_steps.py",
+        "            if archiving is None or not archiving.has(file):\n",
+        "            if False:\n",
+        f"{ARCHIVE}::test_data_volumes_templates_and_isos_are_fetched_before_anything_is_destroyed",
+    ),
+    guard(
+        "retirement: a file in the archive is whole",
+        "sync/archiving.py",
+        "            return (self.folder / found.file).stat().st_size == found.size\n",
+        "            return (self.folder / found.file).stat().st_size >= 0\n",
+        f"{ARCHIVE}::test_data_volumes_templates_and_isos_are_fetched_before_anything_is_destroyed",
+    ),
+    guard(
+        "download: CloudStack's checksum is compared",
+        "sync/download.py",
+        "                if self.hashes[1].hexdigest() != self._digest:\n",
+        "                if False:\n",
+        DOWNLOAD,
+    ),
+    guard(
+        "download: a file of unknown length is not whole",
+        "sync/download.py",
+        "        if not length.isdigit():\n",
+        "        length = length or str(1000)\n        if False:\n",
+        DOWNLOAD,
     ),
     guard(
         "retirement: the client's allow-list",

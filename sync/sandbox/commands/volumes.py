@@ -273,7 +273,8 @@ def extract_volume(call: Call) -> Work:
 
 
 def extracted(call: Call, one: Any, account_id: str) -> dict[str, Any]:
-    """The answer of an extraction, with the address to download from."""
+    """The answer of an extraction, with the address to download from. Recorded but for the address, which is
+    the sandbox's own where it serves over HTTP: no recording has what is behind one."""
     world = call.world
     return {
         "id": one.id,
@@ -282,5 +283,5 @@ def extracted(call: Call, one: Any, account_id: str) -> dict[str, Any]:
         "state": "DOWNLOAD_URL_CREATED",
         **zone_fields(world, one.zone_id),
         "extractMode": call.params.get("mode", "HTTP_DOWNLOAD"),
-        "url": f"http://192.168.0.3/userdata/{world.new_id()}.raw",
+        "url": call.engine.address_of(one),
     }
