@@ -1,40 +1,43 @@
 """How many actions a rebuild has under way at once: adapted to the server. Pure: its times are given to it.
 
-It grows while that makes the work go faster, by half at a time; a step that did not pay is taken back and
-tried again later, and now and then it is tried whether less would do. A refusal (429, 503) or a time-out
-halves it, after which it grows by one at a time.
-
-How fast the work goes is known by Little's law: as many as are under way, each as fast as it is against what
-one of its kind took in the beginning. So kinds may come in any mixture, and few actions tell.
+It grows while that makes the work go faster. How fast it goes is known by Little's law: as many as are under
+way, each as fast as it is against what one of its kind took at best, is how many are really worked on; the
+others wait. So kinds may come in any mixture, and few actions tell. Twice as many as are worked on keep a
+server busy: more would only wait there. A refusal (429, 503) or a time-out halves the number, after which it
+grows by one at a time.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
+from statistics import fmean
 
 from sync.model import ActionKind
 
-LEAST_PAID = 0.25
-"""More is kept if the rate grew by this share of what it would bring where nothing queues; less, if the rate
-fell by no more than this share of what it would then cost."""
+HEADROOM = 2.0
+"""So many are under way for each that is worked on: what one waits for (a reading, a write to the disk) is
+another's time. A server of 4 cores got no faster beyond 8 at once (measured on 4.23)."""
 
-HOLD_WINDOWS = 8
-"""Measurements until another number is tried, after one that did not pay."""
+MOST_HEADROOM = 4.0
+"""Only with more than so many for each that is worked on it shrinks, and by a quarter at a time: too many do
+little harm, too few do."""
 
-CAUTIOUS_WINDOWS = 12
-"""So many measurements after a back-off it grows by one at a time."""
-
-LEAST_ACTIONS = 18
+LEAST_ACTIONS = 12
 """A measurement spans at least so many actions,"""
 
-ACTIONS_EACH = 3
+ACTIONS_EACH = 2
 """and so many for each that runs at once."""
 
 LEAST_FULL = 0.8
 """Where on average less than this share of what may was under way, nothing is concluded."""
 
-WEIGHING = 4
-"""So many actions of a kind tell what one of it is worth."""
+CAUTIOUS_WINDOWS = 12
+"""So many measurements after a back-off it grows by one at a time."""
+
+WEIGHING = 3
+"""The mean of so many actions of a kind, one after the other, is what one of them took then; that of the best
+so many such means is what one takes at best: a single one may have been lucky."""
 
 SPACING_SECONDS = 1.0
 """What is refused within this time after a back-off was under way before it: it does not halve again."""
@@ -61,17 +64,11 @@ class Concurrency:
         """How often it backed off, by the reason."""
         self.backed_off_because = ""
         """The last reason, for as long as it goes on with care because of it."""
-        self._weights: dict[ActionKind, float] = {}
-        self._weighed: defaultdict[ActionKind, list[float]] = defaultdict(list)
-        self._level = self.limit
-        """What has proven itself; `limit` is another while that is tried."""
-        self._rate = 0.0
-        """Of the last measurement at `_level`; 0 for none."""
-        self._hold = 0
-        self._tries_less = False
+        self._recent: defaultdict[ActionKind, list[float]] = defaultdict(list)
+        self._best: defaultdict[ActionKind, list[float]] = defaultdict(list)
+        """By kind: what the last took, and the best means, in seconds."""
         self._cautious = 0
         self._last_cut = -SPACING_SECONDS
-        self._settling = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -101,9 +98,7 @@ class Concurrency:
         if self._ended < max(LEAST_ACTIONS, ACTIONS_EACH * self.limit) or self._seconds <= 0:
             return False
         before, at_once = self.limit, self._running / self._ended
-        if at_once < LEAST_FULL * self.limit:
-            self.limit = self._level
-        else:
+        if at_once >= LEAST_FULL * self.limit:
             self._judge(at_once * self._work / self._seconds)
         self.most = max(self.most, self.limit)
         if before == self.limit:
@@ -113,42 +108,27 @@ class Concurrency:
         return before != self.limit
 
     def _weigh(self, kind: ActionKind, seconds: float) -> float:
-        if kind not in self._weights:
-            first = self._weighed[kind]
-            first.append(seconds)
-            mean = sum(first) / len(first)
-            if len(first) < WEIGHING:
-                return mean
-            self._weights[kind] = mean
-        return self._weights[kind]
+        """What one of this kind takes where nothing is in its way, as far as is known."""
+        recent, best = self._recent[kind], self._best[kind]
+        recent.append(seconds)
+        if len(recent) == WEIGHING:
+            best.append(fmean(recent))
+            best.sort()
+            del best[WEIGHING:]
+            recent.clear()
+        return fmean(best or recent)
 
-    def _judge(self, rate: float) -> None:
-        """Draw the consequence of a measurement at `limit`."""
+    def _judge(self, worked_on: float) -> None:
+        """Draw the consequence of so many having been worked on, on average, of those under way."""
         self._cautious = max(0, self._cautious - 1)
         if not self._cautious:
             self.backed_off_because = ""
-        if self.limit == self._level:
-            self._rate = (self._rate + rate) / 2 if self._rate else rate
-            self._hold = max(0, self._hold - 1)
-        elif rate >= self._rate * (1 + LEAST_PAID * (self.limit / self._level - 1)):
-            self._hold = 0 if self.limit > self._level else HOLD_WINDOWS
-            self._level, self._rate = self.limit, rate
-        else:
-            self.limit, self._hold = self._level, HOLD_WINDOWS
-            self._tries_less = not self._tries_less
-            return
-        if self._hold == 0:
-            self._step()
-
-    def _step(self) -> None:
-        """Try another number. Below the start nothing has to be proven: it was there before."""
-        if self._tries_less and self._level > self._start:
-            self.limit = max(self._start, self._level - max(1, self._level // 4))
-            return
-        more = 1 if self._cautious else max(1, self._level // 2)
-        self.limit = min(self.ceiling, self._level + more)
-        if self.limit <= self._start:
-            self._level, self._rate = self.limit, 0.0
+        wanted = max(self._start, math.ceil(HEADROOM * worked_on))
+        if wanted > self.limit:
+            more = 1 if self._cautious else max(1, self.limit // 2)
+            self.limit = min(self.ceiling, wanted, self.limit + more)
+        elif self.limit > MOST_HEADROOM * worked_on:
+            self.limit = max(wanted, self.limit - max(1, self.limit // 4))
 
     def back_off(self, why: str, *, at: float, retry_after: float = 0.0) -> bool:
         """The server refused for now, or did not answer in time. Whether `limit` is another now."""
@@ -161,12 +141,11 @@ class Concurrency:
             return False
         self.backed_off_because = why
         before = self.limit
-        self.limit = self._level = max(1, self.limit // 2)
-        self._rate, self._hold, self._cautious = 0.0, 1, CAUTIOUS_WINDOWS
+        self.limit = max(1, self.limit // 2)
+        self._cautious = CAUTIOUS_WINDOWS
         self._forget()
         return before != self.limit
 
     def interrupt(self) -> None:
         """Nothing was sent for a while (a pause): what is being measured does not count."""
-        self.limit = self._level
         self._forget()

@@ -22,7 +22,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from sync.errors import GuardError, LeaseHeldError, LedgerError
 from sync.ledger_schema import lease as table
@@ -32,6 +32,11 @@ STALE_SECONDS = 120.0
 """After so long without a heartbeat the lease of another machine may be broken."""
 
 Writing = Callable[[], AbstractContextManager[Connection]]
+
+_OURS = select(table.c.token).where(
+    table.c.environment == bindparam("environment"), table.c.token == bindparam("token")
+)
+"""Built once: asked before every entry of a run."""
 
 _held_here: set[str] = set()
 """Tokens of the leases that this process holds: one whose release could not be written is not among them."""
@@ -239,7 +244,8 @@ class Lease:
 
     def check(self, connection: Connection) -> None:
         """LedgerError when somebody else holds the lease by now: then nothing more may be written."""
-        if connection.execute(select(table.c.token).where(self._is_ours())).one_or_none() is None:
+        ours = {"environment": self._environment, "token": self._token}
+        if connection.execute(_OURS, ours).one_or_none() is None:
             raise LedgerError(
                 f"The lease of {self._environment} was taken over by another process, or was broken.",
                 next_step="This execution ends here. `abreast ledger show` tells who goes on.",

@@ -228,8 +228,8 @@ EXECUTION = (
     guard(
         "a rebuild never exceeds its ceiling",
         "sync/concurrency.py",
-        "self.limit = min(self.ceiling, self._level + more)",
-        "self.limit = self._level + more",
+        "self.limit = min(self.ceiling, wanted, self.limit + more)",
+        "self.limit = min(wanted, self.limit + more)",
         "tests/test_concurrency.py",
     ),
     guard(
