@@ -16,7 +16,7 @@ from pathlib import Path
 from sync.cloudstack import Reader
 from sync.contain import Step
 from sync.containment import Containment
-from sync.errors import GuardError, UnreachableError
+from sync.errors import GuardError, UnreachableError, UsageError
 from sync.model import Outcome
 from sync.sandbox.process import Ready
 from sync.settings import Environment
@@ -77,10 +77,13 @@ def rebuild_until_killed(ready: Ready, folder: Path, *, operator: str, dies_afte
 def run_relinks(folder: Path, ci_database: Path) -> list[str]:
     """What the owner of the CI database does with the SQL of re-links in a folder; the names of the files.
 
-    Running one again changes nothing more: each update asks for the old id.
+    Running one again changes nothing more: each update asks for the old id. Raises UsageError.
     """
     files = sorted(folder.glob("relink-*.sql"))
-    with closing(sqlite3.connect(ci_database)) as connection:
-        for file in files:
-            connection.executescript(file.read_text(encoding="utf-8"))
+    for file in files:
+        try:
+            with closing(sqlite3.connect(ci_database)) as connection:
+                connection.executescript(file.read_text(encoding="utf-8"))
+        except (OSError, sqlite3.Error) as problem:
+            raise UsageError(f"{file.name} cannot be run on {ci_database}: {problem}.") from None
     return [file.name for file in files]

@@ -23,7 +23,7 @@ class Turn:
     words: str
     """What it does, in one sentence."""
     play: Callable[[], str]
-    """Does it; what came of it, in one sentence. Blocks; raises OSError and sqlite3.Error."""
+    """Does it; what came of it, in one sentence. Blocks; raises UsageError."""
 
 
 class Stage:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sync.drill import NIGHTS
+from sync.containment import Containment
+from sync.drill import NIGHTS, environment_for
 from sync.drill_losses import Destroyed, contradictions, losses_json
 from sync.drill_plays import PLAYS, play
 from sync.drill_scenarios import DEFAULT, SCENARIOS, listing, scenario
@@ -20,6 +21,7 @@ from sync.drill_script import exit_code
 from sync.errors import EXIT_DONE, EXIT_USAGE, UsageError
 from sync.loss_ledger import Fate, Loss, LossLedger, ProjectLosses
 from sync.sandbox.naive_sync import synchronize
+from sync.sandbox.process import Ready
 from tests.cli import ROOT
 
 SPEED = 50.0
@@ -107,8 +109,8 @@ def test_second_wave_deletes_what_is_not_relinked_and_nothing_of_what_is() -> No
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("release", ["4.23", "4.18"])
-@pytest.mark.parametrize("name", ["july28", "hollow", "second-operator", "no-capture", "second-wave"])
-def test_each_to_its_end(name: str, release: str) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
     found = played(name, release=release)
     if name == "no-capture":
         assert found["losses"]["before"] is None
@@ -119,6 +121,22 @@ def test_each_to_its_end(name: str, release: str) -> None:
     elif name == "hollow":
         assert found["promise"]["failed_half_way"] == 39
         assert found["to_relink"] == 0
+
+
+# --- one drill and the next ---------------------------------------------------------------------------------
+
+
+def test_the_journal_of_one_drill_is_not_that_of_the_next(tmp_path: Path) -> None:
+    """Where the ledger cannot be reached, a fence is in this machine's own journal: the drill's own."""
+    broken = tmp_path / "broken"
+    broken.write_text("a file where a folder should be")
+    ready = Ready("http://127.0.0.1:9/client/api", 9, "k", "s", "t", "4.23", "drill", 1)
+    environment = replace(environment_for(ready, tmp_path), ledger=f"sqlite:///{broken / 'ledger.sqlite'}")
+    reader: Any = None
+    containment = Containment(environment, reader=reader, operator="op@host")
+    assert containment.journal.is_local
+    assert (tmp_path / "own-journal.sqlite").exists()
+    containment.close()
 
 
 # --- the losses against the log -----------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from console.recovering import (
     groups,
     is_read_after,
     is_unfinished,
+    not_rebuilt,
     noteworthy,
     questions,
     still_repairable,
@@ -38,7 +39,7 @@ from sync.ledger import RunState as LedgerState
 from sync.model import Action, ActionResult, CoverageState, Drift, DriftKind, Outcome, Plan
 from sync.plan import PlanRules, build, to_json
 from sync.recovery import Assessment, StaleId, assess, verify
-from tests.screens.world import COMPLETE, NOW, ROWS, drift_of
+from tests.screens.world import COMPLETE, NOW, ROWS, drift_of, view
 from widgets.steps import StepState
 
 RULES = PlanRules(parent="ROOT/ci")
@@ -266,6 +267,18 @@ SITUATIONS = [
     "over",
     "done",
 ]
+
+
+@pytest.mark.parametrize(("accounts", "left"), [(1, []), (0, ["boreal"])])
+def test_a_domain_that_has_its_accounts_again_and_stays_empty_is_a_loss_and_not_left_undone(
+    run: RunState, accounts: int, left: list[str]
+) -> None:
+    (boreal,) = [row for row in ROWS if row.name == "boreal"]
+    reason = "The domain ROOT/ci/boreal is empty; the capture had 3 VMs in it."
+    emptied = replace(boreal, parts=(), view=view("boreal", accounts=accounts), reason=reason)
+    proof = verify(DRIFT, later(), rules=RULES)
+    found = not_rebuilt(finished(run), replace(proof, repairable=(), for_people=(emptied,)))
+    assert [row.name for row in found] == left
 
 
 def of_kind(kind: str, found: Assessment, run: RunState) -> Situation:

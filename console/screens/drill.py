@@ -39,7 +39,7 @@ class DrillScreen(ModalScreen["Turn | None"]):
         promise = f"At the end: nothing repairable is left, the losses are told exactly, and {one.promise}."
         with Vertical(classes="confirm"):
             yield Paragraphs([f"Drill: {one.name}"], tone="tone--strong", id="question-title")
-            yield Facts([one.sentence, *one.notes, *(turn.words for turn in self._turns.values()), promise])
+            yield Facts([one.sentence, *(turn.words for turn in self._turns.values()), *one.notes, promise])
             yield Paragraphs(
                 ["tab goes to the other button, enter presses it, esc closes."], tone="tone--muted"
             )

@@ -1,0 +1,182 @@
+"""The scenarios in which something happens beside the console, played in it; and the drill's page."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from console.app import ConsoleApp
+from console.screens.confirm import ConfirmScreen
+from console.screens.drill import DrillScreen
+from console.session import Session
+from sync.drill import FIRST_OPERATOR, practice
+from sync.drill_scenarios import SCENARIOS
+from sync.drill_script import Rehearsal
+from sync.drill_stage import Stage, Turn
+from sync.errors import UsageError
+from sync.model import DriftKind, Outcome
+from sync.plan import repairable
+from tests.screens.driving import console, said, screen_text, settle
+from tests.screens.recoveries import answer
+from tests.screens.test_recovery_flow import patiently
+
+SPEED = 50.0
+
+
+def kinds(app: ConsoleApp) -> set[DriftKind]:
+    return set() if app.drift is None else {row.kind for row in app.drift.rows}
+
+
+async def test_a_deletion_that_begins_while_you_watch_is_contained() -> None:
+    with practice(scenario="while-you-watch", speed=SPEED) as drill:
+        session, stage = Session(drill.environment), Stage(drill)
+        app = ConsoleApp(session, start="overview", stage=stage)
+        try:
+            async with app.run_test(size=(80, 24), notifications=True) as pilot:
+                await patiently(pilot, lambda: app.drift is not None)
+                assert not any(kind.is_critical for kind in kinds(app)), "all is well when it opens"
+                assert "D tells more" in said(app)
+                await patiently(pilot, lambda: DriftKind.DELETING in kinds(app))
+                await pilot.press("A")
+                await answer(pilot, "drill")
+                await patiently(pilot, lambda: app.console_mode.armed)
+                await pilot.press("!")
+                await patiently(pilot, lambda: "by ci-sync/ci-sync in ROOT" in screen_text(app))
+                await pilot.press("f")
+                await patiently(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+                await answer(pilot, "drill")
+                await patiently(pilot, lambda: "The naive sync was refused" in said(app))
+                assert "401" in said(app)
+        finally:
+            stage.end()
+            session.close()
+        deletions = [one for one in drill.control.log() if one["cleanup"]]
+        assert len(deletions) == 1, "the second domain was not begun with"
+
+
+async def test_the_run_of_somebody_whose_terminal_died_is_finished() -> None:
+    with practice(scenario="second-operator", speed=SPEED) as drill:
+        session = Session(drill.environment)
+        app = ConsoleApp(session, start="overview", stage=Stage(drill))
+        try:
+            async with app.run_test(size=(80, 24), notifications=True) as pilot:
+                await patiently(pilot, lambda: f"by {FIRST_OPERATOR} was interrupted" in said(app))
+                await pilot.press("A")
+                await answer(pilot, "drill")
+                await patiently(pilot, lambda: app.console_mode.armed)
+                await pilot.press("R")
+                await patiently(pilot, lambda: "finishes it, after asking" in screen_text(app))
+                assert app.ledger_run is not None
+                left = app.ledger_run.latest.run.total - len(app.ledger_run.results)
+                assert left > 0
+                await pilot.press("c")
+                await patiently(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+                await patiently(pilot, lambda: f"Type {left} to confirm" in screen_text(app))
+                await answer(pilot, str(left))
+                await patiently(pilot, lambda: app.aftermath is not None)
+                run = app.run_state
+                assert run is not None
+                assert {one.outcome for one in run.results.values()} <= {Outcome.SUCCEEDED, Outcome.SKIPPED}
+                assert "nothing of it is left to repair" in screen_text(app)
+            after = Rehearsal(drill.environment).assess()
+            assert repairable(after, session.rules) == ()
+            assert len(session.ledger.runs()) == 1
+            assert {entry.operator for entry in session.ledger.entries()} == {
+                FIRST_OPERATOR,
+                session.operator,
+            }
+        finally:
+            session.close()
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+class FakeStage:
+    """One turn of somebody else, which may fail."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.scenario = SCENARIOS["second-wave"]
+        self.turns = (Turn("sync", "Switch on", "Switch on: somebody does it.", self._play),)
+        self.fails = fails
+        self.tell: Any = None
+
+    def begin(self, tell: Any) -> None:
+        self.tell = tell
+
+    def _play(self) -> str:
+        if self.fails:
+            raise UsageError("There is no room left.")
+        return "The sync has been switched on."
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_page_says_what_it_is_about_and_lets_others_act(size: tuple[int, int]) -> None:
+    stage = FakeStage()
+    app = console(stage=stage)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settle(pilot)
+        stage.tell("Something [b]happened[/b].")
+        await pilot.pause()
+        assert "Something [b]happened[/b]." in said(app)
+        await pilot.press("D")
+        await pilot.pause()
+        assert isinstance(app.screen, DrillScreen)
+        assert "Drill: second-wave" in screen_text(app)
+        assert "Switch on: somebody does it." in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "has been switched on" not in said(app), "Close has the focus"
+        await pilot.press("D", "right", "enter")
+        await settle(pilot)
+        assert "The sync has been switched on." in said(app)
+        assert not isinstance(app.screen, DrillScreen)
+
+
+async def test_a_turn_that_fails_says_so() -> None:
+    app = console(stage=FakeStage(fails=True))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await pilot.press("D", "right", "enter")
+        await settle(pilot)
+        assert "no room left" in said(app)
+
+
+async def test_outside_of_a_drill_the_key_says_that_this_is_none() -> None:
+    app = console()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await pilot.press("D")
+        await pilot.pause()
+        assert "This is no drill" in said(app)
+
+
+# --- what the others do -------------------------------------------------------------------------------------
+
+
+def test_the_owner_of_the_ci_database_runs_what_a_rebuild_has_written(tmp_path: Any) -> None:
+    import sqlite3
+
+    database = tmp_path / "ci.sqlite"
+    drill: Any = SimpleNamespace(
+        scenario=SCENARIOS["second-wave"],
+        ci_database=database,
+        environment=SimpleNamespace(credential_file=tmp_path / "new-passwords.jsonl"),
+    )
+    relink = Stage(drill).turns[0]
+    assert relink.play().startswith("There is no SQL yet")
+    connection = sqlite3.connect(database)
+    connection.executescript(
+        "CREATE TABLE projects (name, domain_id); INSERT INTO projects VALUES ('a', 'old');"
+    )
+    sql = "UPDATE projects SET domain_id = 'new' WHERE name = 'a' AND domain_id = 'old'"
+    (tmp_path / "relink-1.sql").write_text(f"BEGIN;\n{sql};\nCOMMIT;\n", encoding="utf-8")
+    assert "relink-1.sql" in relink.play()
+    assert "relink-1.sql" in relink.play(), "twice changes nothing more"
+    assert connection.execute("SELECT domain_id FROM projects").fetchall() == [("new",)]
+    connection.close()
+    (tmp_path / "relink-2.sql").write_text("UPDATE nothing;\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"relink-2\.sql cannot be run"):
+        relink.play()
