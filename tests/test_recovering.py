@@ -39,7 +39,8 @@ from sync.ledger import RunState as LedgerState
 from sync.model import Action, ActionResult, CoverageState, Drift, DriftKind, Outcome, Plan
 from sync.plan import PlanRules, build, to_json
 from sync.recovery import Assessment, StaleId, assess, verify
-from tests.screens.world import COMPLETE, NOW, ROWS, drift_of, view
+from tests.screens.world import COMPLETE, NOW, ROWS, drift_of
+from tests.screens.world import view as view_of
 from widgets.steps import StepState
 
 RULES = PlanRules(parent="ROOT/ci")
@@ -275,7 +276,7 @@ def test_a_domain_that_has_its_accounts_again_and_stays_empty_is_a_loss_and_not_
 ) -> None:
     (boreal,) = [row for row in ROWS if row.name == "boreal"]
     reason = "The domain ROOT/ci/boreal is empty; the capture had 3 VMs in it."
-    emptied = replace(boreal, parts=(), view=view("boreal", accounts=accounts), reason=reason)
+    emptied = replace(boreal, parts=(), view=view_of("boreal", accounts=accounts), reason=reason)
     proof = verify(DRIFT, later(), rules=RULES)
     found = not_rebuilt(finished(run), replace(proof, repairable=(), for_people=(emptied,)))
     assert [row.name for row in found] == left
