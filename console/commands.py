@@ -12,6 +12,7 @@ from textual.binding import Binding
 from console.command import Command as Command  # the table and its rows go together
 from console.command import Mode as Mode
 from console.contain_commands import CONTAIN
+from console.recovery_commands import RECOVERY
 from console.retire_commands import RETIRE
 
 SCOPES: dict[str, str] = {
@@ -24,6 +25,9 @@ SCOPES: dict[str, str] = {
     "approvals": "Approvals",
     "execution": "Execution",
     "recovery": "Recovery",
+    "losses": "Losses",
+    "choose-capture": "Choose a capture",
+    "phone": "Read aloud",
     "retire": "Retire",
     "retirement": "Retirement",
     "history": "History",
@@ -61,7 +65,7 @@ COMMANDS: tuple[Command, ...] = (
         "filter",
         "Filter by words in names, members and VMs; :missing, :hollow … filter by kind.",
         "filter",
-        ("overview", "watch", "history", "instant", "changes"),
+        ("overview", "watch", "history", "instant", "changes", "losses"),
         watch=True,
     ),
     Command(
@@ -275,49 +279,7 @@ COMMANDS: tuple[Command, ...] = (
         "next_failure",
         ("execution", "recovery"),
     ),
-    # Recovery
-    Command(
-        "choose",
-        "space",
-        "choose",
-        "Take the project or group under the cursor into the rebuild, or leave it out.",
-        "choose",
-        ("recovery",),
-    ),
-    Command(
-        "choose-all",
-        "a",
-        "all/none",
-        "Choose everything that is missing, hollow or dying, or nothing.",
-        "choose_all",
-        ("recovery",),
-    ),
-    Command(
-        "rebuild",
-        "x",
-        "rebuild",
-        "Show what is done for what is chosen, ask for its number, and rebuild it in waves.",
-        "rebuild",
-        ("recovery",),
-        dangerous=True,
-    ),
-    Command(
-        "resume",
-        "c",
-        "resume",
-        "Finish an interrupted run: what is unknown is read first, then the rest is sent.",
-        "resume",
-        ("recovery",),
-        dangerous=True,
-    ),
-    Command(
-        "step",
-        "tab",
-        "other step",
-        "Look at the next step of the recovery; nothing is changed by it.",
-        "next_step",
-        ("recovery",),
-    ),
+    *RECOVERY,
     *RETIRE,
     # History
     Command(

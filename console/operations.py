@@ -154,15 +154,17 @@ class Operations:
         plan: Plan,
         *,
         rebuild: bool = False,
+        sets_aside: bool = False,
         confirmed_at: datetime | None = None,
         approved: Approved | None = None,
     ) -> bool:
         """Start the execution of a plan that the operator confirmed, just now where it is not said when;
-        False when one is going on. `approved` has the signatures, where it needs any."""
+        False when one is going on. `approved` has the signatures, where it needs any; what fails is set aside
+        in a rebuild, and where it is said, instead of stopping the rest of its kind."""
         confirmation = self._confirmation(plan, confirmed_at)
 
         def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
-            executor = self._app.session.executor(rebuild=rebuild)
+            executor = self._app.session.executor(rebuild=rebuild or sets_aside)
             report: RunReport = executor.run(
                 plan, confirmed=confirmation, on_event=on_event, stop=stop, approved=approved
             )

@@ -6,7 +6,7 @@ Pure but for `plan_for` and `conclude`, which block and belong into a thread. Wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from console.state import RunState
 from sync.agents import ChangedAddress, Reach, changed_addresses, judge, reach
 from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
+from sync.recoverable import Recoverable, left_words
 from sync.recovery import REBUILT, Assessment, Finding, Verification, plan_rebuild, verify
 from widgets.findings import FindingGroup
 from widgets.waves import WaveView
@@ -90,8 +91,9 @@ def chosen(assessment: Assessment, choice: Choice) -> tuple[Finding, ...]:
     return tuple(one for one in (*assessment.to_rebuild, *assessment.differing) if choice.has(one))
 
 
-def groups(assessment: Assessment) -> tuple[FindingGroup, ...]:
-    """The findings as the list shows them, worst first, with what is done about each group."""
+def groups(assessment: Assessment, returnable: Iterable[Recoverable] = ()) -> tuple[FindingGroup, ...]:
+    """The findings as the list shows them, worst first, with what is done about each group; with projects of
+    which nothing else is to be said than that destroyed VMs can be brought back."""
     made = (
         FindingGroup(
             "dying", "the old domain is renamed out of the way, then all is created", assessment.dying
@@ -101,10 +103,27 @@ def groups(assessment: Assessment) -> tuple[FindingGroup, ...]:
         FindingGroup(
             "orphaned", "created anew; the VMs without a domain stay as they are", assessment.orphaned
         ),
+        FindingGroup(
+            "destroyed VMs", "the rest of the project is as it should be", _only_vms(assessment, returnable)
+        ),
         FindingGroup("differs", "left alone unless you choose it", assessment.differing),
         FindingGroup("for people", "left alone, nothing here changes them", assessment.for_people),
     )
     return tuple(group for group in made if group.findings)
+
+
+def _only_vms(assessment: Assessment, returnable: Iterable[Recoverable]) -> tuple[Finding, ...]:
+    """A finding for each project that is in no other group and has VMs that can be brought back."""
+    others = (*assessment.to_rebuild, *assessment.differing, *assessment.for_people)
+    told = {one.key for one in others}
+    names: dict[str, list[str]] = {}
+    for one in returnable:
+        if one.key not in told:
+            names.setdefault(one.key, [one.project]).append(one.vm.name)
+    return tuple(
+        Finding(key, name, DriftKind.IN_SYNC, (), f"can be brought back: {', '.join(vms)}")
+        for key, (name, *vms) in names.items()
+    )
 
 
 def action_count(findings: Iterable[Finding]) -> int:
@@ -125,6 +144,17 @@ def questions(actions: Collection[Action]) -> list[str]:
         ", ".join(f"{number} × {kind}" for kind, number in numbers.items()) + ".",
         f"For example {named}.",
         "Nothing is deleted. What is there already by then is skipped.",
+    ]
+
+
+def vm_questions(found: Sequence[Recoverable], now: datetime) -> list[str]:
+    """What a person has to know before VMs are brought back: the most urgent ones, and what it means."""
+    named = [f"{one.label}: {left_words(one.until, now)}" for one in found[:SAMPLES]]
+    more = f", and {len(found) - SAMPLES} more" if len(found) > SAMPLES else ""
+    return [
+        f"The most urgent first: {'; '.join(named)}{more}.",
+        "Each is read again, and recovered only while it is Destroyed. It is there again, stopped.",
+        "Nothing is deleted. A VM that comes back counts against its owner's limits.",
     ]
 
 

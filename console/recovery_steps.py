@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.recovering import (
@@ -24,6 +24,9 @@ from console.recovering import (
     waves,
 )
 from console.state import RunPhase, RunState
+from console.waiting import Step as Step
+from console.waiting import if_one_waits
+from sync.loss_ledger import Fate
 from sync.model import Outcome
 from sync.recovery import Assessment, Verification
 from widgets.cells import counted
@@ -31,20 +34,11 @@ from widgets.steps import StepState, StepView
 
 if TYPE_CHECKING:
     from console.ledger_run import LedgerRun
+    from console.losses import Losses
     from sync.deletions import Situation as Deletions
 
-WAVE_TITLES = ("renames", "domains", "accounts", "users", "limits", "networks")
+WAVE_TITLES = ("VMs", "renames", "domains", "accounts", "users", "limits", "networks")
 """In the order in which they run."""
-
-
-class Step(Enum):
-    """The value is the title on screen."""
-
-    CONTAIN = "Contain"
-    ASSESS = "Assess"
-    REBUILD = "Rebuild"
-    VERIFY = "Verify"
-    HAND_OVER = "Hand over"
 
 
 @dataclass(frozen=True)
@@ -70,6 +64,9 @@ class Situation:
     aftermath: Aftermath | None = None
     problem: str = ""
     """What was refused last; empty when nothing was."""
+    losses: Losses | None = None
+    """None until they were told."""
+    now: datetime | None = None
 
     @property
     def rebuild(self) -> RunState | None:
@@ -124,7 +121,8 @@ def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
     for step, view in made.items():
         is_now = step is now and view.state is StepState.WAITING
         state = StepState.CURRENT if is_now else view.state
-        shown.append(replace(view, state=state, is_viewed=step is viewed))
+        wait = if_one_waits(step, situation)
+        shown.append(replace(view, state=state, is_viewed=step is viewed, wait=wait))
     return tuple(shown)
 
 
@@ -185,7 +183,8 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         ("orphaned", assessment.orphaned),
     )
     counts = ", ".join(f"{len(found)} {word}" for word, found in named if found)
-    lost = f"; {counted(len(assessment.losses), 'VM')} lost" if assessment.losses else ""
+    number = len(assessment.losses) if situation.losses is None else _vms_lost(situation.losses)
+    lost = f"; {counted(number, 'VM')} lost" if number else ""
     run = situation.rebuild
     if run is not None and run.is_going_on:
         projects = len({action.project for action in run.plan.actions})
@@ -195,6 +194,10 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
     if not total:
         return f"nothing to rebuild{stuck}{lost}", bool(stuck)
     return f"{total} to rebuild: {counts}{stuck}{lost}", True
+
+
+def _vms_lost(losses: Losses) -> int:
+    return sum(one.type == "VM" for one in losses.ledger.of(Fate.LOST))
 
 
 def _assess_do(situation: Situation) -> str:

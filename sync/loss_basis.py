@@ -136,6 +136,15 @@ def basis_words(basis: Basis, now: datetime) -> str:
     return f"Against the capture of {at}, {_span(now - basis.taken_at)} old{before}: {basis.why}."
 
 
+def basis_in_short(basis: Basis, now: datetime) -> str:
+    """The same in half a line."""
+    if basis.taken_at is None:
+        return "no capture: CI database and events alone"
+    late = basis.began is not None and basis.taken_at >= basis.began
+    when = f"{basis.taken_at.astimezone():%m-%d %H:%M:%S}"
+    return f"capture of {when}, {_span(now - basis.taken_at)} old" + (", not from before" if late else "")
+
+
 def _span(span: timedelta) -> str:
     """`40 s`, `12 min`, `3 h 05 min`, `4 days`."""
     seconds = max(0, int(span.total_seconds()))

@@ -437,3 +437,9 @@ def _events_words(situation: Situation | None, strangers: int) -> str:
 def totals(losses: Iterable[Loss]) -> Mapping[Fate, int]:
     """How many of each fate."""
     return Counter(one.fate for one in losses)
+
+
+def fate_totals(ledger: LossLedger) -> dict[str, int]:
+    """Word of a fate → how many objects; what survives last."""
+    found = totals(ledger.objects)
+    return {fate.value: found.get(fate, 0) for fate in Fate}

@@ -366,6 +366,12 @@ class FakeCloudStack:
         limits = {**(domain.limits or {}), name: int(parameters["max"])}
         self.domains[domain.id] = replace(domain, limits=limits)
 
+    def _do_recovervirtualmachine(self, parameters: dict[str, str]) -> None:
+        (vm,) = [one for one in self.vms if one.id == parameters["id"]]
+        if vm.state != "Destroyed":
+            raise RefusedError(f"Vm with id {vm.id} is not in the right state", code=431)
+        self.vms = [replace(one, state="Stopped") if one is vm else one for one in self.vms]
+
     def _do_createnetwork(self, parameters: dict[str, str]) -> None:
         domain = self.domains[parameters["domainid"]]
         self.networks.append(

@@ -22,7 +22,7 @@ def test_the_table_itself_has_no_key_twice() -> None:
         ({"stage": "slash"}, "stage", "filter", "/"),
         ({"stage": "m", "history": "m"}, "stage", "history", "m"),
         ({"rebuild": "A"}, "rebuild", "arm", "A"),
-        ({"quit": "v"}, "verify", "quit", "v"),
+        ({"quit": "v"}, "recover-vms", "quit", "v"),
         ({"arm": "t"}, "arm", "theme", "t"),
         ({"take-out": "delete,x"}, "run", "take-out", "x"),
     ],

@@ -1,11 +1,12 @@
-"""What a recovery found, in groups: which of it is chosen, what is done about it, what is lost for good."""
+"""What a recovery found, in groups: which of it is chosen, what is done about it, what of it is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from sync.model import Action, ActionKind
+from sync.model import Action, ActionKind, DriftKind
 from sync.recovery import Finding
 from widgets.cells import counted, fit
 from widgets.kinds import KIND_CLASSES, kind_text
@@ -13,7 +14,14 @@ from widgets.lines import Line, Lines, wrap
 from widgets.virtual_list import Piece, VirtualList
 
 _MACHINES = 18
-"""Cells of the column of VMs that are alive and lost."""
+"""Cells of the column of VMs that are alive and lost, as long as losses are not told."""
+
+_WIDE = 100
+"""From this width on the columns of what was lost have their full names."""
+_FATES = (("lost", "lost"), ("being destroyed", "dying"), ("recoverable", "back"), ("unknown", "?"))
+_FATE_TONES = {"lost": "tone--bad", "being destroyed": "tone--warning", "recoverable": "tone--good"}
+"""Fate, by its word → its column where there is little room, and how its number is painted."""
+_LAST = ("survives", "alive")
 
 _NOUNS = {
     ActionKind.RENAME_DOMAIN: ("rename", "renames"),
@@ -57,6 +65,20 @@ def work_of(actions: Sequence[Action]) -> str:
     return ", ".join(words)
 
 
+FateCounts = Mapping[str, int]
+"""Word of a fate (`sync.loss_ledger.Fate`) → how many objects."""
+
+
+def fate_columns(width: int) -> list[tuple[str, str, int]]:
+    """Fate, title and cells of each column of what was lost."""
+    is_wide = width >= _WIDE
+    cells = {"lost": 6, "being destroyed": 17, "recoverable": 13, "unknown": 9, "survives": 10}
+    return [
+        (fate, fate if is_wide else short, cells[fate] if is_wide else 6 if short != "?" else 4)
+        for fate, short in (*_FATES, _LAST)
+    ]
+
+
 def machines_of(finding: Finding) -> str:
     """`8 alive, 3 lost`; empty where there were none."""
     alive = f"{finding.machines_alive} alive" if finding.machines_alive else ""
@@ -71,11 +93,18 @@ class FindingList(VirtualList):
         super().__init__(id=id, empty_text="Both sides are being read.")
         self._items: list[FindingGroup | Finding] = []
         self._chosen: Collection[str] = ()
+        self._losses: Mapping[str, FateCounts] = MappingProxyType({})
 
-    def show(self, groups: Sequence[FindingGroup], *, chosen: Collection[str]) -> None:
-        """Show these groups; `chosen` are keys of findings."""
+    def show(
+        self,
+        groups: Sequence[FindingGroup],
+        *,
+        chosen: Collection[str],
+        losses: Mapping[str, FateCounts] = MappingProxyType({}),
+    ) -> None:
+        """Show these groups; `chosen` are keys of findings, `losses` what became of their objects, by key."""
         is_new = not self._items
-        self._chosen = chosen
+        self._chosen, self._losses = chosen, losses
         self._items = []
         for group in groups:
             self._items += [group, *group.findings]
@@ -107,26 +136,42 @@ class FindingList(VirtualList):
         if can:
             number = f"{sum(one.key in self._chosen for one in can)}/{number}"
         head = f" {group.title} {number} "
+        columns = fate_columns(width) if self._losses else []
+        room = width - len(head) - sum(cells for _, _, cells in columns)
         return [
             (head, kind or "tone--strong"),
-            (fit(f" {group.treatment}", width - len(head)), "tone--muted"),
+            (fit(f" {group.treatment}", room), "tone--muted"),
+            *((fit(title, cells, align="right"), "tone--muted") for _, title, cells in columns),
         ]
 
     def _line(self, finding: Finding, width: int) -> list[Piece]:
         is_chosen = finding.key in self._chosen
         mark = ("[x]" if is_chosen else "[ ]") if finding.actions else "   "
         name = min(30, max(14, width // 5))
-        machines = machines_of(finding)
-        room = max(0, width - 7 - name - 2 - _MACHINES)
-        does = work_of(finding.actions) if finding.actions else f"left alone: {finding.reason}"
-        if not finding.actions:
-            room, machines = room + _MACHINES, ""
+        numbers = self._numbers(finding, width)
+        room = max(0, width - 8 - name - sum(len(text) for text, _ in numbers))
+        alone = finding.reason if finding.kind is DriftKind.IN_SYNC else f"left alone: {finding.reason}"
+        does = work_of(finding.actions) if finding.actions else alone
         return [
             (f"  {mark} ", "tone--key" if is_chosen else "tone--muted"),
             (f"{finding.kind.glyph} ", KIND_CLASSES[finding.kind]),
             (fit(finding.name, name), "tone--strong" if is_chosen else ""),
             (fit(f" {does}", room), "" if is_chosen else "tone--muted"),
-            (fit(f"  {machines}", _MACHINES) if machines else "", "tone--muted"),
+            *numbers,
+        ]
+
+    def _numbers(self, finding: Finding, width: int) -> list[Piece]:
+        """What became of its objects; until that is told, of its machines."""
+        if not self._losses:
+            machines = machines_of(finding) if finding.actions else ""
+            return [(fit(f"  {machines}", _MACHINES), "tone--muted")] if machines else []
+        counts = self._losses.get(finding.key, {})
+        return [
+            (
+                fit(str(counts.get(fate) or "–") if counts else "", cells, align="right"),
+                _FATE_TONES.get(fate, "") if counts.get(fate) else "tone--muted",
+            )
+            for fate, _, cells in fate_columns(width)
         ]
 
 
@@ -138,11 +183,13 @@ class FindingNote(Lines):
     def __init__(self) -> None:
         super().__init__(id="finding-note")
         self._item: FindingGroup | Finding | None = None
+        self._more = ""
 
-    def show(self, item: FindingGroup | Finding | None) -> None:
-        """Show this."""
-        self._item = item
-        self.redraw()
+    def show(self, item: FindingGroup | Finding | None, more: str = "") -> None:
+        """Show this; `more` is said of it behind what is lost."""
+        if (item, more) != (self._item, self._more):
+            self._item, self._more = item, more
+            self.redraw()
 
     def lines(self, width: int) -> list[Line]:
         item = self._item
@@ -151,16 +198,16 @@ class FindingNote(Lines):
         if isinstance(item, FindingGroup):
             text = f"{item.title}: {item.treatment}."
         else:
-            return _note(item, width)
+            return _note(item, self._more, width)
         return [[(f" {line}", "")] for line in wrap(text, width - 2)[:2]]
 
 
-def _note(finding: Finding, width: int) -> list[Line]:
+def _note(finding: Finding, more: str, width: int) -> list[Line]:
     """Why it is in the list; what is done about it and what cannot be."""
     kind = f" {kind_text(finding.kind)} "
     done = f"to do: {work_of(finding.actions)}" if finding.actions else "nothing is done about it"
     lost = f"; {counted(finding.machines_lost, 'VM')} lost for good" if finding.machines_lost else ""
     return [
         [(kind, KIND_CLASSES[finding.kind]), (fit(f" {finding.reason}", width - len(kind)), "")],
-        [(fit(f" {done}{lost}", width), "tone--muted")],
+        [(fit(f" {more or f'{done}{lost}'}", width), "tone--good" if more else "tone--muted")],
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from widgets.cells import fit
-from widgets.lines import Line, Lines, wrap
+from widgets.lines import Line, Lines, shortened, wrap
 
 _TITLE = 10
 _INDENT = 5
@@ -45,6 +45,8 @@ class StepView:
     do: str
     """What to do: which key, and what happens then."""
     why: str
+    wait: str = ""
+    """What happens if one waits, with deadlines where they are known."""
     is_alarming: bool = False
     """Whether what it found is bad."""
     is_viewed: bool = False
@@ -77,7 +79,10 @@ class Steps(Lines):
             result += _head(number, step, width)
             if step.is_viewed:
                 result += _labelled("do", step.do, width, tone="tone--key")
-                result += _labelled("why", step.why, width, tone="tone--muted")
+                for label, text in (("why", step.why), ("if I wait", step.wait)):
+                    # Where there is little room one line has to do; the page for the phone has it in full.
+                    words = text if is_tall else shortened(text, max(10, width - _INDENT - _TITLE - 1))
+                    result += _labelled(label, words, width, tone="tone--muted") if text else []
             elif is_tall:
                 result += _labelled("do", step.do, width, tone="tone--muted")
         return result

@@ -106,6 +106,11 @@ class ConsoleScreen(Screen[ScreenResult]):
             return 1
         return 0 if command.footer or command.id == "back" else 1
 
+    def has_hint(self, command: commands.Command) -> bool:
+        """Whether the footer may name it where there is room."""
+        del command
+        return True
+
     async def action_contain(self) -> None:
         """On every screen whose scope has the command."""
         await self.console.open("contain")
@@ -119,7 +124,8 @@ class ConsoleScreen(Screen[ScreenResult]):
             id = bound.binding.id
             if bound.enabled and id is not None and id not in active:
                 active[id] = keymap.KEY_NAMES.get(bound.binding.key, self.app.get_key_display(bound.binding))
-        found = sorted((command for command in commands.COMMANDS if command.id in active), key=self.hint_rank)
+        hinted = (one for one in commands.COMMANDS if one.id in active and self.has_hint(one))
+        found = sorted(hinted, key=self.hint_rank)
         if len(self.app.screen_stack) == 1 and not self.has_step_back():
             found = [command for command in found if command.id != "back"]
         hints = tuple(KeyHint(active[one.id], self.key_label(one), one.id) for one in found)

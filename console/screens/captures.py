@@ -39,6 +39,8 @@ class CapturesScreen(ConsoleScreen):
     SCOPE = "captures"
     BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("captures")]
     AUTO_FOCUS = "#captures"
+    HAS_NOW: ClassVar[bool] = True
+    """Whether what is there now is a line of the list."""
 
     class EntriesListed(Message):
         """The captures were listed."""
@@ -125,7 +127,8 @@ class CapturesScreen(ConsoleScreen):
         # Of the first one nothing tells what changed.
         lines = [_line(entry, is_first=number == 0) for number, entry in enumerate(message.entries)][::-1]
         # In a replay, what is read is one of the captures.
-        if app.desired is not None and app.actual is not None and not app.session.is_replay:
+        has_now = self.HAS_NOW and not app.session.is_replay
+        if app.desired is not None and app.actual is not None and has_now:
             counts = {
                 "projects": len(app.desired.projects),
                 "domains": len(app.actual.domains),
@@ -164,6 +167,9 @@ class CapturesScreen(ConsoleScreen):
         self.refresh_bindings()
 
     @on(VirtualList.Chosen)
+    def _open_clicked(self) -> None:
+        self.action_open_instant()
+
     def action_open_instant(self) -> None:
         line = self.list.current
         if line is not None:

@@ -16,7 +16,7 @@ from textual.message import Message
 
 from console import commands, keymap
 from console.faults import as_error
-from console.ledger_run import LedgerRun
+from console.phone import spoken
 from console.recovering import (
     Choice,
     chosen,
@@ -33,15 +33,21 @@ from console.recovering import (
 )
 from console.recovery_pages import deletions_page, hand_over_page, proof_page
 from console.recovery_steps import Situation, Step, current, steps
-from console.screens.base import ConsoleScreen
+from console.screens.assessing import LossScreen
 from console.screens.confirm import ConfirmScreen
+from console.screens.phone import PhoneScreen
+from console.screens.resuming import ResumingScreen
 from console.state import RunPhase, RunState
 from sync.errors import AbreastError
+from sync.loss_basis import basis_in_short
+from sync.loss_ledger import fate_totals
 from sync.model import Drift, Plan
+from sync.recoverable import left_words
 from sync.recovery import Assessment, Finding, assess
 from widgets.cells import counted
 from widgets.findings import FindingList, FindingNote
 from widgets.lines import Line, Lines, spread
+from widgets.loss_bar import LossBar
 from widgets.pager import Pager
 from widgets.progress import ProgressLine
 from widgets.result_note import ResultNote
@@ -65,7 +71,7 @@ class RecoveryTitle(Lines):
         return [spread([(" RECOVERY ", "recovery--title")], [(words, "tone--muted")], width)]
 
 
-class RecoveryScreen(ConsoleScreen):
+class RecoveryScreen(LossScreen, ResumingScreen):
     """The guided path."""
 
     SCOPE = "recovery"
@@ -109,10 +115,6 @@ class RecoveryScreen(ConsoleScreen):
         """What is asked about the plan, or will be when it is made."""
         self._planned: Plan | None = None
         """The plan that the question is about."""
-        self._resuming: ConfirmScreen | None = None
-        """What is asked about an interrupted run, or will be when the ledger has answered."""
-        self._to_resume: LedgerRun | None = None
-        """The run that the question is about."""
         self._problem = ""
         self._current = Step.ASSESS
         self._viewed = Step.ASSESS
@@ -125,6 +127,7 @@ class RecoveryScreen(ConsoleScreen):
         yield RecoveryTitle()
         yield Steps()
         with Vertical(id="assess", classes="step-panel"):
+            yield LossBar()
             yield FindingList(id="findings")
             yield FindingNote()
         with Vertical(id="rebuild", classes="step-panel"):
@@ -141,8 +144,8 @@ class RecoveryScreen(ConsoleScreen):
         self.follow("run_state", self._take_run)
         for name in ("situation", "ledger_run", "aftermath", "console_mode"):
             self.follow(name, lambda _: self.show())
-        self.follow("ledger_fault", self._take_ledger_fault)
-        self.follow("now", lambda _: self.show_progress())
+        self.follow("ledger_fault", self.take_ledger_fault)
+        self.follow("now", lambda _: self._show_time())
         if self.console.session.can_arm:
             self.console.operations.ask_ledger()
 
@@ -152,6 +155,7 @@ class RecoveryScreen(ConsoleScreen):
         """Group the rows by what happened to them; the newest comparison counts."""
         if drift is None:
             return
+        self.tell()
         self._assessing += 1
         generation, now = self._assessing, self.console.utc_clock()
 
@@ -254,6 +258,8 @@ class RecoveryScreen(ConsoleScreen):
             ledger_run=app.ledger_run,
             aftermath=app.aftermath,
             problem=self._problem or app.ledger_fault,
+            losses=self.losses,
+            now=app.utc_clock(),
         )
 
     def _is_fresh(self) -> bool:
@@ -305,7 +311,35 @@ class RecoveryScreen(ConsoleScreen):
         if assessment is None:
             return
         self.findings.empty_text = "Nothing is missing, hollow or dying."
-        self.findings.show(groups(assessment), chosen={finding.key for finding in self.chosen})
+        self.findings.show(
+            groups(assessment, self.returnable),
+            chosen={finding.key for finding in self.chosen},
+            losses=self.fates(),
+        )
+        self._show_losses()
+
+    def _show_losses(self) -> None:
+        """Against what they are told, their sum, and what can still be brought back, second by second."""
+        found = self.losses
+        basis = "what was lost is being told…"
+        if found is not None:
+            basis = basis_in_short(found.basis, self.console.utc_clock())
+        totals = fate_totals(found.ledger) if found is not None else {}
+        self.query_one(LossBar).show(
+            basis,
+            totals,
+            is_poor=found is not None and found.basis.taken_at is None,
+            recovery=self.recovery_words(),
+        )
+
+    def _show_time(self) -> None:
+        self.show_progress()
+        if self._viewed is Step.ASSESS and self.returnable:
+            self._show_losses()
+            self.show_finding()
+
+    def keys_under_cursor(self) -> list[str]:
+        return [finding.key for finding in self.findings.current] if self.is_mounted else []
 
     def _show_run(self) -> None:
         run = self.rebuild_run
@@ -338,7 +372,12 @@ class RecoveryScreen(ConsoleScreen):
     @on(VirtualList.CursorMoved, "#findings")
     def show_finding(self) -> None:
         """What is under the cursor: why, and what is done about it."""
-        self.query_one(FindingNote).show(self.findings.item)
+        here, more = self.returnable_here(), ""
+        if here and isinstance(self.findings.item, Finding):
+            left = left_words(here[0].until, self.console.utc_clock())
+            more = f"{counted(len(here), 'destroyed VM')} can be brought back, the first: {left}"
+        self.query_one(FindingNote).show(self.findings.item, more)
+        self.refresh_bindings()
 
     @on(VirtualList.CursorMoved, "#troubles")
     def show_result(self) -> None:
@@ -367,6 +406,11 @@ class RecoveryScreen(ConsoleScreen):
         is_going_on = self.console.operations.is_going_on
         if command.id in ("choose", "choose-all", "open"):
             return self._viewed is Step.ASSESS and self.assessment is not None
+        if command.id in ("losses", "other-capture"):
+            return self._viewed is Step.ASSESS and self.losses is not None
+        if command.id in ("recover-vms", "recover-all-vms"):
+            vms = self.returnable_here() if command.id == "recover-vms" else self.returnable
+            return self._viewed is Step.ASSESS and bool(vms) and not is_going_on
         if command.id == "rebuild":
             is_proven = self.assessment is not None and not self.assessment.unproven
             is_free = not is_going_on and self.situation().held is None and not self._is_for_resume()
@@ -390,7 +434,13 @@ class RecoveryScreen(ConsoleScreen):
         found = self.console.ledger_run
         return found is not None and found.can_be_finished and self.choice == Choice()
 
+    def has_hint(self, command: commands.Command) -> bool:
+        """The numbers stand before the steps already."""
+        return not command.id.startswith("step-")
+
     def key_label(self, command: commands.Command) -> str:
+        if command.id == "recover-all-vms":
+            return f"all {counted(len(self.returnable), 'VM')}"
         return f"rebuild {len(self.chosen)}" if command.id == "rebuild" else super().key_label(command)
 
     def action_choose(self) -> None:
@@ -416,47 +466,6 @@ class RecoveryScreen(ConsoleScreen):
         await self.console.ask(self._question, self._run_if)
         self._plan(drift, keys)
 
-    async def action_resume(self) -> None:
-        """Ask the operator, and the ledger once more: what is unknown is read, the rest is sent."""
-        self._resuming = ConfirmScreen(
-            "Finish the interrupted run?", ["The ledger is asked how it stands."], None, "Finish it"
-        )
-        await self.console.ask(self._resuming, self._resume_if)
-        self.console.operations.ask_ledger(then=self._ask_to_resume)
-
-    def _ask_to_resume(self) -> None:
-        """Ask about the very run that the ledger has now."""
-        found, question = self.console.ledger_run, self._resuming
-        if question is None or not question.is_current:
-            return
-        if found is None or not found.can_be_finished or found.plan is None:
-            question.action_cancel()
-            self.notify(found.words if found is not None else "No run was interrupted.", severity="warning")
-            return
-        run, plan, results = found.latest.run, found.plan, found.results
-        left = [action for action in plan.actions if action.id not in results]
-        texts = [
-            f"Started by {run.operator} at {run.started_at.astimezone():%Y-%m-%d %H:%M}; "
-            f"{len(results)} of {counted(len(plan.actions), 'action')} are done.",
-            *questions(left),
-            "What is unknown is read first; what failed is tried again.",
-        ]
-        self._to_resume = found
-        question.put(f"Finish run {run.run_id}?", texts, str(len(left)))
-
-    def _resume_if(self, confirmed: bool | None) -> None:
-        found, self._to_resume, self._resuming = self._to_resume, None, None
-        if not confirmed or found is None or found.plan is None:
-            return
-        if not self.console.operations.resume(found.latest.run.run_id, found.plan, found.results):
-            self.notify("Another run is going on: nothing was sent.", severity="warning")
-
-    def _take_ledger_fault(self, fault: str) -> None:
-        """A question that waits for the ledger says that it could not be asked."""
-        if fault and self._resuming is not None and self._to_resume is None and self._resuming.is_current:
-            self._resuming.put("The ledger could not be asked.", [fault], None)
-        self.show()
-
     def action_stop(self) -> None:
         self.console.operations.stop()
 
@@ -465,6 +474,15 @@ class RecoveryScreen(ConsoleScreen):
         order = list(Step)
         self._viewed = order[(order.index(self._viewed) + 1) % len(order)]
         self.show()
+
+    def action_go_step(self, number: int) -> None:
+        """Look at the step of that number, whatever comes before it."""
+        self._viewed = list(Step)[number - 1]
+        self.show()
+
+    async def action_read_aloud(self) -> None:
+        """The step in plain sentences."""
+        await self.app.push_screen(PhoneScreen(lambda: spoken(self.situation(), self._viewed)))
 
     def action_next_failure(self) -> None:
         """The failures stand first: the next one of them."""

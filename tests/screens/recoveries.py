@@ -20,16 +20,19 @@ from sync.errors import GuardError
 from sync.executor import ExecutionPolicy, Executor
 from sync.ledger import Ledger
 from sync.model import (
+    Action,
     ActualInventory,
     Agent,
     DesiredInventory,
     Drift,
     DriftRow,
     Member,
+    Plan,
     Project,
     RunningJob,
     Scope,
 )
+from sync.plan import build
 from sync.recovery import StaleId
 from sync.relink import write
 from sync.repairs import repairs
@@ -133,6 +136,18 @@ class DamagedSession(FakeSession):
 
     def repairs(self, row: DriftRow) -> Any:
         return repairs(row, rules=self.rules, now=self.clock())
+
+    def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
+        server = self.capabilities()
+        return build(
+            actions,
+            environment=self.environment.name,
+            root_id=server.root_id,
+            endpoint=server.endpoint,
+            author=self.operator,
+            now=self.clock(),
+            notes=notes,
+        )
 
     def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> tuple[Path, ...]:
         settings = CiDatabaseSettings(Secret("sqlite:///ci.sqlite"))

@@ -6,7 +6,7 @@ The session answers at once from values; it can be told to fail, to be partial, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from sync.deletions import Attempt, Deletion, Job, Kind, Situation, Stage, Told
 from sync.errors import GuardError
 from sync.headline import Headline, headline
 from sync.jenkins_settings import JenkinsSettings
+from sync.loss_ledger import Expunging
 from sync.model import (
     Account,
     Action,
@@ -316,6 +317,10 @@ class NoCaptures:
     is_on = False
     exist = False
 
+    def last_captured(self, ids: Iterable[str]) -> dict[str, datetime]:
+        del ids
+        return {}
+
 
 class FakeSession:
     """Serves the rows it is given. `gate` holds the readings of CloudStack back while it is cleared."""
@@ -357,6 +362,8 @@ class FakeSession:
         """A real `Ledger` in the tests that are about it."""
         self.captures: Any = NoCaptures()
         self.rules = PlanRules(parent=self.environment.parent)
+        self.times = Expunging()
+        """How long Destroyed VMs have left."""
 
     def capabilities(self) -> SimpleNamespace:
         return SimpleNamespace(root_id="1", endpoint="http://127.0.0.1")
@@ -415,6 +422,9 @@ class FakeSession:
 
     def situation(self, actual: ActualInventory, told: Told) -> Situation:
         return Situation(self.clock(), self.found, problems=told.problems)
+
+    def expunging(self) -> Expunging:
+        return self.times
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
         rows = self.rows

@@ -1,0 +1,137 @@
+"""The commands of the recovery, and of the screens that it opens."""
+
+from __future__ import annotations
+
+from console.command import Command
+
+RECOVERY: tuple[Command, ...] = (
+    Command(
+        "choose",
+        "space",
+        "choose",
+        "Take the project or group under the cursor into the rebuild, or leave it out.",
+        "choose",
+        ("recovery",),
+    ),
+    Command(
+        "choose-all",
+        "a",
+        "all/none",
+        "Choose everything that is missing, hollow or dying, or nothing.",
+        "choose_all",
+        ("recovery",),
+    ),
+    Command(
+        "rebuild",
+        "x",
+        "rebuild",
+        "Show what is done for what is chosen, ask for its number, and rebuild it in waves.",
+        "rebuild",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
+        "resume",
+        "c",
+        "resume",
+        "Finish an interrupted run: what is unknown is read first, then the rest is sent.",
+        "resume",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
+        "step",
+        "tab",
+        "other step",
+        "Look at the next step of the recovery; nothing is changed by it.",
+        "next_step",
+        ("recovery",),
+    ),
+    *(
+        Command(
+            f"step-{number}",
+            str(number),
+            f"step {number}",
+            f"Look at step {number} of the recovery, whatever step it is at.",
+            f"go_step({number})",
+            ("recovery",),
+            footer=False,
+        )
+        for number in range(1, 6)
+    ),
+    Command(
+        "losses",
+        "l",
+        "losses",
+        "What was lost of the project under the cursor, object by object, and what of it can come back.",
+        "losses",
+        ("recovery",),
+    ),
+    Command(
+        "other-capture",
+        "o",
+        "capture",
+        "Choose the capture that the losses are told against, from the time line.",
+        "other_capture",
+        ("recovery",),
+        footer=False,
+    ),
+    Command(
+        "recover-vms",
+        "v",
+        "recover VMs",
+        "Bring back the destroyed VMs of the project or group under the cursor, after asking.",
+        "recover_vms",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
+        "recover-all-vms",
+        "V",
+        "all VMs",
+        "Bring back every destroyed VM whose account is there, the most urgent first, after asking.",
+        "recover_all_vms",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
+        "read-aloud",
+        "p",
+        "phone",
+        "The step in plain sentences, to be read aloud on the phone.",
+        "read_aloud",
+        ("recovery",),
+    ),
+    Command(
+        "copy-page",
+        "y",
+        "copy",
+        "Copy the page, where the terminal lets it, and write it to a file beside the environment's others.",
+        "copy_page",
+        ("phone",),
+    ),
+    Command(
+        "whole",
+        "tab",
+        "all/one",
+        "Go between the project and everything together.",
+        "whole",
+        ("losses",),
+    ),
+    Command(
+        "take-capture",
+        "enter",
+        "compare with it",
+        "Tell the losses against the capture under the cursor.",
+        "take_capture",
+        ("choose-capture",),
+    ),
+    Command(
+        "take-default",
+        "d",
+        "by itself",
+        "Let the capture be chosen again: the newest complete one from before the deletion.",
+        "take_default",
+        ("choose-capture",),
+    ),
+)

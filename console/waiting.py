@@ -1,0 +1,129 @@
+"""What happens if one waits, step by step of the recovery, with the deadlines that are known. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from console.recovering import is_unfinished
+from sync.deletions import Stage
+from sync.loss_basis import began
+from sync.recoverable import left_words
+from widgets.cells import counted
+
+if TYPE_CHECKING:
+    from console.recovery_steps import Situation
+
+JOBS_ARE_KEPT = timedelta(days=1)
+"""`job.expire.minutes` as it is by default [source]: what ended longer ago is no evidence any more."""
+
+
+class Step(Enum):
+    """The value is the title on screen."""
+
+    CONTAIN = "Contain"
+    ASSESS = "Assess"
+    REBUILD = "Rebuild"
+    VERIFY = "Verify"
+    HAND_OVER = "Hand over"
+
+
+def if_one_waits(step: Step, situation: Situation) -> str:
+    """In one to three sentences, the most urgent first."""
+    waits = {
+        Step.CONTAIN: _contain,
+        Step.ASSESS: _assess,
+        Step.REBUILD: _rebuild,
+        Step.VERIFY: _verify,
+        Step.HAND_OVER: _hand_over,
+    }
+    return waits[step](situation)
+
+
+def _contain(situation: Situation) -> str:
+    found = situation.deletions
+    if found is None:
+        return "Nobody knows: what is being deleted is still being read."
+    said = []
+    if found.is_happening:
+        alive = sum(len(one.alive) for one in found.busy)
+        first = next((one for one in found.busy), None)
+        if first is not None:
+            said.append(f"It goes on: next is {first.next_to_die}, of {first.label}.")
+        said.append(f"{counted(alive, 'VM')} still alive. What is submitted is deleted, whoever sleeps.")
+    evidence = _evidence(situation)
+    said += [evidence] if evidence else []
+    dying = situation.assessment.dying if situation.assessment is not None else ()
+    if dying and not found.is_happening:
+        said.append(f"{counted(len(dying), 'project')} dying by the lists: their VMs go one by one.")
+    if found.of(Stage.HALF_DONE):
+        said.append("What is half deleted may be taken up again by the next clean-up, in a day at most.")
+    return " ".join(said) or "Nothing: nothing is being deleted."
+
+
+def _evidence(situation: Situation) -> str:
+    """Until when CloudStack still has the jobs that show who did it."""
+    start = began(situation.deletions)
+    if start is None or situation.now is None:
+        return ""
+    left = start + JOBS_ARE_KEPT - situation.now
+    if left <= timedelta(0):
+        return "CloudStack has forgotten the first jobs by now: save what evidence is left."
+    return f"CloudStack forgets the first jobs, the evidence, {_about(left)} from now."
+
+
+def _assess(situation: Situation) -> str:
+    losses, now = situation.losses, situation.now
+    said = []
+    found = [one for one in losses.recoverable if not one.kept_back] if losses is not None else []
+    if found and now is not None:
+        first = found[0]
+        left = left_words(first.until, now)
+        said.append(f"{left[0].upper()}{left[1:]} for {first.label}, the first of {_destroyed(len(found))}.")
+    assessment = situation.assessment
+    if assessment is not None and assessment.dying:
+        said.append(f"{counted(len(assessment.dying), 'project')} dying: fewer VMs with every minute.")
+    if assessment is not None and assessment.to_rebuild:
+        said.append("Names and addresses that are free now can be taken by others. Users wait.")
+    return " ".join(said) or "Nothing gets worse that is known of."
+
+
+def _destroyed(number: int) -> str:
+    return counted(number, "VM that can still come back", "VMs that can still come back")
+
+
+def _rebuild(situation: Situation) -> str:
+    run = situation.rebuild
+    if run is not None and run.is_going_on:
+        return "It goes on by itself. Leaving the screen stops nothing."
+    if situation.held is not None:
+        return "It goes on elsewhere; when it has ended, this screen says so."
+    if situation.unfinished is not None or (run is not None and is_unfinished(run)):
+        return "Nothing is undone by waiting: the ledger has every step. Half-made projects stay half-made."
+    if run is not None:
+        return "Nothing: what was rebuilt stays."
+    if situation.assessment is not None and situation.assessment.to_rebuild:
+        count = counted(len(situation.assessment.to_rebuild), "project")
+        return f"{count} stay as they are: nobody of them can work. Nothing more is lost by that."
+    return "Nothing: there is nothing to rebuild."
+
+
+def _verify(situation: Situation) -> str:
+    if situation.aftermath is not None and situation.aftermath.proof is not None:
+        return "The proof grows old: what changes from now on is not in it."
+    return "Until it is done nobody knows whether the rebuild holds."
+
+
+def _hand_over(situation: Situation) -> str:
+    after = situation.aftermath
+    if after is not None and after.proof is not None and after.proof.stale_ids:
+        return "If a sync runs before the new ids are stored, it deletes the rebuilt domains again."
+    if after is not None and after.passwords:
+        return "Users cannot log in before they have their new passwords."
+    return "Nothing is lost; the owners do not know yet what happened."
+
+
+def _about(span: timedelta) -> str:
+    hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
