@@ -223,3 +223,40 @@ def test_markup_in_names_is_text(cloud: Cloud) -> None:
     cloud.call("updateVirtualMachine", id=vm, displayname="vm-[/x]")
     assert cloud.rows("listVirtualMachines")[0]["displayname"] == "vm-[/x]"
     assert list(tenant.machines()) == ["aurora-0"]
+
+
+def test_in_a_closed_zone_only_root_admins_get_anything(cloud: Cloud) -> None:
+    """Read in CloudStack's source, not recorded."""
+    tenant = cloud.project("alpha", machines=1)
+    user = next(one for one in cloud.world.users.values() if one.account_id == tenant.account_id)
+    cloud.world.set_keys(user, "alpha-key", "alpha-secret")
+    assert (
+        cloud.call("updateZone", id=cloud.zone, allocationstate="Disabled")["zone"]["allocationstate"]
+        == "Disabled"
+    )
+    from sync.sandbox.auth import sign
+    from sync.sandbox.engine import Request
+
+    wanted = {
+        "command": "deployVirtualMachine", "response": "json", "apiKey": "alpha-key", "zoneid": cloud.zone,
+        "serviceofferingid": next(iter(cloud.world.offerings)), "name": "more",
+        "templateid": next(one.id for one in cloud.world.templates.values() if one.type == "BUILTIN"),
+    }  # fmt: skip
+    wanted["signature"] = sign(wanted, "alpha-secret")
+    refused = cloud.engine.handle(Request(params=wanted, method="POST"))
+    assert refused.status == 531
+    assert "currently disabled" in str(refused.body)
+    tenant.machine("by-the-admin")
+    assert tenant.machines() == {"alpha-0": "Running", "by-the-admin": "Running"}
+    with pytest.raises(RefusedError, match="431"):
+        cloud.call("updateZone", id=cloud.zone, allocationstate="Maybe")
+
+
+def test_a_public_address_can_be_asked_for_where_it_is_free(cloud: Cloud) -> None:
+    tenant = cloud.project("alpha", machines=1)
+    network = cloud.rows("listNetworks", domainid=tenant.domain_id)[0]["id"]
+    made = cloud.run("associateIpAddress", networkid=network, ipaddress="192.168.3.7")["ipaddress"]
+    assert made["ipaddress"] == "192.168.3.7"
+    for taken in ("192.168.3.7", "10.0.0.1", "nonsense"):
+        with pytest.raises(RefusedError, match="533"):
+            cloud.call("associateIpAddress", networkid=network, ipaddress=taken)

@@ -1,0 +1,81 @@
+"""Zones that a restore froze: what the ledger says of them, and that nothing else is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.freezes import Freeze, freeze, frozen, thaw
+from sync.stock import Zone
+from tests.restores import Lab
+
+NOON = datetime(2026, 7, 28, 12, 0, tzinfo=UTC)
+FREEZE, THAW = freeze(Zone("z", "zone-1", "Enabled")).id, thaw(Zone("z", "zone-1", "Disabled")).id
+
+
+@dataclass
+class Said:
+    payload: dict[str, Any]
+    operator: str = "anna@desk"
+    at: datetime = field(default=NOON)
+
+
+def intent(action: str) -> Said:
+    return Said({"action": action, "command": "updateZone"})
+
+
+def ended(action: str, outcome: str, object_id: str | None = "z") -> Said:
+    return Said({"action": action, "outcome": outcome, "object_id": object_id})
+
+
+SURE, UNSURE = Freeze("zone-1", "anna@desk", NOON), Freeze("zone-1", "anna@desk", NOON, is_certain=False)
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([], []),
+        ([intent(FREEZE)], [UNSURE]),
+        ([intent(FREEZE), ended(FREEZE, "succeeded")], [SURE]),
+        ([intent(FREEZE), ended(FREEZE, "failed")], []),
+        ([intent(FREEZE), ended(FREEZE, "unknown")], [UNSURE]),
+        ([ended(FREEZE, "skipped")], []),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), ended(FREEZE, "skipped")], [SURE]),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), intent(THAW)], [SURE]),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), intent(THAW), ended(THAW, "failed")], [SURE]),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), intent(THAW), ended(THAW, "unknown")], [SURE]),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), intent(THAW), ended(THAW, "succeeded")], []),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), ended(THAW, "skipped")], []),
+        ([intent(FREEZE), ended(FREEZE, "succeeded"), ended(THAW, "skipped", None)], [SURE]),
+        ([intent("create-domain ROOT/ci/dune"), ended("create-domain ROOT/ci/dune", "succeeded")], []),
+    ],
+)
+def test_a_zone_is_frozen_until_it_is_known_to_be_open(entries: list[Said], expected: list[Freeze]) -> None:
+    assert list(frozen(entries)) == expected
+
+
+def test_it_says_since_when_by_whom_and_how_it_is_lifted() -> None:
+    words = SURE.words("production")
+    assert "is frozen since 2026-07-28 12:00 UTC by anna@desk" in words
+    assert "`abreast restore --environment production --thaw zone-1` lifts it" in words
+    assert "may be frozen" in UNSURE.words("production")
+
+
+def test_a_zone_is_closed_and_opened_and_only_root_admins_deploy_meanwhile(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    [zone] = lab.cloud.stock().zones
+    assert zone.allocation == "Enabled"
+    assert lab.outcomes([freeze(zone)]) == {"freeze-zone Sandbox-simulator": "succeeded"}
+    [closed] = lab.cloud.stock().zones
+    assert closed.allocation == "Disabled"
+    again = lab.outcomes([freeze(zone)])
+    assert again == {"freeze-zone Sandbox-simulator": "skipped: Sandbox-simulator is so already."}
+    lab.lose("boreal")
+    lab.rebuild()
+    assert set(lab.outcomes(lab.planned().actions).values()) == {"succeeded"}, "the restore is a root admin's"
+    assert lab.outcomes([thaw(closed)]) == {"thaw-zone Sandbox-simulator": "succeeded"}
+    assert [one.allocation for one in lab.cloud.stock().zones] == ["Enabled"]
