@@ -6,7 +6,7 @@ Blocks, and belongs into a thread. What cannot be read makes the answer poorer, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from sync.errors import CaptureError, SourceError
 from sync.loss_basis import Basis, choose, given, vanished
 from sync.loss_ledger import Expunging, LossLedger, loss_ledger, losses_without_capture
 from sync.recoverable import Recoverable, recoverable
+from sync.restoration import ranges_of
 
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sync.capture_store import CaptureEntry
     from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory
+    from sync.plan import PlanRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class LossReader:
         found = recoverable(actual, self._session.rules, expunging=times)
         return Losses(ledger, basis, found, tuple(unread), captures=len(entries))
 
+    def before(self, situation: Situation | None) -> tuple[Basis, Capture | None]:
+        """The newest complete capture from before the deletion, and why that; None where there is none."""
+        unread: list[str] = []
+        return self._capture(self._entries(unread), situation, unread, chosen=None, until=None)
+
     def _entries(self, unread: list[str]) -> tuple[CaptureEntry, ...]:
         captures = self._session.captures
         try:
@@ -128,6 +135,16 @@ class LossReader:
         except SourceError as error:
             unread.append(f"How long destroyed VMs have left is not known: {error}")
             return Expunging()
+
+
+def rules_with_ranges(session: ConsoleSession, situation: Situation | None) -> PlanRules:
+    """The session's rules, with the ranges that networks had where a capture from before the deletion knows
+    them: only then can VMs that are made again have their addresses."""
+    rules: PlanRules = session.rules
+    if rules.network is None or not session.captures.exist:
+        return rules
+    _, before = LossReader(session).before(situation)
+    return rules if before is None else replace(rules, ranges=ranges_of(before.actual))
 
 
 def _ended(situation: Situation) -> list[str]:

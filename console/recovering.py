@@ -23,6 +23,7 @@ from widgets.waves import WaveView
 
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession
+    from sync.deletions import Situation
     from sync.model import DesiredInventory, Plan
 
 BAD = (Outcome.FAILED, Outcome.UNKNOWN)
@@ -247,13 +248,23 @@ def not_rebuilt(run: RunState, proof: Verification) -> tuple[DriftRow, ...]:
 # --- in threads ---------------------------------------------------------------------------------------------
 
 
-def plan_for(session: ConsoleSession, drift: Drift, keys: Collection[str], *, now: datetime) -> Plan:
-    """The plan that rebuilds these rows, bound to the server. Blocks; raises AbreastError."""
+def plan_for(
+    session: ConsoleSession,
+    drift: Drift,
+    keys: Collection[str],
+    *,
+    now: datetime,
+    situation: Situation | None = None,
+) -> Plan:
+    """The plan that rebuilds these rows, bound to the server, with the ranges that networks had before the
+    deletion. Blocks; raises AbreastError."""
+    from console.losses import rules_with_ranges
+
     server = session.capabilities()
     return plan_rebuild(
         drift,
         keys,
-        rules=session.rules,
+        rules=rules_with_ranges(session, situation),
         environment=session.environment.name,
         root_id=server.root_id,
         endpoint=server.endpoint,

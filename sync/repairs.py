@@ -55,6 +55,9 @@ class PlanRules:
     """The CI database's role of the first member → name of the account's role in CloudStack."""
     network: NetworkRule | None = None
     default_role: str = "User"
+    ranges: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """`ROOT/ci/dune/dune-net`, in lower case → gateway and netmask that the network had. Without, CloudStack
+    gives it the zone's."""
     retiring: frozenset[str] | None = frozenset()
     """Keys of the projects whose retirement is open: enabling anything of them would lift their quarantine.
     None where that is not known; then nothing is enabled at all."""
@@ -370,15 +373,18 @@ class _Repair:
         if rule is None or not self._differs(Subject.NETWORK, rule.name_for(self.project.name)):
             return
         name = rule.name_for(self.project.name)
+        target = f"{self.path}/{name}"
+        gateway, netmask = self.rules.ranges.get(target.casefold(), ("", ""))
         self._add(
             ActionKind.CREATE_NETWORK,
-            f"{self.path}/{name}",
+            target,
             parameters={
                 "name": name,
                 "account": account_name,
                 "domain": self.path,
                 "offering": rule.offering,
                 "zone": rule.zone,
+                **({"gateway": gateway, "netmask": netmask} if gateway else {}),
             },
             precondition=_NOT_THERE,
             reason=f"Every project has a network of its own; {self.project.name} has no {name}.",

@@ -68,6 +68,16 @@ class Restoration:
         return len(self.actions) + len(self.left) + sum(self.there.values())
 
 
+def ranges_of(before: ActualInventory) -> dict[str, tuple[str, str]]:
+    """Path of each network, in lower case → its gateway and netmask: what a rebuild gives it again."""
+    found = {}
+    for one in before.networks:
+        gateway, netmask = one.details.get("gateway", ""), one.details.get("netmask", "")
+        if gateway and netmask:
+            found[f"{one.domain_path}/{one.name}".casefold()] = (gateway, netmask)
+    return found
+
+
 def moved(
     before: ActualInventory, now: ActualInventory, projects: frozenset[str] | None = None
 ) -> tuple[AddressChange, ...]:

@@ -45,10 +45,11 @@ DIRECT = (
     ),
     Direct(r"tests\.test_cloudstack_(reader|proof)", re.escape(USER_AGENT), "the hand that lets things go"),
     Direct(
-        r"tests\.test_(loss_ledger|report|recoverable|cli_losses|restore)",
+        r"tests\.test_(loss_ledger|report|recoverable|cli_losses|restore|freezes)",
         "test",
         "what a loss ledger is about",
     ),
+    Direct(r"tests\.test_cli_restore", re.escape(USER_AGENT), "the loss of what is restored"),
     Direct(r"tests\.scenarios\.test_wrong_parent", re.escape(USER_AGENT), "the loss of the parent itself"),
     Direct(r"tests\.test_retiring\w*", re.escape(USER_AGENT), "the hand that interferes with a retirement"),
 )

@@ -56,8 +56,10 @@ KEPT = {
 class EngineCloud:
     """One world. Time passes only when the product sleeps."""
 
-    def __init__(self, blueprint: Blueprint, *, release: str = "4.23", seed: int = 0) -> None:
-        self.clock = ManualClock(START)
+    def __init__(
+        self, blueprint: Blueprint, *, release: str = "4.23", seed: int = 0, start: datetime = START
+    ) -> None:
+        self.clock = ManualClock(start)
         self.world = World(release=release, clock=self.clock, seed=seed)
         fresh_cloud(self.world)
         build_world(self.world, blueprint)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sync.executor import RunReport
     from sync.identity_map import Identity
     from sync.lookup import ArchiveLike
+    from sync.plan import PlanRules
     from sync.prediction import Prediction
     from sync.recovery import Verification
 
@@ -139,13 +140,26 @@ def _plan(work: Rebuild, drift: Drift, projects: list[str]) -> Plan:
     return plan_rebuild(
         drift,
         keys,
-        rules=session.rules,
+        rules=_rules(work),
         environment=session.environment.name,
         root_id=server.root_id,
         endpoint=server.endpoint,
         author=session.operator,
         now=session.clock(),
     )
+
+
+def _rules(work: Rebuild) -> PlanRules:
+    """With the ranges that networks had, as far as captures know them."""
+    from console.losses import rules_with_ranges
+    from sync.deletions import can_tell
+
+    session, sides = work.session, work.sides
+    if session.environment.network is None or not session.captures.exist or sides is None:
+        return session.rules
+    _, actual = sides
+    told = session.read_told()
+    return rules_with_ranges(session, session.situation(actual, told) if can_tell(actual.coverage) else None)
 
 
 def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.changing import progress, stop_on_interrupt
 from console.cli.output import ask, say
-from console.cli.reading import read_both, refuse_unread
+from console.cli.reading import read_all, read_both, refuse_unread
 from console.cli.rebuilding import Rebuild, finish_interrupted, show_samples
 from console.cli.record import moment
 from console.cli.restoring_text import Ended, print_text, say_found, write_json
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sync.archive_folder import ArchiveServer
     from sync.archives import Archives
     from sync.capture import Capture
+    from sync.deletions import Situation
     from sync.freezes import Freeze
     from sync.model import ActualInventory
     from sync.restoration import Restoration
@@ -40,7 +41,8 @@ class Restore:
     work: Rebuild
     before: Capture
     archives: Archives
-    projects: list[str]
+    keys: frozenset[str] | None
+    """Of the projects, where only some are restored."""
     zone: str | None
     """The one that is to be frozen meanwhile."""
 
@@ -56,49 +58,63 @@ def restore(arguments: argparse.Namespace) -> int:
         work = Rebuild(session, stop)
         if arguments.thaw is not None:
             return _thaw_one(work, arguments.thaw)
-        if arguments.capture is None:
-            raise UsageError(
-                "It is not said what to restore.",
-                next_step="Name a capture of before: --capture FILE, or --capture 12h for an automatic one.",
-            )
-        restore_ = Restore(
-            work,
-            _capture(session, arguments.capture),
-            _archives(arguments.archive),
-            arguments.projects,
-            arguments.freeze_zone,
-        )
+        named = None if arguments.capture is None else _capture(session, arguments.capture)
+        archives = _archives(arguments.archive)
         if arguments.serve is not None:
-            work.archive = _serve(stack, restore_.archives, arguments.serve)
-        return _restore(restore_, arguments)
+            work.archive = _serve(stack, archives, arguments.serve)
+        for one in _frozen(session):
+            say(one.words(session.environment.name))
+        finish_interrupted(work)
+        say("Reading both sides …")
+        desired, actual, situation = read_all(session)
+        drift = session.compare(desired, actual)
+        refuse_unread(drift, "Nothing is restored: what was not seen would be made twice.")
+        before = named if named is not None else _newest_before(session, situation)
+        _refuse_other_server(before, actual)
+        restore_ = Restore(work, before, archives, _keys(drift, arguments.projects), arguments.freeze_zone)
+        return _restore(restore_, actual, arguments)
 
 
-def _restore(restore_: Restore, arguments: argparse.Namespace) -> int:
-    """The recipe."""
+def _restore(restore_: Restore, actual: ActualInventory, arguments: argparse.Namespace) -> int:
+    """The recipe, once both sides are read."""
     session, work = restore_.session, restore_.work
-    for one in _frozen(session):
-        say(one.words(session.environment.name))
-    finish_interrupted(work)
-    say("Reading both sides …")
-    drift, actual = _read(session)
-    refuse_unread(drift, "Nothing is restored: what was not seen would be made twice.")
-    _refuse_other_server(restore_.before, actual)
-    keys = _keys(drift, restore_.projects)
-    made = _plan(restore_, actual, keys)
+    made = _plan(restore_, actual)
     say_found(made, restore_.before)
     zone = _zone_to_freeze(restore_)
-    if not work.stop.is_set() and (made.actions or zone is not None):
+    if not work.stop.is_set() and (made.actions or zone is not None or _frozen(session)):
         _confirm(restore_, made, zone)
         _execute(restore_, made, zone)
-    after, now = _read(session)
+    desired, now = read_both(session)
     ended = Ended(
-        work, restore_.before, made, after, now, keys=keys, frozen=_frozen(session), map=arguments.map
+        work,
+        restore_.before,
+        made,
+        session.compare(desired, now),
+        now,
+        keys=restore_.keys,
+        frozen=_frozen(session),
+        map=arguments.map,
     )
     if arguments.format == "json":
         write_json(ended)
     else:
         print_text(ended)
     return _exit_code(ended)
+
+
+def _newest_before(session: Session, situation: Situation | None) -> Capture:
+    """The newest complete automatic capture from before the deletion. Raises UsageError without any."""
+    from console.losses import LossReader
+    from sync.loss_basis import basis_words
+
+    basis, found = LossReader(session).before(situation)
+    if found is None:
+        raise UsageError(
+            f"It is not known what to restore: {basis.why}.",
+            next_step="Name a capture of before: --capture FILE, or --capture 12h for an automatic one.",
+        )
+    say(basis_words(basis, session.clock()))
+    return found
 
 
 def _capture(session: Session, named: str) -> Capture:
@@ -133,11 +149,6 @@ def _serve(stack: ExitStack, archives: Archives, address: str) -> ArchiveServer:
     return stack.enter_context(ArchiveServer(archives, address, on_fetch=say))
 
 
-def _read(session: Session) -> tuple[Drift, ActualInventory]:
-    desired, actual = read_both(session)
-    return session.compare(desired, actual), actual
-
-
 def _refuse_other_server(before: Capture, now: ActualInventory) -> None:
     """Raises GuardError where the capture is not of this server and parent."""
     then = before.actual
@@ -153,7 +164,7 @@ def _keys(drift: Drift, projects: Sequence[str]) -> frozenset[str] | None:
     return frozenset(row.key for row in choose_rows(drift, projects)) if projects else None
 
 
-def _plan(restore_: Restore, actual: ActualInventory, keys: frozenset[str] | None) -> Restoration:
+def _plan(restore_: Restore, actual: ActualInventory) -> Restoration:
     """What is to be made again; only the files that it needs are checked, byte by byte."""
     from sync import archive_folder
     from sync.restore import plan_restoration, wanted_files
@@ -162,7 +173,7 @@ def _plan(restore_: Restore, actual: ActualInventory, keys: frozenset[str] | Non
     say("Reading what CloudStack has and offers …")
     before = restore_.before.actual
     is_served = restore_.work.archive is not None
-    means = Means(restore_.session.reader.stock(), restore_.archives, is_served, keys)
+    means = Means(restore_.session.reader.stock(), restore_.archives, is_served, restore_.keys)
     if is_served:
         files = wanted_files(before, actual, means)
         means = replace(means, archives=archive_folder.checked(means.archives, files, on_step=say))
@@ -224,7 +235,10 @@ def _confirm(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
     show_samples(made.actions)
     if zone is not None:
         say(f"Before that zone {zone.name} is frozen, and opened again at the end. VMs in it go on running.")
-    say(f"{len(made.actions)} actions in {restore_.session.environment.title}. Nothing is deleted.")
+    for one in _frozen(restore_.session):
+        say(f"At the end zone {one.zone}, which is frozen, is opened again.")
+    environment = restore_.session.environment
+    say(f"{len(made.actions)} actions in {environment.title or environment.name}. Nothing is deleted.")
     _ask_for_word(restore_.session)
 
 

@@ -175,7 +175,7 @@ class RecoveryScreen(LossScreen, ResumingScreen):
 
         def work() -> None:
             try:
-                plan = plan_for(self.console.session, drift, keys, now=now)
+                plan = plan_for(self.console.session, drift, keys, now=now, situation=self.console.situation)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 self.post_message(self.Refused(as_error(error, doing="planning the rebuild")))
             else:
