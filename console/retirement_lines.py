@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from console.retirement_state import Candidate, Listing, RetireState, is_last_of, why_no_step
+from console.retirement_state import (
+    Candidate,
+    Found,
+    Listing,
+    RetireState,
+    can_be_signed,
+    is_last_of,
+    why_no_step,
+)
 from console.retirement_words import next_words, step_words, undo_words, undone_lines
 from sync.approval_court import Verdict
 from sync.retirement import CLOSED, STEPS, STEPS_OF_EMPTY, Campaign, Retirement, Stage, Step, Target
 from sync.retirement_limits import WINDOW
 from sync.retirement_rules import covers, destroyed_lately
-from sync.retirement_text import loss_lines
+from sync.retirement_text import campaign_text, loss_lines
 from widgets.cells import counted
 from widgets.lines import Line, wrap
 from widgets.retire_list import RetireLine
@@ -24,7 +32,7 @@ Text = tuple[str, str]
 
 
 def list_lines(listing: Listing, now: datetime) -> list[RetireLine]:
-    """What is in retirement, then who may be proposed, then what is over."""
+    """What is in retirement, who may be proposed, campaigns that have not ended, then what is over."""
     mine = [one for one in listing.history.retirements if is_last_of(one, listing.history)]
     going = [one for one in reversed(mine) if one.is_open(now)]
     over = [one for one in reversed(mine) if not one.is_open(now)]
@@ -32,6 +40,10 @@ def list_lines(listing: Listing, now: datetime) -> list[RetireLine]:
     lines += [_retirement_line(one, listing, now) for one in going]
     lines.append(_title("candidates", f"Candidates, by the CI database's records: {len(listing.candidates)}"))
     lines += [_candidate_line(one) for one in listing.candidates]
+    campaigns = [one for one in listing.history.campaigns if can_be_signed(one, now)]
+    if campaigns:
+        lines.append(_title("campaigns", f"Campaigns, beyond the ceiling: {len(campaigns)}"))
+        lines += [_campaign_line(one, listing) for one in campaigns]
     if over:
         lines.append(_title("over", f"Over: {len(over)}"))
         lines += [_retirement_line(one, listing, now) for one in over]
@@ -59,6 +71,16 @@ def _candidate_line(one: Candidate) -> RetireLine:
         return RetireLine(one.key, name, "✗", "may not be proposed", one.why_not, tone="tone--warning")
     stage = "empty domain" if one.is_empty else "candidate"
     return RetireLine(one.key, name, "?", stage, one.note or "may be proposed", tone="tone--key")
+
+
+def _campaign_line(one: Campaign, listing: Listing) -> RetireLine:
+    standing = listing.signers.get(one.id)
+    people = standing.people if standing is not None else ()
+    words = f"until {one.ends_at:%Y-%m-%d %H:%M} UTC: {one.reason}"
+    signed = f"{len(people)}/1"
+    tone = "tone--good" if people else "tone--warning"
+    glyph, stage = ("✓", "campaign, signed") if people else ("▸", "campaign, unsigned")
+    return RetireLine(one.id, ", ".join(one.projects), glyph, stage, words, signed, tone)
 
 
 def waits(one: Retirement, listing: Listing, now: datetime) -> Text:
@@ -114,7 +136,7 @@ def ceiling_words(listing: Listing, now: datetime) -> Text:
 # --- the note below the list --------------------------------------------------------------------------------
 
 
-def note_texts(found: Retirement | Candidate | None, listing: Listing, now: datetime) -> list[Text]:
+def note_texts(found: Found | None, listing: Listing, now: datetime) -> list[Text]:
     """The most important of what is under the cursor."""
     if found is None:
         texts = [(listing.problem, "tone--bad")] if listing.problem else []
@@ -122,8 +144,11 @@ def note_texts(found: Retirement | Candidate | None, listing: Listing, now: date
             number = counted(listing.without_record, "domain")
             words = "has" if listing.without_record == 1 else "have"
             text = f"{number} more only CloudStack has, and {words} no record: absence is no evidence."
+            text += " `abreast retire NAME --propose --reason … --key …` signs a record by hand."
             texts.append((text, "tone--muted"))
         return texts
+    if isinstance(found, Campaign):
+        return _campaign_texts(found, listing)
     if isinstance(found, Candidate):
         head = f"{found.path or found.key}: recorded by {found.evidence.by}, {found.evidence.at}: "
         texts = [(f"{head}{found.evidence.reason}", "")]
@@ -137,6 +162,35 @@ def note_texts(found: Retirement | Candidate | None, listing: Listing, now: date
     words, tone = waits(found, listing, now)
     texts.append((words, tone))
     return texts
+
+
+def _campaign_texts(one: Campaign, listing: Listing) -> list[Text]:
+    """What it permits, for how long, and who has signed it."""
+    standing = listing.signers.get(one.id)
+    projects = ", ".join(one.projects)
+    texts = [
+        (f"{one.id}: {projects} may be destroyed beyond the ceiling. {one.reason}", ""),
+        (
+            f"From {one.starts_at:%Y-%m-%d %H:%M} until {one.ends_at:%Y-%m-%d %H:%M} UTC, by {one.author}.",
+            "",
+        ),
+    ]
+    if standing is None:
+        return [*texts, ("It has ended.", "tone--muted")]
+    if standing.people:
+        texts.append((f"signed by {', '.join(standing.people)}", "tone--good"))
+        texts.append(
+            ("It counts where they are not those who signed the retirement, or proposed it.", "tone--muted")
+        )
+    else:
+        may = ", ".join(standing.may_sign) or "nobody"
+        texts.append(
+            (f"nobody has signed it; {may} could, and it counts with one more person.", "tone--warning")
+        )
+    if standing.problem:
+        texts.append((f"{standing.problem}.", "tone--bad"))
+    refused = sorted({sign.reason for sign in standing.signatures if sign.verdict is not Verdict.VALID})
+    return texts + [(f"does not count: {reason}", "tone--bad") for reason in refused]
 
 
 def _candidate_words(one: Candidate) -> Text:
@@ -176,12 +230,17 @@ def result_texts(state: RetireState) -> list[Text]:
 
 
 def page(
-    found: Retirement | Candidate, state: RetireState, now: datetime, *, key: Callable[[str], str], width: int
+    found: Found, state: RetireState, now: datetime, *, key: Callable[[str], str], width: int
 ) -> list[Line]:
     """All there is on it. `key` names the key of a command."""
     assert state.listing is not None
     texts: list[Text] = []
-    if isinstance(found, Candidate):
+    if isinstance(found, Campaign):
+        texts += _campaign_texts(found, state.listing)
+        texts.append(("", ""))
+        texts += [(f"  {line}", "tone--muted") for line in campaign_text(found).splitlines() if line]
+        targets: tuple[Target, ...] = ()
+    elif isinstance(found, Candidate):
         texts += _candidate_texts(found, state.listing, now)
         targets = found.proposal.targets if found.proposal is not None else ()
     else:
@@ -286,14 +345,22 @@ def _ceiling_texts(one: Retirement | None, listing: Listing, now: datetime) -> l
     if one is not None and one.proposal.is_empty:
         texts.append(("  Empty domains are outside of the ceiling.", "tone--muted"))
     counting = listing.campaigns.get(one.id, ()) if one is not None else ()
-    return texts + [_campaign_text(campaign, one, counting, now) for campaign in listing.history.campaigns]
+    campaigns = listing.history.campaigns
+    return texts + [_campaign_text(campaign, one, counting, listing, now) for campaign in campaigns]
 
 
 def _campaign_text(
-    one: Campaign, retirement: Retirement | None, counting: Iterable[Campaign], now: datetime
+    one: Campaign,
+    retirement: Retirement | None,
+    counting: Iterable[Campaign],
+    listing: Listing,
+    now: datetime,
 ) -> Text:
     state = f"until {one.ends_at:%Y-%m-%d %H:%M} UTC" if now < one.ends_at else "ended"
     words = f"  campaign {one.id}: {', '.join(one.projects)}, {state}, {one.reason}"
+    standing = listing.signers.get(one.id)
+    if standing is not None:
+        words += f"; signed by {', '.join(standing.people) or 'nobody'}"
     if retirement is None or not any(covers(one, name, now) for name in retirement.proposal.projects):
         return words, "tone--muted"
     counts = one.id in {campaign.id for campaign in counting}

@@ -34,6 +34,10 @@ class Candidate:
     """Whether it is of the class of empty domains."""
 
 
+Found = Retirement | Candidate | Campaign
+"""What a line of the list is about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What the ledger and the last readings say, as of one look."""
@@ -45,15 +49,18 @@ class Listing:
     """By id of the retirement, of those that are open."""
     campaigns: Mapping[str, tuple[Campaign, ...]] = field(default_factory=dict)
     """Those that count now, by id of the retirement."""
+    signers: Mapping[str, Standing] = field(default_factory=dict)
+    """Who has signed a campaign, by its id, of those that have not ended."""
     candidates: tuple[Candidate, ...] = ()
     problem: str = ""
     """Why nobody can be told who may be proposed; empty where it is known."""
     without_record: int = 0
     """Domains that only CloudStack has and no record names: none of them is a candidate."""
 
-    def find(self, key: str) -> Retirement | Candidate | None:
-        """The retirement of that id, or the candidate of that key."""
-        found = self.history.find(key)
+    def find(self, key: str) -> Found | None:
+        """The retirement or campaign of that id, or the candidate of that key."""
+        found: Found | None = self.history.find(key)
+        found = found or next((one for one in self.history.campaigns if one.id == key), None)
         return found or next((one for one in self.candidates if one.key == key), None)
 
     @property
@@ -107,9 +114,11 @@ def why_no_step(listing: Listing, retirement: Retirement, now: datetime) -> str:
     return ""
 
 
-def can_be_signed(retirement: Retirement, now: datetime) -> bool:
-    """Whether a signature over its loss list would be taken."""
-    return not retirement.steps and retirement.is_open(now)
+def can_be_signed(found: Retirement | Campaign, now: datetime) -> bool:
+    """Whether a signature over its text would be taken."""
+    if isinstance(found, Campaign):
+        return now < found.ends_at
+    return not found.steps and found.is_open(now)
 
 
 # --- candidates ---------------------------------------------------------------------------------------------

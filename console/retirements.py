@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from console.faults import as_error
 from console.messages import RetirementEnded, RetirementProgressed, RetirementsBroke, RetirementsRead
-from console.retirement_state import Listing, RetireState, candidates_of
+from console.retirement_state import Listing, RetireState, can_be_signed, candidates_of
 from console.retirement_words import undone_lines
 from sync.errors import GuardError, SourceError, UsageError
-from sync.retirement import Retirement
-from sync.retirement_approval import Standing, campaigns_for, needed_for, standing_of
+from sync.retirement import Campaign, Retirement
+from sync.retirement_approval import Standing, campaign_standing, campaigns_for, needed_for, standing_of
 from sync.retirement_proposal import View, Wish
-from sync.retirement_text import loss_text
+from sync.retirement_text import campaign_text, loss_text
 
 if TYPE_CHECKING:
     from console.retiring import RetiringApp
@@ -99,6 +99,15 @@ class Retirements:
 
         return self._do(f"proposing {', '.join(projects)}", work)
 
+    def propose_campaign(self, project: str, *, ends_at: datetime, reason: str) -> bool:
+        """Ask for more than the ceiling for a project; it counts when one more person has signed it."""
+
+        def work(retiring: Retiring) -> str:
+            made = retiring.propose_campaign([project], until=ends_at, reason=reason)
+            return f"{made.id} is written down. It counts when one more person has signed it."
+
+        return self._do(f"proposing a campaign for {project}", work)
+
     def take_in(self, id: str, source: Path) -> bool:
         """Take in a signature file, or every one of a folder."""
 
@@ -107,14 +116,14 @@ class Retirements:
 
         return self._do("taking in signatures", work)
 
-    def write(self, retirement: Retirement) -> bool:
-        """Write the loss list for others to sign."""
+    def write(self, found: Retirement | Campaign) -> bool:
+        """Write the loss list, or the campaign, for others to sign."""
         folder = self._app.session.environment.credential_file.parent
 
         def work(retiring: Retiring) -> str:
-            return _write(retirement, folder / "retirements" / retiring.environment.name)
+            return _write(found, folder / "retirements" / retiring.environment.name)
 
-        return self._do("writing the loss list", work)
+        return self._do("writing what others sign", work)
 
     def step(self, retirement: Retirement, word: str) -> bool:
         """Do its next step, for which `word` was asked."""
@@ -181,7 +190,7 @@ def listing_of(
     LedgerError, SourceError."""
     now, history = retiring.clock(), retiring.history()
     rules, limits = retiring.environment.approvals, retiring.environment.retirement
-    standings, campaigns = {}, {}
+    standings, campaigns, signers = {}, {}, {}
     for one in history.retirements:
         if not one.is_open(now):
             continue
@@ -190,7 +199,13 @@ def listing_of(
             campaigns[one.id] = campaigns_for(one, history, rules, now=now)
         except GuardError as error:
             standings[one.id] = Standing(needed_for(rules), (), (), (), str(error).rstrip("."))
-    made = Listing(now, history, limits, standings, campaigns)
+    for campaign in history.campaigns:
+        if can_be_signed(campaign, now):
+            try:
+                signers[campaign.id] = campaign_standing(campaign, rules, now=now)
+            except GuardError as error:
+                signers[campaign.id] = Standing(1, (), (), (), str(error).rstrip("."))
+    made = Listing(now, history, limits, standings, campaigns, signers)
     return _with_candidates(made, retiring, desired, actual)
 
 
@@ -222,9 +237,11 @@ def _with_candidates(
 def _take_in(retiring: Retiring, id: str, source: Path) -> str:
     """Every signature of the file or folder, each with what became of it. Raises UsageError, GuardError when
     none of them counts."""
-    retirement = retiring.history().find(id)
-    if retirement is None:
-        raise UsageError(f"There is no retirement {id}.")
+    history = retiring.history()
+    retirement = history.find(id)
+    campaign = next((one for one in history.campaigns if one.id == id), None)
+    if retirement is None and campaign is None:
+        raise UsageError(f"There is no retirement or campaign {id}.")
     try:
         files = sorted(source.glob("*.sig")) if source.is_dir() else [source]
         contents = {file: file.read_bytes() for file in files}
@@ -235,7 +252,10 @@ def _take_in(retiring: Retiring, id: str, source: Path) -> str:
     taken, refused = [], []
     for file, content in contents.items():
         try:
-            taken.append(retiring.sign(retirement, content).name)
+            if retirement is not None:
+                taken.append(retiring.sign(retirement, content).name)
+            elif campaign is not None:
+                taken.append(retiring.sign_campaign(campaign, content).name)
         except GuardError as error:
             refused.append(f"{file.name}: {error}")
     if not taken:
@@ -243,16 +263,17 @@ def _take_in(retiring: Retiring, id: str, source: Path) -> str:
     return " ".join([f"Signed by {', '.join(taken)}; it is in the ledger.", *refused])
 
 
-def _write(retirement: Retirement, folder: Path) -> str:
+def _write(found: Retirement | Campaign, folder: Path) -> str:
     """The text that others sign, and the line with which they do. Raises UsageError."""
     import shlex
 
     from sync.ssh_signature import NAMESPACE
 
-    file = folder / f"{retirement.id}.txt"
+    file = folder / f"{found.id}.txt"
+    text = campaign_text(found) if isinstance(found, Campaign) else loss_text(found.proposal)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(loss_text(retirement.proposal), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
     sign = f"ssh-keygen -Y sign -f ~/.ssh/id_ed25519 -n {NAMESPACE} {shlex.quote(file.name)}"

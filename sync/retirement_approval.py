@@ -122,6 +122,13 @@ def matter_of_campaign(campaign: Campaign) -> Matter:
     return Matter(text, campaign.environment, campaign.author, campaign.ends_at, what="campaign")
 
 
+def campaign_standing(campaign: Campaign, rules: ApprovalRules, *, now: datetime) -> Standing:
+    """Who has signed a campaign, judged now: one person at least, besides whom it involves. Raises GuardError
+    when ssh-keygen cannot be used."""
+    court = Court(matter_of_campaign(campaign), rules.allowed_signers, now)
+    return _standing(court, campaign.signatures, 1)
+
+
 def campaigns_for(
     retirement: Retirement, history: History, rules: ApprovalRules, *, now: datetime
 ) -> tuple[Campaign, ...]:

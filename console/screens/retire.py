@@ -6,7 +6,7 @@ The screen shows and asks; `console.retirements` does, in threads. Unarmed it ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,12 +16,12 @@ from textual.binding import BindingType
 
 from console import commands
 from console.retirement_lines import ceiling_words, list_lines, note_texts, page, result_texts
-from console.retirement_state import Candidate, RetireState, can_be_signed, why_no_step
+from console.retirement_state import Candidate, Found, RetireState, can_be_signed, why_no_step
 from console.retirement_words import step_words, undo_words
 from console.screens.ask import AskScreen
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
-from sync.retirement import DESTRUCTIVE, Retirement
+from sync.retirement import DESTRUCTIVE, Campaign, Retirement
 from widgets.cells import counted
 from widgets.lines import Line, Lines, spread, wrap
 from widgets.pager import Pager
@@ -85,7 +85,7 @@ class _AskingScreen(ConsoleScreen):
         return self.console.retire_state or RetireState()
 
     @property
-    def found(self) -> Retirement | Candidate | None:
+    def found(self) -> Found | None:
         """What the keys act on."""
         raise NotImplementedError
 
@@ -98,7 +98,9 @@ class _AskingScreen(ConsoleScreen):
         if command.id == "propose":
             return isinstance(found, Candidate)
         if command.id in ("write-loss-list", "take-in-loss"):
-            return isinstance(found, Retirement) and can_be_signed(found, now)
+            return isinstance(found, Retirement | Campaign) and can_be_signed(found, now)
+        if command.id == "campaign":
+            return _beyond_ceiling(found, now) is not None
         if command.id == "retire-step":
             return isinstance(found, Retirement) and found.is_open(now) and found.next_step is not None
         if command.id == "retire-undo":
@@ -211,14 +213,50 @@ class _AskingScreen(ConsoleScreen):
         if asked is not None:
             await asked
 
+    async def action_propose_campaign(self) -> None:
+        """Ask until when and why; then for the environment's name, as before all that is recorded."""
+        project = _beyond_ceiling(self.found, self.console.utc_clock())
+        if project is None or self._is_busy():
+            return
+        texts = (
+            "The day that it ends with, in UTC, and the reason: 2026-12-31 the data centre closes",
+            "It permits no step by itself: it counts when one more person has signed it, besides those who "
+            "signed the retirement and who proposed it. `abreast retire --campaign` takes several projects.",
+        )
+        title = f"A campaign for {project}, beyond the ceiling?"
+        question = AskScreen(title, texts, "Go on", placeholder="YYYY-MM-DD reason; esc cancels")
+        await self.app.push_screen(question, lambda said: self._ask_for_campaign(project, said))
+
+    def _ask_for_campaign(self, project: str, said: str | None) -> None:
+        if not said:
+            return
+        day, _, reason = said.partition(" ")
+        try:
+            ends_at = datetime.fromisoformat(day).replace(tzinfo=UTC)
+        except ValueError:
+            self.notify(f"{day} is no day: nothing was asked for.", severity="warning")
+            return
+        texts = [
+            f"Until {ends_at:%Y-%m-%d %H:%M} UTC: {reason.strip() or 'without a reason'}",
+            "It is written into the ledger for others to sign. Nothing is changed in CloudStack.",
+        ]
+        self._confirm(
+            f"Propose a campaign for {project} in {self.console.identity.title}?",
+            texts,
+            "Propose",
+            lambda: self.console.retirements.propose_campaign(
+                project, ends_at=ends_at, reason=reason.strip()
+            ),
+        )
+
     def action_write_loss_list(self) -> None:
         found = self.found
-        if isinstance(found, Retirement) and not self.console.retirements.write(found):
+        if isinstance(found, Retirement | Campaign) and not self.console.retirements.write(found):
             self._is_busy()
 
     async def action_take_in(self) -> None:
         found = self.found
-        if not isinstance(found, Retirement) or self._is_busy():
+        if not isinstance(found, Retirement | Campaign) or self._is_busy():
             return
         texts = (
             "The path of a signature file, or of a folder with files that end in .sig.",
@@ -227,11 +265,12 @@ class _AskingScreen(ConsoleScreen):
         question = AskScreen("Take in signatures?", texts, "Go on", placeholder="path; esc cancels")
         await self.app.push_screen(question, lambda path: self._ask_to_take_in(found, path))
 
-    def _ask_to_take_in(self, found: Retirement, path: str | None) -> None:
+    def _ask_to_take_in(self, found: Retirement | Campaign, path: str | None) -> None:
         if path:
             source = Path(path).expanduser()
+            name = found.id if isinstance(found, Campaign) else found.proposal.name
             self._confirm(
-                f"Take in signatures for {found.proposal.name} in {self.console.identity.title}?",
+                f"Take in signatures for {name} in {self.console.identity.title}?",
                 [str(source), "What counts is kept in the ledger. Nothing is changed in CloudStack."],
                 "Take in",
                 lambda: self.console.retirements.take_in(found.id, source),
@@ -241,8 +280,17 @@ class _AskingScreen(ConsoleScreen):
         self.console.retirements.stop()
 
 
+def _beyond_ceiling(found: Found | None, now: datetime) -> str | None:
+    """Key of the project that a campaign may be asked for; None where the ceiling is none of its concern."""
+    if isinstance(found, Candidate):
+        return None if found.is_empty or found.why_not else found.key
+    if isinstance(found, Retirement) and found.is_open(now) and not found.proposal.is_empty:
+        return found.proposal.projects[0]
+    return None
+
+
 class RetirementScreen(_AskingScreen):
-    """One retirement or candidate in whole."""
+    """One retirement, candidate or campaign in whole."""
 
     SCOPE = "retirement"
     BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("retirement")]
@@ -253,7 +301,7 @@ class RetirementScreen(_AskingScreen):
         self._key = key
 
     @property
-    def found(self) -> Retirement | Candidate | None:
+    def found(self) -> Found | None:
         listing = self.state.listing
         return listing.find(self._key) if listing is not None else None
 
@@ -328,7 +376,7 @@ class RetireScreen(_AskingScreen):
         self.refresh_bindings()
 
     @property
-    def found(self) -> Retirement | Candidate | None:
+    def found(self) -> Found | None:
         listing, line = self.state.listing, self.list.current
         return listing.find(line.key) if listing is not None and line is not None else None
 

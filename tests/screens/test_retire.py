@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from sync.cloudstack import Retirer
 from sync.retirement import Stage, Step
 from sync.retirement_approval import FLOOR
 from sync.retirement_steps import word_for
-from sync.retirement_text import loss_text
+from sync.retirement_text import campaign_text, loss_text
 from sync.retiring import Retiring
 from sync.ssh_signature import NAMESPACE, sign
 from tests.retirements import PROJECT, PROPOSER, Lab, lab
@@ -346,3 +347,99 @@ async def test_the_loss_list_is_written_as_it_is_signed(site: Lab) -> None:
         file = next(site.folder.parent.rglob(f"{made.id}.txt"))
         assert file.read_text() == loss_text(made.proposal)
         assert f"ssh-keygen -Y sign -f ~/.ssh/id_ed25519 -n {NAMESPACE} {file.name}" in result(app)
+
+
+# --- campaigns ----------------------------------------------------------------------------------------------
+
+
+async def asked(pilot: Pilot[Any], text: str) -> None:
+    """Answer the question in words."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+    pilot.app.screen.query_one("#ask-answer", Input).value = text
+    await pilot.press("enter")
+
+
+async def test_a_campaign_is_asked_for_signed_and_counted_on_the_screen(site: Lab) -> None:
+    site.limits = "ceiling = 0"
+    site.configure()
+    site.approved(with_archive=False)
+    site.through(Step.ARCHIVE)
+    app = console_on(site)
+    ends = f"{site.clock() + timedelta(days=30):%Y-%m-%d}"
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: "the ceiling is 0" in screen_text(app))
+        await pilot.press("C")
+        await asked(pilot, "someday because")
+        await until(pilot, lambda: "someday is no day" in said(app))
+        await pilot.press("C")
+        await asked(pilot, f"{ends} the data centre closes")
+        await answered(pilot, "lab")
+        await until(pilot, lambda: is_known(app) and "Campaigns, beyond the ceiling: 1" in screen_text(app))
+        assert "campaign, unsigned" in screen_text(app)
+        assert f"until {ends} 00:00 UTC: the data centre closes" in screen_text(app)
+
+        (campaign,) = site.retiring().history().campaigns
+        assert (campaign.projects, campaign.author) == ((PROJECT,), PROPOSER)
+        while screen.list.current is None or screen.list.current.key != campaign.id:
+            await pilot.press("j")
+            await pilot.pause()
+        await until(
+            pilot, lambda: "nobody has signed it; alice@example.org, bob@example.org" in screen_text(app)
+        )
+        await pilot.press("W")
+        await until(pilot, lambda: "Written to" in result(app))
+        file = next(site.folder.parent.rglob(f"{campaign.id}.txt"))
+        assert file.read_text() == campaign_text(campaign)
+
+        # Who proposed it, and who signed the retirement, are not one more person.
+        for name, counts in (("jmartin", False), ("alice", False), ("carol", True)):
+            signature = site.folder / f"{name}.sig"
+            signature.write_bytes(sign(campaign_text(campaign).encode(), site.signers.key(name)))
+            await pilot.press("I")
+            await asked(pilot, str(signature))
+            await answered(pilot, "lab")
+            if name == "jmartin":
+                assert "nobody approves a campaign of their own" in result(app)
+            else:
+                assert f"Signed by {name}@example.org" in result(app)
+            await until(pilot, lambda: is_known(app))
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            listing = app.retire_state.listing if app.retire_state is not None else None
+            assert listing is not None
+            (retirement,) = listing.history.retirements
+            assert bool(listing.campaigns[retirement.id]) is counts
+        assert "campaign, signed" in screen_text(app)
+        assert "signed by alice@example.org, carol@example.org" in screen_text(app)
+        await pilot.press("home", "j")
+        await until(pilot, lambda: screen.found == retirement)
+        await pilot.press("x")
+        await answered(pilot, word_for(retirement))
+        assert "✓ destroy of zephyr was seen to its end" in result(app)
+
+
+async def test_no_campaign_without_a_reason_or_an_end(site: Lab) -> None:
+    site.proposed()
+    app = console_on(site)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot)
+        for text, words in (
+            (f"{site.clock() + timedelta(days=30):%Y-%m-%d}", "names its projects and its reason"),
+            (f"{site.clock() + timedelta(days=400):%Y-%m-%d} for ever", "A campaign ends after it begins"),
+        ):
+            await pilot.press("C")
+            await asked(pilot, text)
+            await answered(pilot, "lab")
+            assert words in result(app)
+    assert site.retiring().history().campaigns == ()
+
+
+async def test_read_only_nobody_asks_for_a_campaign(site: Lab) -> None:
+    site.proposed()
+    app = console_on(site, armed=False)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("C")
+        await pilot.pause()
+        assert isinstance(app.screen, RetireScreen)
