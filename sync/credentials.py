@@ -13,6 +13,7 @@ import string
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from sync.errors import ConfigurationError, LedgerError
 from sync.private_file import refuse_others
@@ -20,6 +21,9 @@ from sync.private_file import refuse_others
 _LENGTH = 20
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.+")
 """One of each, because a server's password policy may ask for it; nothing that a shell or URL would eat."""
+
+_TAIL = 4096
+"""Bytes that are read at a time from the end of the file."""
 
 _Key = tuple[str, str, str]
 
@@ -113,7 +117,7 @@ class CredentialFile:
             with os.fdopen(descriptor, "rb+") as file:
                 self._check_mode(descriptor)
                 # A process killed while writing leaves half a line, whose password was never sent.
-                end = file.read().rfind(b"\n") + 1
+                end = _end_of_lines(file)
                 file.truncate(end)
                 file.seek(end)
                 file.write(line.encode("ascii") + b"\n")
@@ -177,6 +181,19 @@ def _key(domain_path: str, account: str, username: str) -> _Key:
 
 def _key_of(credential: Credential) -> _Key:
     return _key(credential.domain_path, credential.account, credential.username)
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the last whole line ends; looks from the end, because a file of many thousands is long."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - _TAIL)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def _sync_folder(folder: Path) -> None:

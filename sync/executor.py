@@ -19,8 +19,9 @@ from sync.approval_rules import ApprovalRules, Approved, refuse_unapproved
 from sync.credentials import CredentialFile
 from sync.errors import GuardError, StaleError
 from sync.execution import ExecutionEvent, LimitsLike, OnEvent, Run, RunReport
-from sync.journal import plan_of, results_of, started_with
+from sync.journal import begun, results_of
 from sync.ledger import Clock, Ledger, utc_now
+from sync.ledger_entries import Written
 from sync.lookup import ArchiveLike, ReaderLike, WriterLike
 from sync.model import Action, ActionKind, ActionResult, JsonObject, Plan
 from sync.operations import OPERATIONS, missing_parameters, target_of, unknown_fields
@@ -108,7 +109,7 @@ class Executor:
             plans.refuse_expired(plan, self._clock())
             run_id = f"{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
             payload = {
-                "plan": plans.to_json(plan),
+                "plan": Written(plans.text_of(plan)),
                 "policy": self._policy.value,
                 "confirmed": _confirmation_json(confirmed),
                 **_approval_json(approved),
@@ -136,11 +137,11 @@ class Executor:
         """
         self._vault.open()
         with self._ledger.lease(self._ledger.operator):
-            plan = plan_of(self._ledger, run_id)
-            self._guard_approved(plan, _approval_of(started_with(self._ledger, run_id)))
+            plan, started = begun(self._ledger, run_id)
+            self._guard_approved(plan, _approval_of(started))
             self._guard(plan, confirmed)
             self._refuse_superseded(run_id)
-            policy = ExecutionPolicy(started_with(self._ledger, run_id)["policy"])
+            policy = ExecutionPolicy(started["policy"])
             known = results_of(self._ledger, run_id)
             self._ledger.resume_run(run_id, {"confirmed": _confirmation_json(confirmed)})
             run = self._new_run(plan, run_id, policy, known=known, on_event=on_event, stop=stop, pause=pause)
@@ -177,7 +178,7 @@ class Executor:
 
     def _guard(self, plan: Plan, confirmed: Confirmation) -> None:
         """Refuse whatever is not proven to be the confirmed plan for this environment and server."""
-        plans.from_json(plans.to_json(plan))
+        plans.refuse_changed(plan)
         if not confirmed.by or confirmed.digest != plan.digest:
             raise GuardError(
                 "What was confirmed is not this plan.", next_step="Review it and confirm it by its digest."

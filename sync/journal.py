@@ -68,24 +68,28 @@ class Journal:
 
 def plan_of(ledger: Ledger, run_id: str) -> Plan:
     """The plan that a run was started with; LedgerError when the ledger has no such run."""
+    return begun(ledger, run_id)[0]
+
+
+def begun(ledger: Ledger, run_id: str) -> tuple[Plan, JsonObject]:
+    """The plan that a run was started with, and the rest of its first entry's payload.
+
+    Raises LedgerError when the ledger has no such run.
+    """
     started = ledger.entries(run_id=run_id, kinds=[EntryKind.RUN_STARTED])
     if not started:
         raise LedgerError(
             f"The ledger has no run {run_id} in {ledger.environment}.",
             next_step="`abreast ledger show` lists what it has.",
         )
-    return plans.from_json(started[0].payload["plan"])
-
-
-def started_with(ledger: Ledger, run_id: str) -> JsonObject:
-    """The payload of a run's first entry."""
-    return ledger.entries(run_id=run_id, kinds=[EntryKind.RUN_STARTED])[0].payload
+    rest = dict(started[0].payload)
+    return plans.from_json(rest.pop("plan")), rest
 
 
 def results_of(ledger: Ledger, run_id: str) -> dict[str, ActionResult]:
     """The last outcome of every action of a run that has one, by the action's id."""
     results = {}
-    for entry in ledger.entries(run_id=run_id, kinds=[EntryKind.OUTCOME]):
+    for entry in ledger.each(run_id=run_id, kinds=[EntryKind.OUTCOME]):
         payload = entry.payload
         results[payload["action"]] = ActionResult(
             action_id=payload["action"],
@@ -100,7 +104,7 @@ def results_of(ledger: Ledger, run_id: str) -> dict[str, ActionResult]:
 
 def unresolved(ledger: Ledger) -> dict[str, Intent]:
     """Intents of the environment without a definite outcome, by the action's id, over all of its runs."""
-    return unresolved_among(ledger.entries(kinds=_ABOUT_ACTIONS))
+    return unresolved_among(ledger.each(kinds=_ABOUT_ACTIONS))
 
 
 def unresolved_among(entries: Iterable[Entry]) -> dict[str, Intent]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import Connection, Select, bindparam, insert, make_url, select, update
+from sqlalchemy import Connection, Select, insert, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from sync import lease as leases
@@ -47,6 +47,7 @@ from sync.ledger_entries import (
     run_of,
     stamp,
 )
+from sync.ledger_schema import ADD, HEAD_ALONE, MOVE_HEAD
 from sync.ledger_schema import entries as entries_table
 from sync.ledger_schema import heads as heads_table
 from sync.ledger_schema import pins as pins_table
@@ -69,18 +70,6 @@ __all__ = [
 ]
 
 Clock = Callable[[], datetime]
-
-_HEAD = select(heads_table.c.seq, heads_table.c.hash).where(
-    heads_table.c.environment == bindparam("environment")
-)
-_HEAD_ALONE = _HEAD.with_for_update()
-_ADD = insert(entries_table)
-_MOVE_HEAD = (
-    update(heads_table)
-    .where(heads_table.c.environment == bindparam("of"))
-    .values(seq=bindparam("to_seq"), hash=bindparam("to_hash"))
-)
-"""Built once: a run of thousands of actions writes three entries for each."""
 
 
 def utc_now() -> datetime:
@@ -129,9 +118,9 @@ class Ledger:
             return self._append(connection, kind, payload, run_id)
 
     def begin_run(self, run_id: str, payload: JsonObject, *, digest: str, total: int) -> Entry:
-        """Write the first entry of a run, which carries its plan."""
+        """Write the first entry of a run, which carries its plan; what comes back has it as it was given."""
         with self._writing() as connection:
-            entry = self._append(connection, EntryKind.RUN_STARTED, payload, run_id)
+            entry = self._append(connection, EntryKind.RUN_STARTED, payload, run_id, is_large=True)
             self._carry(connection, run_id)
             connection.execute(
                 insert(runs_table).values(
@@ -275,19 +264,30 @@ class Ledger:
         limit: int | None = None,
     ) -> list[Entry]:
         """Entries, oldest first, behind number `after`; with `limit`, the newest that many."""
-        query = select(entries_table).where(entries_table.c.environment == self.environment)
+        query = self._entries_query(run_id=run_id, kinds=kinds)
         if since is not None:
             query = query.where(entries_table.c.at >= stamp(since))
-        if run_id is not None:
-            query = query.where(entries_table.c.run_id == run_id)
-        if kinds:
-            query = query.where(entries_table.c.kind.in_([kind.value for kind in kinds]))
         if after:
             query = query.where(entries_table.c.seq > after)
         query = query.order_by(entries_table.c.seq.desc()).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return [entry_of(row) for row in reversed(rows)]
+
+    def each(self, *, run_id: str | None = None, kinds: Sequence[EntryKind] = ()) -> Iterator[Entry]:
+        """Entries, oldest first, one after the other: a long run has tens of thousands."""
+        query = self._entries_query(run_id=run_id, kinds=kinds).order_by(entries_table.c.seq)
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=500).execute(query):
+                yield entry_of(row)
+
+    def _entries_query(self, *, run_id: str | None, kinds: Sequence[EntryKind]) -> Select[Any]:
+        query = select(entries_table).where(entries_table.c.environment == self.environment)
+        if run_id is not None:
+            query = query.where(entries_table.c.run_id == run_id)
+        if kinds:
+            query = query.where(entries_table.c.kind.in_([kind.value for kind in kinds]))
+        return query
 
     def began_at(self) -> datetime | None:
         """When the first entry was written; None while there is none."""
@@ -365,9 +365,13 @@ class Ledger:
         *,
         at: datetime | None = None,
         operator: str | None = None,
+        is_large: bool = False,
     ) -> Entry:
-        """`at` and `operator` are of what was written elsewhere; else it is now, and whoever is here."""
-        head = connection.execute(_HEAD_ALONE, {"environment": self.environment}).one()
+        """`at` and `operator` are of what was written elsewhere; else it is now, and whoever is here.
+
+        What `is_large` is not read back into values.
+        """
+        head = connection.execute(HEAD_ALONE, {"environment": self.environment}).one()
         if self._lease is not None:
             self._lease.check(connection)
         at, operator = at or self._clock(), operator or self.operator
@@ -382,8 +386,8 @@ class Ledger:
         }
         seq = head.seq + 1
         digest = hash_of(self.environment, seq, **values)
-        connection.execute(_ADD, {"environment": self.environment, "seq": seq, "hash": digest, **values})
-        connection.execute(_MOVE_HEAD, {"of": self.environment, "to_seq": seq, "to_hash": digest})
+        connection.execute(ADD, {"environment": self.environment, "seq": seq, "hash": digest, **values})
+        connection.execute(MOVE_HEAD, {"of": self.environment, "to_seq": seq, "to_hash": digest})
         return Entry(
             seq=seq,
             environment=self.environment,
@@ -391,7 +395,7 @@ class Ledger:
             kind=kind,
             at=at,
             operator=operator,
-            payload=json.loads(text),
+            payload=payload if is_large else json.loads(text),
             previous_hash=head.hash,
             hash=digest,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from sync.model import JsonObject, Outcome
 
 NO_HASH = "0" * 64
 """What the first entry follows."""
+
+_CHUNK = 1 << 16
 
 
 class EntryKind(Enum):
@@ -184,9 +187,30 @@ class Pin:
     """Environments whose ROOT id it has too, which a person accepted with the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A large value of a payload that is canonical JSON already: a text takes a fraction of the memory."""
+
+    text: str
+
+
 def canonical(value: object) -> str:
     """JSON in the one spelling that is hashed: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    written: dict[str, str] = {}
+
+    def place(found: object) -> str:
+        if not isinstance(found, Written):
+            raise TypeError(f"{type(found).__name__} cannot be written into the ledger.")
+        mark = secrets.token_hex(16)
+        written[f'"{mark}"'] = found.text
+        return mark
+
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=place
+    )
+    for mark, there in written.items():
+        text = text.replace(mark, there)
+    return text
 
 
 def hash_of(
@@ -201,8 +225,14 @@ def hash_of(
     previous_hash: str,
 ) -> str:
     """SHA-256, hex, over everything that an entry says and what it follows."""
-    content = canonical([environment, seq, run_id, kind, at, operator, payload, previous_hash])
-    return hashlib.sha256(content.encode("ascii")).hexdigest()
+    digest = hashlib.sha256()
+    before, behind = canonical([environment, seq, run_id, kind, at, operator]), canonical(previous_hash)
+    digest.update(f'{before[:-1]},"'.encode("ascii"))
+    # The canonical JSON of the list, without a second and a third copy of a payload of many megabytes.
+    for start in range(0, len(payload), _CHUNK):
+        digest.update(canonical(payload[start : start + _CHUNK])[1:-1].encode("ascii"))
+    digest.update(f'",{behind}]'.encode("ascii"))
+    return digest.hexdigest()
 
 
 def stamp(at: datetime) -> str:

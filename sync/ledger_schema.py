@@ -3,7 +3,19 @@ lease, and which server an environment is pinned to."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 metadata = MetaData()
 
@@ -81,3 +93,14 @@ pins = Table(
     Column("shares", Text, nullable=False),
     Column("seq", Integer, nullable=False),
 )
+
+HEAD_ALONE = (
+    select(heads.c.seq, heads.c.hash).where(heads.c.environment == bindparam("environment")).with_for_update()
+)
+ADD = insert(entries)
+MOVE_HEAD = (
+    update(heads)
+    .where(heads.c.environment == bindparam("of"))
+    .values(seq=bindparam("to_seq"), hash=bindparam("to_hash"))
+)
+"""What appends an entry. Built once: a run of thousands of actions writes three entries for each."""

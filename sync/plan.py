@@ -13,7 +13,7 @@ from itertools import groupby
 
 from sync.errors import GuardError, StaleError, UsageError
 from sync.model import Action, ActionKind, Plan
-from sync.plan_file import check, digest_of, from_json, to_json
+from sync.plan_file import check, digest_of, from_json, refuse_changed, text_of, to_json
 from sync.repairs import PlanRules, is_repairable, repairable, repairs
 
 __all__ = [
@@ -24,10 +24,12 @@ __all__ = [
     "from_json",
     "is_repairable",
     "move",
+    "refuse_changed",
     "refuse_expired",
     "repairable",
     "repairs",
     "take_out",
+    "text_of",
     "to_json",
     "totals",
     "unique",

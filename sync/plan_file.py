@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sync.errors import GuardError, UsageError
@@ -23,14 +23,44 @@ _FORBIDDEN = ("password", "secret", "apikey", "signature", "cleanup")
 
 def digest_of(plan: Plan) -> str:
     """SHA-256 (hex) over canonical JSON (sorted keys, no spaces, UTF-8) of everything but the digest."""
-    content = to_json(plan)
-    del content["digest"]
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256()
+    for piece in _written(plan, is_digested=True):
+        digest.update(piece.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def text_of(plan: Plan) -> str:
+    """The plan as canonical JSON (sorted keys, no spaces, ASCII); `from_json` reads it back.
+
+    Written action by action: a plan for thousands of projects is large, and larger as values.
+    """
+    return "".join(_written(plan, is_digested=False))
+
+
+def _written(plan: Plan, *, is_digested: bool) -> Iterator[str]:
+    """The canonical JSON of a plan in pieces, with its digest or, in UTF-8, as the digest is taken of it."""
+
+    def spelt(value: object) -> str:
+        return json.dumps(value, sort_keys=True, ensure_ascii=not is_digested, separators=(",", ":"))
+
+    around = _frame_to_json(plan)
+    if is_digested:
+        del around["digest"]
+    before = {name: value for name, value in around.items() if name < "actions"}
+    behind = {name: value for name, value in around.items() if name > "actions"}
+    yield f'{spelt(before)[:-1]},"actions":['
+    for number, action in enumerate(plan.actions):
+        yield ("," if number else "") + spelt(_action_to_json(action))
+    yield f"],{spelt(behind)[1:]}"
 
 
 def to_json(plan: Plan) -> JsonObject:
     """The plan as values that `json` writes; `from_json` reads it back as the same plan."""
+    return {**_frame_to_json(plan), "actions": [_action_to_json(action) for action in plan.actions]}
+
+
+def _frame_to_json(plan: Plan) -> JsonObject:
+    """Everything but the actions."""
     return {
         "abreast_plan": FORMAT,
         "environment": plan.environment,
@@ -39,7 +69,6 @@ def to_json(plan: Plan) -> JsonObject:
         "author": plan.author,
         "created_at": plan.created_at.astimezone(UTC).isoformat(),
         "expires_at": plan.expires_at.astimezone(UTC).isoformat(),
-        "actions": [_action_to_json(action) for action in plan.actions],
         "digest": plan.digest,
         "notes": list(plan.notes),
     }
@@ -86,13 +115,39 @@ def from_json(content: object) -> Plan:
         notes=tuple(_texts(content, "notes")),
     )
     # The comparison of the whole also refuses what is in the file besides the plan.
-    if not hmac.compare_digest(digest_of(plan).encode(), plan.digest.encode()) or to_json(plan) != content:
-        raise GuardError(
-            f"The plan was changed after it was made: {plan.digest[:64]} is not the digest of its content.",
-            next_step="Make it anew with `abreast plan`, and have that one reviewed.",
-        )
+    if not _is_sealed(plan) or not _is_all(plan, content):
+        raise _changed(plan)
     check(plan.actions)
     return plan
+
+
+def refuse_changed(plan: Plan) -> None:
+    """Raises GuardError, or UsageError, unless the plan is what its digest says and could be read back."""
+    if not _is_sealed(plan):
+        raise _changed(plan)
+    for action in plan.actions:
+        _action(_action_to_json(action))
+    check(plan.actions)
+
+
+def _is_sealed(plan: Plan) -> bool:
+    return hmac.compare_digest(digest_of(plan).encode(), plan.digest.encode())
+
+
+def _is_all(plan: Plan, content: Mapping[str, object]) -> bool:
+    """Whether the content holds nothing but the plan."""
+    frame = {name: value for name, value in content.items() if name != "actions"}
+    entries = _list(content, "actions")
+    return frame == _frame_to_json(plan) and all(
+        entry == _action_to_json(action) for entry, action in zip(entries, plan.actions, strict=True)
+    )
+
+
+def _changed(plan: Plan) -> GuardError:
+    return GuardError(
+        f"The plan was changed after it was made: {plan.digest[:64]} is not the digest of its content.",
+        next_step="Make it anew with `abreast plan`, and have that one reviewed.",
+    )
 
 
 def check(actions: Sequence[Action]) -> None:

@@ -18,7 +18,7 @@ from sync import ledger_schema
 from sync.errors import ConfigurationError, LedgerError
 from sync.ledger import NO_HASH, EntryKind, Ledger, RunState, canonical
 from sync.ledger_database import LATEST_REVISION
-from sync.ledger_entries import exported
+from sync.ledger_entries import Written, exported, stamp
 from sync.model import Outcome
 from sync.pins import Server
 from tests.fake_cloudstack import START, Clock
@@ -92,6 +92,31 @@ def test_threads_and_ledgers_append_to_one_chain(store: Store) -> None:
     assert ledgers[1].verify().is_sound
     for ledger in ledgers:
         ledger.close()
+
+
+def test_what_is_written_as_text_comes_back_as_values(ledger: Ledger) -> None:
+    """A plan of thousands of actions: hashed in pieces, which may end anywhere in it."""
+    plan = {"notes": ["é" * 50_000, "\u0000", '"quoted"'], "none": None}
+    ledger.begin_run("run", {"plan": Written(canonical(plan)), "policy": "x"}, digest="d", total=1)
+    (entry,) = ledger.entries()
+    assert entry.payload == {"plan": plan, "policy": "x"}
+    fields = [
+        *(entry.environment, entry.seq, entry.run_id, entry.kind.value, stamp(entry.at), entry.operator),
+        *(canonical(entry.payload), entry.previous_hash),
+    ]
+    assert entry.hash == hashlib.sha256(canonical(fields).encode("ascii")).hexdigest()
+    assert ledger.verify().is_sound
+
+
+def test_what_is_no_json_is_not_written() -> None:
+    with pytest.raises(TypeError, match="set cannot be written"):
+        canonical({"a": {1}})
+
+
+def test_a_long_run_is_read_entry_by_entry(ledger: Ledger) -> None:
+    fill(ledger, 1200)
+    assert list(ledger.each(kinds=[EntryKind.SUBMITTED])) == ledger.entries()
+    assert list(ledger.each(run_id="another")) == []
 
 
 def test_payloads_have_one_spelling() -> None:

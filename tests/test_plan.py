@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -39,10 +40,12 @@ from sync.plan import (
     from_json,
     is_repairable,
     move,
+    refuse_changed,
     refuse_expired,
     repairable,
     repairs,
     take_out,
+    text_of,
     to_json,
     totals,
     unique,
@@ -695,6 +698,32 @@ def test_a_plan_comes_back_from_its_file_as_it_was(world: World, rules: PlanRule
     assert again == plan
     assert digest_of(again) == plan.digest == again.digest
     assert len(plan.digest) == 64
+
+
+@given(world=worlds.worlds(), rules=worlds.rules)
+def test_what_is_written_piece_by_piece_is_what_is_written_at_once(world: World, rules: PlanRules) -> None:
+    plan = plan_of(proposed(compared(world, rules), rules))
+    whole = json.dumps(to_json(plan), sort_keys=True, separators=(",", ":"))
+    assert text_of(plan) == whole
+    content = to_json(plan)
+    del content["digest"]
+    spelt = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert digest_of(plan) == hashlib.sha256(spelt.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def test_a_plan_that_was_changed_in_memory_is_refused_as_one_in_a_file_is() -> None:
+    plan = plan_of(proposed(incident()))
+    refuse_changed(plan)
+    for changed in (
+        replace(plan, author="mallory"),
+        replace(plan, actions=plan.actions[1:]),
+        replace(plan, notes=("another",)),
+    ):
+        with pytest.raises(GuardError, match="was changed after it was made"):
+            refuse_changed(changed)
+    backwards = replace(plan, actions=plan.actions[::-1])
+    with pytest.raises(GuardError, match="is not before it"):
+        refuse_changed(replace(backwards, digest=digest_of(backwards)))
 
 
 def test_the_digest_does_not_depend_on_the_zone_or_the_order_of_fields() -> None:

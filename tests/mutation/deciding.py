@@ -180,15 +180,14 @@ REPAIRS = (
     guard(
         "digest: a changed plan is noticed",
         "sync/plan_file.py",
-        "if not hmac.compare_digest(digest_of(plan).encode(), plan.digest.encode()) or to_json(plan) != "
-        "content:",
+        "if not _is_sealed(plan) or not _is_all(plan, content):",
         "if False:",
         PLAN,
     ),
     guard(
         "digest: nothing stands in the file besides the plan",
         "sync/plan_file.py",
-        " or to_json(plan) != content:",
+        " or not _is_all(plan, content):",
         ":",
         PLAN,
     ),

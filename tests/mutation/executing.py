@@ -32,7 +32,7 @@ EXECUTION = (
     guard(
         "the executor seals the plan again",
         "sync/executor.py",
-        "        plans.from_json(plans.to_json(plan))\n",
+        "        plans.refuse_changed(plan)\n",
         "",
         EXECUTOR,
     ),
@@ -103,7 +103,7 @@ EXECUTION = (
     guard(
         "approvals are asked for when a run is resumed",
         "sync/executor.py",
-        "            self._guard_approved(plan, _approval_of(started_with(self._ledger, run_id)))\n",
+        "            self._guard_approved(plan, _approval_of(started))\n",
         "",
         EXECUTOR,
     ),
