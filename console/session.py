@@ -334,11 +334,13 @@ class Session:
         """What each action would stop or destroy, with what captures know of it, or why that cannot be
         computed."""
         from sync.blast import of_each
+        from sync.cloudstack.retirement_reading import offerings_about
         from sync.radius import Radius
 
+        radii = of_each(actions, actual, desired=desired, offerings=offerings_about(self.reader, actions))
         return {
             id: self.captures.described(found) if isinstance(found, Radius) else found
-            for id, found in of_each(actions, actual, desired=desired).items()
+            for id, found in radii.items()
         }
 
     def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 
-from sync.errors import GuardError
+from sync.errors import GuardError, SourceError
 from sync.model import (
     Account,
     Action,
@@ -33,6 +33,7 @@ from sync.radius import (
     Affected,
     Effect,
     ObjectKind,
+    Offering,
     Owner,
     Person,
     Radius,
@@ -52,6 +53,7 @@ __all__ = [
     "of_plan",
     "stated",
     "summary",
+    "with_offerings",
 ]
 
 LISTS = (
@@ -110,15 +112,20 @@ def of_action(action: Action, actual: ActualInventory, *, desired: DesiredInvent
 
 
 def of_each(
-    actions: Iterable[Action], actual: ActualInventory, *, desired: DesiredInventory | None = None
+    actions: Iterable[Action],
+    actual: ActualInventory,
+    *,
+    desired: DesiredInventory | None = None,
+    offerings: Iterable[Offering] | SourceError = (),
 ) -> dict[str, Radius | GuardError]:
     """By action id, what each would stop or destroy, or why that cannot be computed."""
     world = _World(actual, desired, of="")
+    known = offerings if isinstance(offerings, SourceError) else tuple(offerings)
     found: dict[str, Radius | GuardError] = {}
     for action in actions:
         world.of = action.id
         try:
-            found[action.id] = _of_action(action, world)
+            found[action.id] = with_offerings(_of_action(action, world), action, known)
         except GuardError as error:
             found[action.id] = error
     return found
@@ -134,10 +141,38 @@ def _of_action(action: Action, world: _World) -> Radius:
 
 
 def of_plan(
-    plan: Plan, actual: ActualInventory, *, desired: DesiredInventory | None = None
+    plan: Plan,
+    actual: ActualInventory,
+    *,
+    desired: DesiredInventory | None = None,
+    offerings: Iterable[Offering] | SourceError = (),
 ) -> tuple[Radius, ...]:
-    """The radius of each action, in the plan's order. Raises GuardError as `of_action` does."""
-    return tuple(of_action(action, actual, desired=desired) for action in plan.actions)
+    """The radius of each action, in the plan's order. Raises GuardError as `of_action` and `with_offerings`
+    do."""
+    known = offerings if isinstance(offerings, SourceError) else tuple(offerings)
+    return tuple(
+        with_offerings(of_action(action, actual, desired=desired), action, known) for action in plan.actions
+    )
+
+
+ABOUT_A_DOMAIN = frozenset({ActionKind.RENAME_DOMAIN, ActionKind.UPDATE_DOMAIN, ActionKind.UPDATE_LIMIT})
+"""Kinds whose target is a domain that is there: offerings may list it."""
+
+
+def with_offerings(radius: Radius, action: Action, offerings: Iterable[Offering] | SourceError) -> Radius:
+    """The radius with the offerings that list the action's domain, where it is about one.
+
+    Raises GuardError where they could not be read: then `offerings` is why.
+    """
+    if action.kind not in ABOUT_A_DOMAIN:
+        return radius
+    if isinstance(offerings, SourceError):
+        raise _uncomputable(action.id, f"the offerings that list the domain cannot be read: {offerings}")
+    mine = sorted(f"{one.name} ({one.id})" for one in offerings if action.target_id in one.domain_ids)
+    if not mine:
+        return radius
+    note = f"offerings that list {action.target.partition('#')[0]}: {', '.join(mine)}"
+    return replace(radius, notes=(*radius.notes, note))
 
 
 def stated(action: Action) -> Radius:

@@ -110,6 +110,15 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class Offering:
+    """A service, disk, network or VPC offering that is for certain domains only."""
+
+    id: str
+    name: str
+    domain_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Radius:
     """Everything that one thing would stop or destroy."""
 

@@ -23,7 +23,7 @@ from sync.model import (
     Side,
     project_key,
 )
-from sync.radius import Affected, ObjectKind, Radius
+from sync.radius import Affected, ObjectKind, Offering, Radius
 from sync.retirement import (
     OFFERING,
     Archive,
@@ -55,15 +55,6 @@ NOT_LISTED = (
 IN_NEITHER = "in neither"
 GONE_STATES = frozenset({"destroyed", "expunging"})
 """States of VMs that CloudStack still lists, and will expunge by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offering:
-    """A service, disk, network or VPC offering that is for certain domains only."""
-
-    id: str
-    name: str
-    domain_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

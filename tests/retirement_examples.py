@@ -17,10 +17,11 @@ from sync.model import (
     Retirement,
     VirtualMachine,
 )
+from sync.radius import Offering
 from sync.retirement import Sighting
 from sync.retirement_history import History
 from sync.retirement_limits import RetirementLimits
-from sync.retirement_proposal import Offering, View, Wish, sightings_of
+from sync.retirement_proposal import View, Wish, sightings_of
 from tests import examples
 from tests.examples import ENDPOINT, NOON, ROOT_ID, account, domain, project, resource, vm
 

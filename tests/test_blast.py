@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sync import blast
-from sync.errors import GuardError
+from sync.errors import GuardError, IncompleteError
 from sync.model import (
     Action,
     ActionKind,
@@ -19,7 +19,7 @@ from sync.model import (
     Reversibility,
     Scope,
 )
-from sync.radius import NO_CAPTURE, Effect, ObjectKind, loss_lines, size_words, with_captures
+from sync.radius import NO_CAPTURE, Effect, ObjectKind, Offering, loss_lines, size_words, with_captures
 from tests import examples
 from tests.examples import NOON, PARENT, account, actual, desired, domain, member, project, resource, vm
 from tests.signing import disabling, plan_of
@@ -321,3 +321,31 @@ def test_of_two_effects_on_one_object_the_worse_one_counts() -> None:
 )
 def test_sizes(size: int, words: str) -> None:
     assert size_words(size) == words
+
+
+# --- offerings ----------------------------------------------------------------------------------------------
+
+GOLD = Offering("o-1", "gold", frozenset({"id:dune", "id:other"}))
+SILVER = Offering("o-2", "silver", frozenset({"id:other"}))
+
+
+@pytest.mark.parametrize("kind", sorted(blast.ABOUT_A_DOMAIN, key=lambda kind: kind.value))
+def test_offerings_that_list_the_domain_are_named(kind: ActionKind) -> None:
+    action = replace(of_kind(kind), target="ROOT/ci/dune", target_id="id:dune")
+    found = blast.of_each([action], world(), offerings=(GOLD, SILVER))[action.id]
+    assert isinstance(found, blast.Radius)
+    assert found.notes == ("offerings that list ROOT/ci/dune: gold (o-1)",)
+    (same,) = blast.of_plan(plan_of(action), world(), offerings=(GOLD, SILVER))
+    assert same == found
+    (none,) = blast.of_plan(plan_of(action), world(), offerings=(SILVER,))
+    assert none.notes == ()
+
+
+def test_offerings_that_cannot_be_read_refuse_what_is_about_a_domain_and_nothing_else() -> None:
+    problem = IncompleteError("listDiskOfferings: 3 of 5 rows came.")
+    about, other = of_kind(ActionKind.UPDATE_DOMAIN), of_kind(ActionKind.CREATE_ACCOUNT)
+    found = blast.of_each([about, other], world(), offerings=problem)
+    assert "the offerings that list the domain cannot be read: listDiskOfferings: 3" in str(found[about.id])
+    assert isinstance(found[other.id], blast.Radius)
+    with pytest.raises(GuardError, match="cannot be read"):
+        blast.of_plan(plan_of(about), world(), offerings=problem)

@@ -7,13 +7,15 @@ import json
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sync.plan import from_json
+from sync.model import ActionKind
+from sync.plan import build, from_json
+from sync.plan_file import to_json
 from sync.sandbox.process import SandboxProcess
 from sync.sandbox.worlds import blueprint_for, write_database
 from tests.cli import NETWORK, Access, Configured, configure
@@ -188,6 +190,21 @@ def test_review_fresh_refuses_what_it_cannot_compute_after_showing_the_plan(lab:
     assert "its blast radius there is not known here" in done.stderr
     found = json.loads(lab.run("review", str(lab.file), "--fresh", "--format", "json", code=1).stdout)
     assert "not known here" in found["blast_radius"]["refused"]
+
+
+def test_review_fresh_names_the_offerings_that_list_a_domain_or_refuses(lab: Lab) -> None:
+    plan = from_json(read(lab.file))
+    action = replace(plan.actions[0], kind=ActionKind.UPDATE_DOMAIN, target="ROOT/ci/dune")
+    made = build([action], environment=plan.environment, root_id=plan.root_id, endpoint=plan.endpoint,
+                 author=plan.author, now=plan.created_at)  # fmt: skip
+    lab.file.write_text(json.dumps(to_json(made)))
+    lab.run("review", str(lab.file), "--fresh", code=0)
+    asked = {entry["command"] for entry in lab.sandbox.control.log()}
+    assert {"listServiceOfferings", "listDiskOfferings", "listNetworkOfferings"} <= asked
+    lab.sandbox.control.add_fault("wrong_count", command="listDiskOfferings", count=20)
+    refused = lab.run("review", str(lab.file), "--fresh", code=1)
+    lab.sandbox.control.clear_faults()
+    assert "the offerings that list the domain cannot be read" in refused.stderr
 
 
 def test_review_without_any_configuration_still_shows_the_plan(lab: Lab, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sync.errors import GuardError, StaleError
 from sync.model import Coverage, CoverageState, NetworkRule, Scope, Shrinkage
-from sync.radius import ObjectKind
+from sync.radius import ObjectKind, Offering
 from sync.retirement import (
     DESTRUCTIVE,
     STEPS,
@@ -27,7 +27,7 @@ from sync.retirement import (
 )
 from sync.retirement_history import History, proposal_from, proposal_json
 from sync.retirement_limits import WINDOW, RetirementLimits
-from sync.retirement_proposal import APART, FRESH, LIFETIME, MEMORY, Offering, View, not_empty, propose
+from sync.retirement_proposal import APART, FRESH, LIFETIME, MEMORY, View, not_empty, propose
 from sync.retirement_rules import (
     destroyed_lately,
     latest_begin,

@@ -174,6 +174,7 @@ def radii_fresh(arguments: argparse.Namespace, plan: Plan) -> tuple[Radius, ...]
     """
     from console.cli.reading import read_both
     from sync.blast import of_plan
+    from sync.cloudstack.retirement_reading import offerings_about
 
     refuse_other(plan, arguments.environment)
     session = Session(load(arguments.config).environment(plan.environment))
@@ -186,7 +187,10 @@ def radii_fresh(arguments: argparse.Namespace, plan: Plan) -> tuple[Radius, ...]
             )
         say("Reading both sides …")
         desired, actual = read_both(session)
-        return tuple(map(session.captures.described, of_plan(plan, actual, desired=desired)))
+        radii = of_plan(
+            plan, actual, desired=desired, offerings=offerings_about(session.reader, plan.actions)
+        )
+        return tuple(map(session.captures.described, radii))
     finally:
         session.close()
 

@@ -5,14 +5,15 @@ An object that is not shown is not proven to be gone: that is what a complete in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sync.blast import ABOUT_A_DOMAIN
 from sync.cloudstack.paging import Query
 from sync.cloudstack.reader import Reader
-from sync.errors import DataError, RefusedError
-from sync.model import JsonObject
-from sync.radius import ObjectKind
-from sync.retirement_proposal import Offering
+from sync.errors import DataError, RefusedError, SourceError
+from sync.model import Action, JsonObject
+from sync.radius import ObjectKind, Offering
 
 _LISTALL = {"listall": "true"}
 _QUERIES = {
@@ -140,3 +141,14 @@ def offerings_of_domains(reader: Reader) -> tuple[Offering, ...]:
                 if ids:
                     found.append(Offering(str(row["id"]), str(row.get("name", "")), ids))
     return tuple(found)
+
+
+def offerings_about(reader: Reader, actions: Iterable[Action]) -> tuple[Offering, ...] | SourceError:
+    """The same, or why they cannot be read, as `sync.blast` takes them; none where no action is about a
+    domain."""
+    if not any(action.kind in ABOUT_A_DOMAIN for action in actions):
+        return ()
+    try:
+        return offerings_of_domains(reader)
+    except SourceError as error:
+        return error

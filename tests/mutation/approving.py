@@ -111,6 +111,13 @@ APPROVALS = (
         BLAST,
     ),
     guard(
+        "blast radius: offerings that could not be read refuse what is about a domain",
+        "sync/blast.py",
+        "    if isinstance(offerings, SourceError):\n        raise",
+        "    if isinstance(offerings, SourceError):\n        return radius\n        raise",
+        BLAST,
+    ),
+    guard(
         "blast radius: every list with its own proof",
         "sync/blast.py",
         "        if missing:\n            raise _uncomputable(",
