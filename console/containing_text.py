@@ -208,8 +208,11 @@ def _caller_texts(view: CallerView) -> list[tuple[str, str]]:
 
 
 def _shield_texts(look: Look) -> list[tuple[str, str]]:
+    """Of each domain whether it has one or could; nothing where none counts."""
     choice = look.shields
-    texts = []
+    texts: list[tuple[str, str]] = []
+    if look.shield_why_not:
+        return texts
     if choice.standing:
         texts.append(("have one", ", ".join(choice.standing)))
     if choice.candidates:
