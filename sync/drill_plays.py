@@ -93,7 +93,7 @@ def while_you_watch(drill: Drill, say: Say, since: float) -> Act:
     """Seen by the next refresh, contained; then nothing is lost but what was submitted before the fence."""
     watch = Rehearsal(drill.environment, say=say)
     say("reading both sides: nothing has happened yet")
-    quiet = watch.assess()
+    was_quiet = not _is_critical(watch.assess().rows)
     live = limited(drill)
     with ExitStack() as stack:
         stack.callback(live.stop)
@@ -101,8 +101,7 @@ def while_you_watch(drill: Drill, say: Say, since: float) -> Act:
         refreshes = _watch(watch, live)
         say(f"refresh {refreshes} after the first deletion shows it: {_names(live.log)}")
         steps = fence_the_sync(drill.environment, operator=watch.operator)
-        fenced_at = drill.control.now()
-        lost = drill.control.destroyed()
+        fenced_at, lost = drill.control.now(), drill.control.destroyed()
         say(f"{steps[-1].action}: {steps[-1].outcome.value}")
         say(f"lost before the fence: {_counted(lost)}")
         if not live.wait(PATIENCE_SECONDS):
@@ -110,18 +109,16 @@ def while_you_watch(drill: Drill, say: Say, since: float) -> Act:
         say(live.ending)
     act = recovered(drill, say, since)
     submitted = [*live.log.deleted, live.log.unfinished]
-    log = [one for one in drill.control.log() if one["time"] > fenced_at and one["status"] == 200]
-    late = [one for one in log if one["cleanup"]]
-    others = {one.key for one in act.losses.projects if one.of(Fate.LOST)} - {
-        project_key(name) for name in submitted
-    }
+    late = [one for one in drill.control.log() if one["cleanup"] and one["time"] > fenced_at]
+    others = {one.key for one in act.losses.projects if one.of(Fate.LOST)}
+    others -= {project_key(name) for name in submitted}
+    act.incident = live.log
     act.told = {
-        "held": refreshes <= 1 and not late and not others and not _is_critical(quiet.rows),
-        "incident": live.log,
+        "held": was_quiet and refreshes <= 1 and not others and not any(one["status"] == 200 for one in late),
         "seen_by_refresh": refreshes,
         "submitted_before_the_fence": submitted,
         "lost_before_the_fence": dict(Counter(one["kind"] for one in lost)),
-        "deletions_after_the_fence": len(late),
+        "deletions_after_the_fence": sum(one["status"] == 200 for one in late),
         "lost_of_others": sorted(others),
         "sync": live.ending,
     }

@@ -33,6 +33,7 @@ from sync.loss_ledger import LossLedger, loss_ledger, losses_without_capture
 from sync.model import ActualInventory, DesiredInventory, Drift, DriftKind, JsonObject, Outcome, Scope
 from sync.plan import PlanRules, repairable
 from sync.recovery import plan_rebuild, verify
+from sync.sandbox.naive_sync import SyncLog
 from sync.settings import Environment
 
 OPERATOR = "drill"
@@ -168,7 +169,9 @@ class Act:
     contradictions: list[str]
     """What a ledger of losses said and the sandbox's log does not; each that was made is held against it."""
     told: JsonObject = field(default_factory=dict)
-    """What the scenario itself has to tell."""
+    """What the scenario itself has to tell; `held` is whether its promise was kept."""
+    incident: SyncLog | None = None
+    """What the sync did since the drill was opened; None where it did all before."""
 
     @classmethod
     def first_look(cls, drill: Drill, rehearsal: Rehearsal, *, say: Say, since: float) -> Self:
@@ -248,7 +251,7 @@ def summary(act: Act) -> JsonObject:
     """What happened, as one JSON object."""
     drill, rehearsal, before, after = act.drill, act.rehearsal, act.before, act.after
     proof = verify(before, after, rules=rehearsal.rules)
-    incident = act.told.pop("incident", drill.incident)
+    incident = drill.incident if act.incident is None else act.incident
     return {
         "scenario": drill.scenario.name,
         "release": drill.release,

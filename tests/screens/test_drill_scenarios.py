@@ -52,8 +52,10 @@ async def test_a_deletion_that_begins_while_you_watch_is_contained() -> None:
         finally:
             stage.end()
             session.close()
-        deletions = [one for one in drill.control.log() if one["cleanup"]]
-        assert len(deletions) == 1, "the second domain was not begun with"
+        log = drill.control.log()
+        (fenced,) = [one["time"] for one in log if one["command"] == "updateUser"]
+        deletions = [one for one in log if one["cleanup"]]
+        assert deletions and all(one["time"] < fenced for one in deletions), "nothing was begun with since"
 
 
 async def test_the_run_of_somebody_whose_terminal_died_is_finished() -> None:
@@ -89,6 +91,47 @@ async def test_the_run_of_somebody_whose_terminal_died_is_finished() -> None:
             }
         finally:
             session.close()
+
+
+@pytest.mark.exhaustive
+async def test_the_second_wave_meets_the_fence_and_then_new_ids() -> None:
+    with practice(scenario="second-wave", speed=SPEED) as drill:
+        session, stage = Session(drill.environment), Stage(drill)
+        app = ConsoleApp(session, start="recovery", stage=stage)
+        try:
+            async with app.run_test(size=(120, 40), notifications=True) as pilot:
+                await patiently(pilot, lambda: "A arms the console" in screen_text(app))
+                await pilot.press("A")
+                await answer(pilot, "drill")
+                await patiently(pilot, lambda: app.console_mode.armed)
+                await pilot.press("x")
+                await patiently(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+                await answer(pilot, str(sum(len(one.actions) for one in app.screen_stack[-2].chosen)))  # type: ignore[attr-defined]
+                await patiently(pilot, lambda: app.aftermath is not None)
+                await pilot.press("!")
+                await patiently(pilot, lambda: "; FENCED" in screen_text(app))
+                await pilot.press("D", "right", "right", "enter")
+                await patiently(pilot, lambda: "The naive sync was refused" in said(app))
+
+                await pilot.press("F")
+                await patiently(pilot, lambda: "a second person has to agree" in screen_text(app))
+                await pilot.press("escape", "D", "right", "enter")
+                await patiently(pilot, lambda: "The owner of the CI database has run relink" in said(app))
+
+                before = len(drill.control.destroyed())
+                await pilot.press("F")
+                await patiently(pilot, lambda: "why it may be lifted" in screen_text(app))
+                assert "a second person" not in screen_text(app)
+                await pilot.press(*"linked", "enter")
+                await answer(pilot, "drill")
+                await patiently(pilot, lambda: "; FENCED" not in screen_text(app))
+                await pilot.press("D", "right", "right", "enter")
+                await patiently(pilot, lambda: "it deleted nothing" in said(app))
+        finally:
+            stage.end()
+            session.close()
+        gone = drill.control.destroyed()[before:]
+        assert not [one for one in gone if "-deleted-" not in one["domain"]], "but what was dying before"
 
 
 # --- the page -----------------------------------------------------------------------------------------------
