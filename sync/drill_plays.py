@@ -20,6 +20,7 @@ from sync.drill_scenarios import DEFAULT
 from sync.drill_script import Act, Rehearsal, Say, rebuild, recovered, silent, summary, wait_out
 from sync.drill_wave import second_wave
 from sync.errors import GuardError, UnreachableError
+from sync.ledger_entries import EntryKind
 from sync.loss_ledger import Fate
 from sync.model import ActualInventory, DriftKind, JsonObject, Scope, project_key
 from sync.sandbox.naive_sync import SyncLog
@@ -156,29 +157,37 @@ def _counted(entries: Iterable[Mapping[str, Any]]) -> str:
 
 
 def second_operator(drill: Drill, say: Say, since: float) -> Act:
-    """Another operator finishes the run that the ledger has, and nothing is done twice."""
+    """Another operator finishes the run that the ledger has, and nothing is done twice.
+
+    The lease of a process that died on this machine is taken over, and the ledger says from whom; on another
+    machine a person would break it by name.
+    """
     mine = Rehearsal(drill.environment, say=say, operator=SECOND_OPERATOR)
     act = Act.first_look(drill, mine, say=say, since=since)
     with mine.ledger() as ledger:
-        found = ledger.interrupted_run()
-        if found is None:
-            raise GuardError("The ledger has no interrupted run: there is nothing to adopt.")
-        holder = ledger.lease_holder()
-        say(f"the ledger has the run {found.run_id} of {FIRST_OPERATOR}, interrupted")
-        if holder is not None:
-            say(f"its lease is held by {holder.words}")
+        found, holder = ledger.interrupted_run(), ledger.lease_holder()
+    if found is None:
+        raise GuardError("The ledger has no interrupted run: there is nothing to adopt.")
+    say(f"the ledger has the run {found.run_id} of {FIRST_OPERATOR}, interrupted")
+    if holder is not None:
+        say(f"its lease is still held by {holder.words}")
     report = mine.resume(found.run_id, found.digest)
     act.look_again()
     rebuild(act)
     wait_out(act)
     with mine.ledger() as ledger:
-        names = [entry.operator for entry in ledger.entries(run_id=found.run_id)]
-        is_sound, runs = ledger.verify().is_sound, len(ledger.runs())
+        entries, is_sound, runs = ledger.entries(), ledger.verify().is_sound, len(ledger.runs())
+    names = {entry.operator for entry in entries if entry.run_id == found.run_id}
+    taken = [one.payload["owner"] for one in entries if one.kind is EntryKind.LEASE_TAKEN]
     twice = _made_twice(mine.actual)
     act.told = {
-        "held": is_sound and {*names} == {FIRST_OPERATOR, SECOND_OPERATOR} and not twice,
+        "held": is_sound
+        and names == {FIRST_OPERATOR, SECOND_OPERATOR}
+        and taken == [FIRST_OPERATOR]
+        and not twice,
         "run": found.run_id,
-        "operators": sorted({*names}),
+        "operators": sorted(names),
+        "lease_taken_over_from": taken,
         "state": report.state.value,
         "runs": runs,
         "made_twice": twice,

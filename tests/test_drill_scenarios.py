@@ -119,6 +119,7 @@ def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
         assert found["losses"]["blind"]
     elif name == "second-operator":
         assert found["promise"]["operators"] == ["anna@ops", "ben@ops"]
+        assert found["promise"]["lease_taken_over_from"] == ["anna@ops"]
         assert found["promise"]["runs"] == 1
     elif name == "hollow":
         assert found["promise"]["failed_half_way"] == 39
