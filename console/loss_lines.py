@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sync.loss_basis import basis_words
 from sync.loss_ledger import Fate, Loss, ProjectLosses, counts_of
-from sync.object_types import NO_ARCHIVE, NOT_READ_TYPES, Comeback, object_type
+from sync.object_types import NOT_READ_TYPES, Comeback, object_type
 from sync.recoverable import left_words
 from widgets.cells import counted, fit, size
 from widgets.lines import Line, wrap
@@ -42,7 +42,7 @@ def loss_lines(
             one for project in projects for one in project.of(fate) if _matches(one, project.name, wanted)
         ]
         if losses:
-            lines += [[], *_fate_lines(fate, losses, now=now, width=width)]
+            lines += [[], *_fate_lines(fate, losses, found, now=now, width=width)]
     if not wanted:
         lines += [[], *_others(width), [], *_unknown(found, width)]
     return lines
@@ -73,7 +73,9 @@ def _table(projects: Sequence[ProjectLosses], width: int) -> list[Line]:
     return lines
 
 
-def _fate_lines(fate: Fate, losses: Sequence[Loss], *, now: datetime, width: int) -> list[Line]:
+def _fate_lines(
+    fate: Fate, losses: Sequence[Loss], found: Losses, *, now: datetime, width: int
+) -> list[Line]:
     head = f" {fate.value}: {counted(len(losses), 'object')}"
     lines: list[Line] = [[(head, _TONES[fate] or "tone--strong")]]
     for one in losses[:_MOST]:
@@ -84,6 +86,7 @@ def _fate_lines(fate: Fate, losses: Sequence[Loss], *, now: datetime, width: int
             more.insert(0, left_words(one.until, now))
         elif one.why:
             more.append(one.why)
+        more.insert(0, found.kept.get(one.id, ""))
         rest = ", ".join(text for text in more if text)
         name = fit(one.name, min(max(24, left // 3), left))
         lines.append(
@@ -110,8 +113,8 @@ def _others(width: int) -> list[Line]:
 
 
 def _unknown(found: Losses, width: int) -> list[Line]:
-    lines: list[Line] = [[(" What is not known here", "tone--strong")]]
-    for text in (*found.blind, NO_ARCHIVE):
+    lines: list[Line] = [[(" What is known and what is not", "tone--strong")]]
+    for text in (*found.blind, found.archive):
         lines += _wrapped(text, width, "tone--warning")
     return lines
 

@@ -6,13 +6,14 @@ Blocks, and belongs into a thread. What cannot be read makes the answer poorer, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sync.errors import CaptureError, SourceError
+from sync.errors import AbreastError, CaptureError, SourceError
 from sync.loss_basis import Basis, choose, given, vanished
-from sync.loss_ledger import Expunging, LossLedger, loss_ledger, losses_without_capture
+from sync.loss_ledger import Expunging, Fate, LossLedger, loss_ledger, losses_without_capture
+from sync.object_types import NO_ARCHIVE
 from sync.recoverable import Recoverable, recoverable
 from sync.restoration import ranges_of
 
@@ -35,8 +36,12 @@ class Losses:
     """The most urgent first."""
     unread: tuple[str, ...] = ()
     """What could not be read for this, in whole sentences."""
-    captures: int = 0
-    """How many there are to choose from."""
+    times: Expunging = field(default_factory=Expunging)
+    """How long destroyed VMs have left."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Id of an object that is lost or going → what of it an archive has, in words."""
+    archive: str = NO_ARCHIVE
+    """What is known of archives, in a sentence."""
 
     @property
     def blind(self) -> tuple[str, ...]:
@@ -79,7 +84,24 @@ class LossReader:
             else losses_without_capture(desired, actual, situation)
         )
         found = recoverable(actual, self._session.rules, expunging=times)
-        return Losses(ledger, basis, found, tuple(unread), captures=len(entries))
+        kept, archive = self._archived(ledger, unread)
+        return Losses(ledger, basis, found, tuple(unread), times, kept, archive)
+
+    def _archived(self, ledger: LossLedger, unread: list[str]) -> tuple[Mapping[str, str], str]:
+        """What the environment's archive has of what is lost or going, and a sentence about it."""
+        folder = self._session.environment.archive
+        if folder is None:
+            return {}, NO_ARCHIVE
+        from sync.archive_folder import read
+        from sync.kept import kept
+
+        try:
+            found = kept(ledger.objects, read(folder))
+        except (AbreastError, OSError) as error:
+            unread.append(str(error))
+            return {}, f"What the archive {folder} holds is not known."
+        gone = sum(one.fate in (Fate.LOST, Fate.DYING) for one in ledger.objects)
+        return found, f"The archive {folder} has {len(found)} of the {gone} objects that are lost or going."
 
     def before(self, situation: Situation | None) -> tuple[Basis, Capture | None]:
         """The newest complete capture from before the deletion, and why that; None where there is none."""

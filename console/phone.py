@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from console.recovery_steps import Situation, Step, steps
+from sync.loss_basis import basis_spoken
+from sync.loss_ledger import fate_totals
 
 _SMALL = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -32,7 +34,7 @@ def spoken(situation: Situation, step: Step) -> tuple[str, ...]:
         aloud(text)
         for text in (
             where,
-            f"Found: {view.found}",
+            f"Found: {view.found}{_lost(situation, step)}",
             f"Next: {view.do}",
             f"Why: {view.why}",
             f"If we wait: {view.wait}",
@@ -40,6 +42,16 @@ def spoken(situation: Situation, step: Step) -> tuple[str, ...]:
         )
         if text
     )
+
+
+def _lost(situation: Situation, step: Step) -> str:
+    """What was lost in all, and how that is known."""
+    found = situation.losses
+    if step is not Step.ASSESS or found is None or situation.now is None:
+        return ""
+    totals = fate_totals(found.ledger)
+    named = (f"{count} {fate}" for fate, count in totals.items() if count)
+    return f". Objects in all: {', '.join(named) or 'none'}. {basis_spoken(found.basis, situation.now)}"
 
 
 _STATES = {"CURRENT": "going on", "BAD": "in trouble", "DONE": "done"}

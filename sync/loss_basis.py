@@ -145,6 +145,13 @@ def basis_in_short(basis: Basis, now: datetime) -> str:
     return f"capture of {when}, {_span(now - basis.taken_at)} old" + (", not from before" if late else "")
 
 
+def basis_spoken(basis: Basis, now: datetime) -> str:
+    """Without a date, as one says it."""
+    if basis.taken_at is None:
+        return "There is no capture from before: the CI database and CloudStack's events alone tell this."
+    return f"This is told against a capture that is {_span(now - basis.taken_at)} old."
+
+
 def _span(span: timedelta) -> str:
     """`40 s`, `12 min`, `3 h 05 min`, `4 days`."""
     seconds = max(0, int(span.total_seconds()))

@@ -245,7 +245,7 @@ class _Judge:
         return Loss(one.type, one.id, one.name, one.path, one.owner, fate, until, why, one.size)
 
     def _fate(self, one: _Object) -> tuple[Fate, str]:
-        if _LISTS[one.type] not in self._read or (one.type == "user" and not self._has_fresh_users):
+        if _LISTS[one.type] not in self._read or (one.type == "user" and not self._can_tell_of(one)):
             return Fate.UNKNOWN, f"{_LISTS[one.type]} was not read this time"
         if (one.type, one.id) in self._there:
             return self._fate_of_what_is_there(one)
@@ -269,6 +269,12 @@ class _Judge:
 
     def _has_account(self, one: _Object) -> bool:
         return (one.domain_id, one.owner.casefold()) in self._accounts
+
+    def _can_tell_of(self, user: _Object) -> bool:
+        """Users are read less often than accounts; what has lost its account has gone with it."""
+        if self._has_fresh_users:
+            return True
+        return "listAccounts" in self._read and ("account", user.account_id) not in self._there
 
     @property
     def _has_fresh_users(self) -> bool:

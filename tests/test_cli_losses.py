@@ -59,7 +59,7 @@ def test_what_was_lost_is_told_and_what_can_come_back_is_brought_back(tmp_path: 
         told = lab.run("losses", "--capture", "before.abreast", "--format", "json")
         assert told.returncode == 0, told.stderr
         said = json.loads(told.stdout)
-        assert said["capture"]["why"] == "chosen by you" and said["archive"] is None
+        assert said["capture"]["why"] == "chosen by you" and said["archive"]["has"] == {}
         assert said["totals"]["VM"]["recoverable"] == 3
         assert sorted(one["vm"] for one in said["recoverable"]) == mine
         # Of a day, by a clock of the sandbox that was moved on by minutes.

@@ -221,6 +221,15 @@ def test_a_list_that_was_taken_over_from_an_earlier_reading_proves_nothing() -> 
     assert ("volume", Fate.SURVIVES) not in fates and ("VM", Fate.SURVIVES) in fates
 
 
+def test_a_user_whose_account_is_gone_is_gone_whenever_users_were_read() -> None:
+    cloud = small()
+    before = cloud.read()
+    happen(cloud, {"delete": "aurora"})
+    happen(cloud, {"wait": 60.0})
+    old = replace(cloud.read(), users_taken_at=None)
+    assert {one.fate for one in loss_ledger(before, old).objects if one.type == "user"} == {Fate.LOST}
+
+
 def test_without_a_capture_names_are_told_and_what_cannot_be_known_is_said() -> None:
     cloud = small()
     happen(cloud, {"delete": "aurora"})

@@ -21,7 +21,6 @@ from sync.errors import EXIT_DONE, EXIT_UNKNOWN, SourceError, UsageError
 from sync.loss_basis import basis_words
 from sync.loss_ledger import Expunging, counts_of
 from sync.model import ActualInventory, JsonObject, project_key
-from sync.object_types import NO_ARCHIVE
 from sync.recoverable import left_words, recoverable, recoveries
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def _print(told: Losses, shown: Sequence[ProjectLosses], now: datetime) -> None:
     result("")
     for text in told.blind:
         result(f"Not known: {text}")
-    result(NO_ARCHIVE)
+    result(told.archive)
 
 
 def _as_json(found: Losses, shown: Sequence[ProjectLosses], now: datetime) -> JsonObject:
@@ -135,7 +134,7 @@ def _as_json(found: Losses, shown: Sequence[ProjectLosses], now: datetime) -> Js
         "deletion_began": plain(basis.began),
         "read_at": plain(found.ledger.now),
         "not_known": list(found.blind),
-        "archive": None,
+        "archive": {"words": found.archive, "has": dict(found.kept)},
         "totals": plain(counts_of(shown)),
         "projects": [
             {"name": one.name, "counts": plain(one.counts()), "objects": plain(one.objects)} for one in shown

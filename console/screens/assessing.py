@@ -6,6 +6,7 @@ The screen above it draws; here is what is asked, when, and what became of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from textual import on
 from textual.message import Message
@@ -18,8 +19,8 @@ from console.screens.confirm import ConfirmScreen
 from console.screens.losses import BY_ITSELF, ChooseCaptureScreen, LossesScreen
 from sync.errors import AbreastError
 from sync.loss_ledger import Fate
-from sync.model import ActionKind, Plan
-from sync.recoverable import Recoverable, left_words, recoveries
+from sync.model import ActionKind, ActualInventory, Plan
+from sync.recoverable import Recoverable, left_words, recoverable, recoveries
 from widgets.cells import counted
 
 
@@ -29,9 +30,12 @@ class LossScreen(ConsoleScreen):
     class Told(Message):
         """What was lost was told, or could not be."""
 
-        def __init__(self, generation: int, found: Losses | None, error: AbreastError | None) -> None:
+        def __init__(
+            self, generation: int, found: Losses | None, error: AbreastError | None, *, is_whole: bool = False
+        ) -> None:
             super().__init__()
             self.generation = generation
+            self.is_whole = is_whole
             self.found = found
             self.error = error
 
@@ -53,6 +57,8 @@ class LossScreen(ConsoleScreen):
         self._telling = 0
         """Generation of what was asked last; an older answer is dropped."""
         self._is_telling = self._is_tell_due = False
+        self._is_whole = False
+        """Whether what was told last was told with fresh users."""
         self._vm_question: ConfirmScreen | None = None
         self._vm_plan: Plan | None = None
         self._vm_planning = 0
@@ -69,11 +75,18 @@ class LossScreen(ConsoleScreen):
 
     # --- telling ------------------------------------------------------------------------------------------
 
-    def tell(self) -> None:
-        """Tell the losses by the newest readings, in a thread; one at a time, and the newest counts."""
+    def tell(self, *, anew: bool = False) -> None:
+        """Tell the losses by the newest readings, in a thread; one at a time, and the newest counts.
+
+        Users are read once a minute: told with them, losses wait for the next such reading, but for `anew`.
+        What can be brought back is told of every reading.
+        """
         app = self.console
         desired, actual, situation = app.desired, app.actual, app.situation
         if desired is None or actual is None:
+            return
+        if self._is_whole and not anew and not _has_users(actual):
+            self._tell_returnable(actual)
             return
         self._telling += 1
         if self._is_telling:
@@ -81,7 +94,7 @@ class LossScreen(ConsoleScreen):
             return
         self._is_telling, self._is_tell_due = True, False
         reader = self._reader = self._reader or LossReader(app.session)
-        generation, chosen = self._telling, self.chosen_capture
+        generation, chosen, is_whole = self._telling, self.chosen_capture, _has_users(actual)
 
         def work() -> None:
             try:
@@ -89,7 +102,7 @@ class LossScreen(ConsoleScreen):
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 self.post_message(self.Told(generation, None, as_error(error, doing="telling the losses")))
             else:
-                self.post_message(self.Told(generation, found, None))
+                self.post_message(self.Told(generation, found, None, is_whole=is_whole))
 
         app.run_in_background(work, name="losses")
 
@@ -99,10 +112,18 @@ class LossScreen(ConsoleScreen):
         if message.error is not None:
             self.console.show_error(message.error)
         elif message.generation == self._telling or self.losses is None:
-            self.losses = message.found
+            self.losses, self._is_whole = message.found, message.is_whole
             self.show()
         if self._is_tell_due:
-            self.tell()
+            self.tell(anew=True)
+
+    def _tell_returnable(self, actual: ActualInventory) -> None:
+        """The VMs that can be brought back, by this reading; the rest stays as it was told."""
+        found = self.losses
+        if found is not None:
+            vms = recoverable(actual, self.console.session.rules, expunging=found.times)
+            self.losses = replace(found, recoverable=vms)
+            self.show()
 
     def fates(self) -> Mapping[str, Mapping[str, int]]:
         """Key of a project → word of a fate → how many objects."""
@@ -125,7 +146,7 @@ class LossScreen(ConsoleScreen):
     def _take_choice(self, id: int | None) -> None:
         if id is not None:
             self.chosen_capture = None if id == BY_ITSELF else id
-            self.tell()
+            self.tell(anew=True)
 
     # --- destroyed VMs ------------------------------------------------------------------------------------
 
@@ -209,3 +230,8 @@ class LossScreen(ConsoleScreen):
         plan, self._vm_plan, self._vm_question = self._vm_plan, None, None
         if confirmed and plan is not None and not self.console.operations.execute(plan, sets_aside=True):
             self.notify("Another run is going on: nothing was sent.", severity="warning")
+
+
+def _has_users(actual: ActualInventory) -> bool:
+    """Whether this very reading has the users, too."""
+    return actual.users_taken_at is not None and actual.users_taken_at >= actual.taken_at

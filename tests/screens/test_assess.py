@@ -15,6 +15,7 @@ from console.capturing import Captures
 from console.screens.losses import ChooseCaptureScreen, LossesScreen
 from console.screens.phone import FILE
 from console.screens.recovery import RecoveryScreen
+from sync.archive_manifest import ArchivedFile, ArchivedTemplate, Manifest, write
 from sync.capture import captured
 from sync.capture_rules import CaptureRules
 from sync.capture_store import CaptureStore
@@ -148,6 +149,47 @@ async def test_losses_are_told_against_the_capture_from_before_and_another_can_b
         await until(pilot, lambda: isinstance(app.screen, ChooseCaptureScreen) and app.screen.list.keys)
         await pilot.press("d")
         await until(pilot, lambda: screen.chosen_capture is None and "cirrus" in screen.fates())
+
+
+async def test_what_an_archive_has_is_said_of_each_object(tmp_path: Path) -> None:
+    session = lab(tmp_path)
+    with_captures(session, tmp_path)
+    folder = tmp_path / "archive" / "drill" / "retire-1"
+    folder.mkdir(parents=True)
+    taken_at = NOW - timedelta(days=3)
+    file = ArchivedFile(
+        "template", "t-cirrus", "golden", "cirrus", "ROOT/ci/cirrus", "g.qcow2", 8, "ab" * 32, taken_at
+    )
+    image = ArchivedTemplate("vol", "v-cirrus", "cirrus-build", "t", "retired-cirrus-build", taken_at)
+    write(folder, Manifest("drill", "", "", "retire-1", "cirrus", "", "ROOT/ci/cirrus", (file,), (image,)))
+    session.environment = replace(session.environment, archive=tmp_path / "archive")
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        screen = await told(pilot)
+        assert screen.losses is not None
+        assert screen.losses.archive.endswith(" has 2 of the 4 objects that are lost or going.")
+        screen.findings.move_to("cirrus")
+        await pilot.press("l")
+        await rest(pilot)
+        text = screen_text(app)
+        assert "kept as template retired-cirrus-build of 2026-07-25" in text
+        assert "archived on 2026-07-25" in text
+
+
+async def test_between_two_readings_of_users_only_what_can_come_back_is_told_anew(tmp_path: Path) -> None:
+    session = lab(tmp_path)
+    with_captures(session, tmp_path)
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        screen = await told(pilot)
+        before = screen.losses
+        assert before is not None and app.actual is not None and len(screen.returnable) == 3
+        vms = tuple(replace(vm, state="Stopped") if vm.id == "v1" else vm for vm in app.actual.vms)
+        app.actual = replace(app.actual, vms=vms, users_taken_at=NOW - timedelta(seconds=50))
+        screen.tell()
+        await rest(pilot)
+        assert [one.vm.id for one in screen.returnable] == ["v0", "v2"]
+        assert screen.losses is not None and screen.losses.ledger is before.ledger
 
 
 async def test_the_page_is_of_one_project_or_of_all_and_is_filtered(tmp_path: Path) -> None:

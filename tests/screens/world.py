@@ -287,6 +287,7 @@ class Facts:
     theme: str | None = None
     runbook: Mapping[str, str] = field(default_factory=dict)
     credential_file: Path = Path("new-passwords.jsonl")
+    archive: Path | None = None
     approvals: ApprovalRules = NO_APPROVALS
     """Nothing in this world needs approval, unless a test says so."""
 
