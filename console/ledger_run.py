@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sync.latest_run import LatestRun
     from sync.ledger import Ledger
     from sync.model import Plan
+    from sync.prediction import Comparison
 
 _STANDING = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 """Results that stay when a run is resumed: what failed or is unknown is tried or read again."""
@@ -30,6 +31,8 @@ class LedgerRun:
     """Only of an interrupted run."""
     results: Mapping[str, ActionResult] = field(default_factory=lambda: MappingProxyType({}))
     """Those that stand, by action id; only of an interrupted run."""
+    compared: Comparison | None = None
+    """What was predicted against what was; only of a run that is over and was rehearsed."""
 
     @property
     def run_id(self) -> str:
@@ -75,8 +78,10 @@ def ask(ledger: Ledger, known: LedgerRun | None) -> LedgerRun | None:
     `known` is what it said last: the plan and the results of an interrupted run are read once.
     """
     latest = ledger.latest_run()
-    if latest is None or not latest.is_interrupted:
-        return LedgerRun(latest) if latest is not None else None
+    if latest is None:
+        return None
+    if not latest.is_interrupted:
+        return LedgerRun(latest, compared=_compared(ledger, latest, known))
     run_id = latest.run.run_id
     if known is not None and known.plan is not None and known.latest.last_seq == latest.last_seq:
         return LedgerRun(latest, known.plan, known.results)
@@ -85,3 +90,18 @@ def ask(ledger: Ledger, known: LedgerRun | None) -> LedgerRun | None:
     found = results_of(ledger, run_id)
     standing = {id: result for id, result in found.items() if result.outcome in _STANDING}
     return LedgerRun(latest, plan_of(ledger, run_id), standing)
+
+
+def _compared(ledger: Ledger, latest: LatestRun, known: LedgerRun | None) -> Comparison | None:
+    """Read once of a run that is over."""
+    if latest.run.is_resumable:
+        return None
+    if known is not None and known.is_over and known.latest.last_seq == latest.last_seq:
+        return known.compared
+    from sync.journal import started_with
+    from sync.prediction import compared_in
+
+    run_id = latest.run.run_id
+    if not started_with(ledger, run_id).get("predicted"):
+        return None
+    return next((one.comparison for one in compared_in(ledger.entries(run_id=run_id))), None)

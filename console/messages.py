@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from console.recovering import Aftermath
     from console.retirement_state import Listing
     from console.session_protocol import HeadlineText
+    from console.state import Rehearsing
     from sync.agents import JenkinsReading
     from sync.approval_rules import Approved
     from sync.brake import BrakeState
@@ -252,6 +253,14 @@ class RebuildProven(Message):
     def __init__(self, aftermath: Aftermath) -> None:
         super().__init__()
         self.aftermath = aftermath
+
+
+class RehearsalMoved(Message):
+    """A rehearsal got on, ended or broke."""
+
+    def __init__(self, state: Rehearsing) -> None:
+        super().__init__()
+        self.state = state
 
 
 class ArmingEnded(Message):

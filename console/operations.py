@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from console.running import RunningApp
     from sync.approval_rules import Approved
     from sync.executor import Confirmation, ExecutionEvent, RunReport
+    from sync.prediction import Prediction
 
 
 class Operations:
@@ -157,16 +158,23 @@ class Operations:
         sets_aside: bool = False,
         confirmed_at: datetime | None = None,
         approved: Approved | None = None,
+        predicted: Prediction | None = None,
     ) -> bool:
         """Start the execution of a plan that the operator confirmed, just now where it is not said when;
         False when one is going on. `approved` has the signatures, where it needs any; what fails is set aside
-        in a rebuild, and where it is said, instead of stopping the rest of its kind."""
+        in a rebuild, and where it is said, instead of stopping the rest of its kind. `predicted` is what a
+        rehearsal of it came to."""
         confirmation = self._confirmation(plan, confirmed_at)
 
         def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
             executor = self._app.session.executor(rebuild=rebuild or sets_aside)
             report: RunReport = executor.run(
-                plan, confirmed=confirmation, on_event=on_event, stop=stop, approved=approved
+                plan,
+                confirmed=confirmation,
+                on_event=on_event,
+                stop=stop,
+                approved=approved,
+                predicted=predicted,
             )
             return report
 

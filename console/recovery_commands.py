@@ -22,6 +22,14 @@ RECOVERY: tuple[Command, ...] = (
         ("recovery",),
     ),
     Command(
+        "rehearse",
+        "e",
+        "rehearse",
+        "Run what is chosen in a stand-in of what was read: what comes of it, in what time. Changes nothing.",
+        "rehearse",
+        ("recovery",),
+    ),
+    Command(
         "rebuild",
         "x",
         "rebuild",

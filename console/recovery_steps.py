@@ -67,6 +67,8 @@ class Situation:
     losses: Losses | None = None
     """None until they were told."""
     now: datetime | None = None
+    rehearsal: str = ""
+    """How the rehearsal of what is chosen stands; empty while there was none."""
 
     @property
     def rebuild(self) -> RunState | None:
@@ -224,10 +226,19 @@ def _assess_do(situation: Situation) -> str:
     what = counted(len(picked), "project")
     if situation.is_armed:
         actions = counted(action_count(picked), "action")
-        return f"{key('rebuild')} shows the plan for {what} ({actions}) and asks."
+        return f"{_rehearse_words(situation)}{key('rebuild')} shows the plan for {what} ({actions}) and asks."
     if situation.can_arm:
-        return f"{key('arm')} arms the console; {key('rebuild')} then asks about {what}."
-    return _arm_words(situation)
+        arming = f"{key('arm')} arms the console; {key('rebuild')} then asks about {what}."
+        return f"{_rehearse_words(situation)}{arming}"
+    return f"{_rehearse_words(situation)}{_arm_words(situation)}"
+
+
+def _rehearse_words(situation: Situation) -> str:
+    """Before the rebuild: what the rehearsal came to, or the key that begins one."""
+    told = situation.rehearsal
+    if not told:
+        return f"{situation.key('rehearse')} rehearses it. "
+    return f"{told[:1].upper()}{told[1:]}. "
 
 
 def _arm_words(situation: Situation) -> str:
@@ -312,6 +323,8 @@ def _ahead(situation: Situation) -> str:
     actions = {action.id: action for finding in picked for action in finding.actions}.values()
     found = {wave.title: wave.total for wave in waves(actions, {}, {})}
     named = ", ".join(counted(found[one], one[:-1]) for one in WAVE_TITLES if one in found)
+    if named and situation.rehearsal:
+        return f"not started; {situation.rehearsal}"
     return f"not started: {named}" if named else "not started"
 
 

@@ -20,6 +20,7 @@ from console.messages import (
     PlanMade,
     RadiiComputed,
     RebuildProven,
+    RehearsalMoved,
     RunBroke,
     RunFinished,
     RunNotPlanned,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from console.operations import Operations
     from console.radii import RadiusKeeper
     from console.recovering import Aftermath
+    from console.rehearsing import Rehearsals
+    from console.state import Rehearsing
     from sync.model import Action, Drift, Plan
 
 
@@ -61,6 +64,8 @@ class RunningApp(ReadingApp):
     """Why the ledger could not be asked; empty when it could."""
     aftermath: var[Aftermath | None] = var(None)
     """What was proven and saved after the last rebuild; None until both sides were read anew."""
+    rehearsal: var[Rehearsing | None] = var(None)
+    """How the newest rehearsal of a rebuild stands; None while there was none."""
 
     @cached_property
     def operations(self) -> Operations:
@@ -68,6 +73,22 @@ class RunningApp(ReadingApp):
         from console.operations import Operations
 
         return Operations(self)
+
+    @cached_property
+    def rehearsals(self) -> Rehearsals:
+        """Rehearses rebuilds; made when Recovery is first opened."""
+        from console.rehearsing import Rehearsals
+
+        return Rehearsals(self)
+
+    def on_unmount(self) -> None:
+        """A rehearsal ends with the console, and clears its stand-in away."""
+        if self.rehearsal is not None:
+            self.rehearsals.end()
+
+    @on(RehearsalMoved)
+    def _take_rehearsal(self, message: RehearsalMoved) -> None:
+        self.rehearsals.take(message.state)
 
     @cached_property
     def radius_keeper(self) -> RadiusKeeper:

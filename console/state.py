@@ -25,6 +25,7 @@ from widgets.values import RowView, SourceStatus
 if TYPE_CHECKING:
     from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory
+    from sync.prediction import Prediction
 
 
 # --- sources ------------------------------------------------------------------------------------------------
@@ -321,3 +322,20 @@ class RunState:
     @property
     def total(self) -> int:
         return len(self.plan.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsing:
+    """How a rehearsal stands."""
+
+    generation: int
+    done: int = 0
+    total: int = 0
+    """0 until the plan is made."""
+    prediction: Prediction | None = None
+    problem: str = ""
+    """Why there is no prediction; empty while it goes on, and when there is one."""
+
+    @property
+    def is_going_on(self) -> bool:
+        return self.prediction is None and not self.problem

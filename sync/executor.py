@@ -277,7 +277,7 @@ def _prediction_json(predicted: Prediction | None, plan: Plan) -> JsonObject:
     """What was predicted, for the record; nothing where it was of other actions."""
     if predicted is None or not predictions.fits(predicted, plan):
         return {}
-    return {"predicted": predictions.to_json(predicted)}
+    return {"predicted": predictions.to_json(predicted, [action.id for action in plan.actions])}
 
 
 def _approval_of(started: Mapping[str, object]) -> Approved | None:

@@ -103,11 +103,13 @@ class Prediction:
 
 
 def subject_of(actions: Iterable[Action]) -> str:
-    """SHA-256, hex, over what each action does, on what, and from what it starts; not over when, by whom and
-    where the plan was made. What is drawn anew in every plan (the name that a dying domain gets) is left out.
+    """SHA-256, hex, over what each action does, on what, and from what it starts, in whatever order; not over
+    when, by whom and where the plan was made. What is drawn anew in every plan (the name that a dying domain
+    gets) is left out.
     """
     told = [
-        [one.id, one.target_id, _lasting(one), dict(one.precondition), list(one.needs)] for one in actions
+        [one.id, one.target_id, _lasting(one), dict(one.precondition), list(one.needs)]
+        for one in sorted(actions, key=lambda action: action.id)
     ]
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -136,16 +138,16 @@ def _named(action_id: str, detail: str) -> str:
 # --- in the record ------------------------------------------------------------------------------------------
 
 
-def to_json(prediction: Prediction) -> JsonObject:
-    """As the run's first entry keeps it, beside the plan whose order the actions have."""
+def to_json(prediction: Prediction, action_ids: Iterable[str]) -> JsonObject:
+    """As the run's first entry keeps it, beside the plan with these actions, in its order."""
+    by_id = {one.action_id: one for one in prediction.actions}
+    actions = [by_id[id] for id in action_ids]
     return {
         "at": prediction.at.isoformat(),
         "subject": prediction.subject,
         "plan_digest": prediction.plan_digest,
         "release": prediction.release,
-        "actions": [
-            [one.outcome.value, one.calls, round(one.seconds, 3), one.detail] for one in prediction.actions
-        ],
+        "actions": [[one.outcome.value, one.calls, round(one.seconds, 3), one.detail] for one in actions],
         "calls": prediction.calls,
         "seconds": round(prediction.seconds, 3),
         "timing": prediction.timing,
@@ -176,7 +178,7 @@ def from_json(kept: Mapping[str, Any], action_ids: Sequence[str]) -> Prediction:
 
 
 def fits(prediction: Prediction, plan: Plan) -> bool:
-    """Whether it was rehearsed with exactly these actions, in this order."""
+    """Whether it was rehearsed with exactly these actions."""
     return prediction.subject == subject_of(plan.actions)
 
 
@@ -255,11 +257,8 @@ class Comparison:
     def _more_calls(self) -> str:
         assert self.calls is not None
         more = self.calls - self.prediction.calls
-        return (
-            f" ({more:+d}: readings that were repeated, or jobs that were asked for more often)"
-            if more
-            else ""
-        )
+        why = "repeated readings, jobs asked for more or less often, a console's own reading meanwhile"
+        return f" ({more:+d}: {why})" if more else ""
 
 
 def compare_prediction(prediction: Prediction, report: ReportLike) -> Comparison:

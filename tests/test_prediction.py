@@ -24,7 +24,7 @@ from sync.prediction import (
     from_json,
     subject_of,
 )
-from sync.prediction import to_json as kept
+from sync.prediction import to_json as kept_in_order
 from tests import examples as ex
 
 S, F, K, N, U = Outcome.SUCCEEDED, Outcome.FAILED, Outcome.SKIPPED, Outcome.NOT_RUN, Outcome.UNKNOWN
@@ -47,6 +47,10 @@ def create(name: str, **changed: Any) -> Action:
 def plan_of(*actions: Action, **changed: Any) -> Plan:
     bound = {"environment": "lab", "root_id": ex.ROOT_ID, "endpoint": ex.ENDPOINT, "author": "anna"}
     return build(actions, **(bound | {"now": ex.NOON} | changed))
+
+
+def kept(made: Prediction) -> dict[str, Any]:
+    return kept_in_order(made, [one.action_id for one in made.actions])
 
 
 def prediction_of(plan: Plan, *outcomes: Outcome, **changed: Any) -> Prediction:
@@ -122,8 +126,8 @@ def test_what_the_run_says_nothing_of_was_not_run() -> None:
 def test_more_calls_are_explained() -> None:
     *_, calls = compare_prediction(prediction_of(PLAN), Report(results(S, S, S), calls=17)).lines()
     assert calls == (
-        "  Calls: predicted 15, made 17 (+2: readings that were repeated, or jobs that were asked for more "
-        "often)."
+        "  Calls: predicted 15, made 17 (+2: repeated readings, jobs asked for more or less often, a "
+        "console's own reading meanwhile)."
     )
 
 
@@ -225,6 +229,14 @@ def test_it_comes_back_from_the_record_as_it_was() -> None:
     made = prediction_of(PLAN, S, F, K, left_out=("x",), differs=("y",), why="z")
     text = json.dumps(kept(made))
     assert from_json(json.loads(text), [action.id for action in PLAN.actions]) == made
+
+
+def test_it_is_kept_in_the_order_of_the_plan_that_runs() -> None:
+    made = prediction_of(PLAN, S, F, K)
+    ids = [one.action_id for one in reversed(made.actions)]
+    back = from_json(kept_in_order(made, ids), ids)
+    assert back.actions == tuple(reversed(made.actions))
+    assert fits(back, plan_of(*reversed(PLAN.actions)))
 
 
 class Kind(Enum):

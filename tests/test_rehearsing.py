@@ -131,7 +131,7 @@ def check_it_comes_as_rehearsed(release: str, *, whole: bool) -> None:
             found = compare_prediction(predicted, report)
             assert found.is_as_predicted, [one.words for one in found.surprises]
             # What runs at once asks for jobs, and looks up what others do too, a little more or less often.
-            assert abs(report.calls - predicted.calls) <= 0.05 * predicted.calls
+            assert abs(report.calls - predicted.calls) <= 0.1 * predicted.calls
             (recorded,) = compared_in(ledger.entries())
             assert recorded.run_id == report.run_id
             assert recorded.comparison.surprises == ()

@@ -36,6 +36,7 @@ from console.recovery_steps import Situation, Step, current, steps
 from console.screens.assessing import LossScreen
 from console.screens.confirm import ConfirmScreen
 from console.screens.phone import PhoneScreen
+from console.screens.rehearsing import RehearsingScreen
 from console.screens.resuming import ResumingScreen
 from console.state import RunPhase, RunState
 from sync.errors import AbreastError
@@ -46,10 +47,11 @@ from sync.recoverable import left_words
 from sync.recovery import Assessment, Finding, assess
 from widgets.cells import counted
 from widgets.findings import FindingList, FindingNote
-from widgets.lines import Line, Lines, spread
+from widgets.lines import Line
 from widgets.loss_bar import LossBar
 from widgets.pager import Pager
 from widgets.progress import ProgressLine
+from widgets.recovery_title import RecoveryTitle
 from widgets.result_note import ResultNote
 from widgets.run_list import RunList
 from widgets.steps import Steps
@@ -60,18 +62,7 @@ _PAUSE_SECONDS = 0.2
 """A run's progress is drawn at most this often, and less often where drawing a large one takes its time."""
 
 
-class RecoveryTitle(Lines):
-    """That this is no ordinary screen."""
-
-    def __init__(self) -> None:
-        super().__init__(id="recovery-title")
-
-    def lines(self, width: int) -> list[Line]:
-        words = "what the CI database knows is created again in CloudStack "
-        return [spread([(" RECOVERY ", "recovery--title")], [(words, "tone--muted")], width)]
-
-
-class RecoveryScreen(LossScreen, ResumingScreen):
+class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
     """The guided path."""
 
     SCOPE = "recovery"
@@ -142,7 +133,7 @@ class RecoveryScreen(LossScreen, ResumingScreen):
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
         self.follow("run_state", self._take_run)
-        for name in ("situation", "ledger_run", "aftermath", "console_mode"):
+        for name in ("situation", "ledger_run", "aftermath", "console_mode", "rehearsal"):
             self.follow(name, lambda _: self.show())
         self.follow("ledger_fault", self.take_ledger_fault)
         self.follow("now", lambda _: self._show_time())
@@ -206,12 +197,13 @@ class RecoveryScreen(LossScreen, ResumingScreen):
         plan = self._planned = message.plan
         projects = len({action.project for action in plan.actions})
         title = f"Rebuild {counted(projects, 'project')} in {self.console.identity.title}?"
-        question.put(title, questions(plan.actions), str(len(plan.actions)))
+        texts = [*self.console.rehearsals.said_of(plan), *questions(plan.actions)]
+        question.put(title, texts, str(len(plan.actions)))
 
     def _run_if(self, confirmed: bool | None) -> None:
         plan, self._planned, self._question = self._planned, None, None
-        if confirmed and plan is not None and not self.console.operations.execute(plan, rebuild=True):
-            self.notify("Another run is going on: nothing was sent.", severity="warning")
+        if confirmed and plan is not None:
+            self.run_rebuild(plan)
 
     def _take_run(self, run: RunState | None) -> None:
         """Show a new phase at once, and what happens within it as often as drawing it is worth."""
@@ -260,6 +252,7 @@ class RecoveryScreen(LossScreen, ResumingScreen):
             problem=self._problem or app.ledger_fault,
             losses=self.losses,
             now=app.utc_clock(),
+            rehearsal=app.rehearsals.words(self.assessment, self.choice),
         )
 
     def _is_fresh(self) -> bool:
@@ -391,13 +384,14 @@ class RecoveryScreen(LossScreen, ResumingScreen):
         if self._viewed is Step.CONTAIN:
             return deletions_page(self.console.situation, width)
         run, after = self.rebuild_run, self.console.aftermath
+        compared = self.compared(width)
         if run is None or after is None:
-            return [
-                [(" Nothing yet: it comes by itself when both sides were read after a run.", "tone--muted")]
-            ]
+            text = " Nothing yet: it comes by itself when both sides were read after a run."
+            return [*compared, [(text, "tone--muted")]]
         if self._viewed is Step.VERIFY:
-            return proof_page(run, after, width)
-        return hand_over_page(after, width, is_drill=self.console.session.environment.name == "drill")
+            return compared + proof_page(run, after, width)
+        is_drill = self.console.session.environment.name == "drill"
+        return compared + hand_over_page(after, width, is_drill=is_drill)
 
     # --- keys ---------------------------------------------------------------------------------------------
 
@@ -411,7 +405,7 @@ class RecoveryScreen(LossScreen, ResumingScreen):
         if command.id in ("recover-vms", "recover-all-vms"):
             vms = self.returnable_here() if command.id == "recover-vms" else self.returnable
             return self._viewed is Step.ASSESS and bool(vms) and not is_going_on
-        if command.id == "rebuild":
+        if command.id in ("rebuild", "rehearse"):
             is_proven = self.assessment is not None and not self.assessment.unproven
             is_free = not is_going_on and self.situation().held is None and not self._is_for_resume()
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
@@ -455,9 +449,12 @@ class RecoveryScreen(LossScreen, ResumingScreen):
             self.choice = self.choice.toggled(self.assessment.to_rebuild)
             self.show()
 
+    def to_rebuild(self) -> tuple[Drift | None, frozenset[str]]:
+        return self._drift, frozenset(finding.key for finding in self.chosen)
+
     async def action_rebuild(self) -> None:
         """Ask at once, so that a number typed behind the key finds its box; the plan is shown when made."""
-        keys, drift = frozenset(finding.key for finding in self.chosen), self._drift
+        drift, keys = self.to_rebuild()
         if drift is None or not keys:
             return
         self._problem, self._planned = "", None

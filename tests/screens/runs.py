@@ -29,6 +29,7 @@ from sync.model import (
     Reversibility,
 )
 from sync.plan import build
+from sync.prediction import Prediction
 from tests.screens.driving import settle
 from tests.screens.world import FakeSession, dune, in_sync, project
 
@@ -61,7 +62,9 @@ class ScriptedExecutor:
         on_event: Callable[[ExecutionEvent], None],
         stop: threading.Event,
         approved: Approved | None = None,
+        predicted: Prediction | None = None,
     ) -> RunReport:
+        assert predicted is None, "only rebuilds are rehearsed"
         self.runs.append((plan, confirmed))
         self.approved.append(approved)
         if self.refusal is not None:
