@@ -98,10 +98,13 @@ def _compared(ledger: Ledger, latest: LatestRun, known: LedgerRun | None) -> Com
         return None
     if known is not None and known.is_over and known.latest.last_seq == latest.last_seq:
         return known.compared
-    from sync.journal import started_with
+    from sync.ledger import EntryKind
     from sync.prediction import compared_in
 
     run_id = latest.run.run_id
-    if not started_with(ledger, run_id).get("predicted"):
+    (started,) = ledger.entries(run_id=run_id, kinds=[EntryKind.RUN_STARTED])
+    if not started.payload.get("predicted"):
         return None
-    return next((one.comparison for one in compared_in(ledger.entries(run_id=run_id))), None)
+    telling = (EntryKind.RUN_RESUMED, EntryKind.OUTCOME, EntryKind.RUN_ENDED)
+    entries = (started, *ledger.entries(run_id=run_id, kinds=telling))
+    return next((one.comparison for one in compared_in(entries)), None)
