@@ -221,6 +221,10 @@ def _owner(project: str | None, account: str | None) -> str:
     return f"Project {project}" if project else account or ""
 
 
+_USERS_AGE = timedelta(minutes=2)
+"""A list of users that is older tells nothing of now: a console reads them once a minute."""
+
+
 class _Judge:
     """Says of single objects what a reading shows of them."""
 
@@ -245,7 +249,8 @@ class _Judge:
         return Loss(one.type, one.id, one.name, one.path, one.owner, fate, until, why, one.size)
 
     def _fate(self, one: _Object) -> tuple[Fate, str]:
-        if _LISTS[one.type] not in self._read or (one.type == "user" and not self._can_tell_of(one)):
+        is_read = _LISTS[one.type] in self._read if one.type != "user" else self._tells_of(one)
+        if not is_read:
             return Fate.UNKNOWN, f"{_LISTS[one.type]} was not read this time"
         if (one.type, one.id) in self._there:
             return self._fate_of_what_is_there(one)
@@ -270,15 +275,12 @@ class _Judge:
     def _has_account(self, one: _Object) -> bool:
         return (one.domain_id, one.owner.casefold()) in self._accounts
 
-    def _can_tell_of(self, user: _Object) -> bool:
-        """Users are read less often than accounts; what has lost its account has gone with it."""
-        if self._has_fresh_users:
+    def _tells_of(self, user: _Object) -> bool:
+        """Whether the reading knows of a user: users are read less often than accounts, and go with them."""
+        if "listAccounts" in self._read and ("account", user.account_id) not in self._there:
             return True
-        return "listAccounts" in self._read and ("account", user.account_id) not in self._there
-
-    @property
-    def _has_fresh_users(self) -> bool:
-        return self._now.users_taken_at is not None and self._now.users_taken_at >= self._now.taken_at
+        taken_at = self._now.users_taken_at
+        return taken_at is not None and taken_at >= self._now.taken_at - _USERS_AGE
 
     def _is_hidden(self, domain_id: str) -> bool:
         """Whether the domain may be Inactive, which hides it and what is in it, rather than gone."""

@@ -221,13 +221,15 @@ def test_a_list_that_was_taken_over_from_an_earlier_reading_proves_nothing() -> 
     assert ("volume", Fate.SURVIVES) not in fates and ("VM", Fate.SURVIVES) in fates
 
 
-def test_a_user_whose_account_is_gone_is_gone_whenever_users_were_read() -> None:
-    cloud = small()
-    before = cloud.read()
-    happen(cloud, {"delete": "aurora"})
-    happen(cloud, {"wait": 60.0})
-    old = replace(cloud.read(), users_taken_at=None)
-    assert {one.fate for one in loss_ledger(before, old).objects if one.type == "user"} == {Fate.LOST}
+@pytest.mark.parametrize(("age", "fate"), [(None, Fate.UNKNOWN), (60, Fate.SURVIVES), (600, Fate.UNKNOWN)])
+def test_users_are_told_by_a_list_of_late_and_by_their_accounts(age: int | None, fate: Fate) -> None:
+    """A console reads them once a minute; they go with their account, which every reading has."""
+    before = small().read()
+    then = None if age is None else before.taken_at - timedelta(seconds=age)
+    there = replace(before, users_taken_at=then)
+    assert {one.fate for one in loss_ledger(before, there).objects if one.type == "user"} == {fate}
+    gone = replace(there, accounts=())
+    assert {one.fate for one in loss_ledger(before, gone).objects if one.type == "user"} == {Fate.LOST}
 
 
 def test_without_a_capture_names_are_told_and_what_cannot_be_known_is_said() -> None:
