@@ -139,6 +139,8 @@ def test_the_user_that_abreast_itself_calls_as_is_never_fenced(
     ran = run("contain", "--fence", "--confirm", "lab")
     assert ran.code == 1
     assert "nothing was done" in ran.error
+    assert "fence: ci-sync/ci-sync in ROOT: abreast itself calls with this user's key" in ran.error
+    assert "use --caller" not in ran.error, "naming it would be refused as well"
     assert "must not be fenced: abreast itself calls with this user's key" in ran.out
     assert run("contain", "--fence", "--caller", "ci-sync", "--confirm", "lab").code == 1
     assert changing(sandbox) == []

@@ -1,7 +1,7 @@
 """The child of test_retirement_killed: retires a project, or undoes it, and dies at a given moment.
 
-A moment is before or after an entry of the ledger, and before or after a call that changes something. Reads
-its task as JSON on standard input; prints how many moments there were.
+A moment is before or after an entry of the ledger, a call that changes something, a file that has come and a
+manifest of an archive. Reads its task as JSON on standard input; prints how many moments there were.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sync import archive_manifest
 from sync.cloudstack import Retirer
+from sync.download import _Download
 from sync.ledger import Ledger
 from sync.retirement import Stage, Step
 from sync.sandbox.naive_sync import Client
@@ -75,6 +77,8 @@ def main() -> None:
     moments = Moments(task.kill_at)
     Ledger.append = moments.around(Ledger.append)  # type: ignore[method-assign]
     Retirer.submit = moments.around(Retirer.submit)  # type: ignore[method-assign]
+    archive_manifest.write = moments.around(archive_manifest.write)
+    _Download._finish = moments.around(_Download._finish)  # type: ignore[method-assign]
     if not task.undoes:
         lab.through(Step.DELETE_DOMAIN, task.project, operator=task.operator)
     elif lab.retiring().of(task.project).stage is not Stage.UNDONE:

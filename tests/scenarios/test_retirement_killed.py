@@ -19,9 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from sync.archive_manifest import read
 from sync.ledger import EntryKind
 from sync.model import Outcome
 from sync.retirement import Stage, Step
+from sync.sandbox.storage import content
 from tests.deletions import DELETING
 from tests.retirements import Lab, lab
 from tests.scenarios.killed_retirement import Task
@@ -142,3 +144,64 @@ def test_an_undoing_killed_at_a_moment(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kill_at", range(1, UNDO_MOMENTS + 1))
 def test_an_undoing_killed_at_every_moment(tmp_path: Path, kill_at: int) -> None:
     undo_killed(tmp_path, kill_at)
+
+
+# --- with an archive of files -------------------------------------------------------------------------------
+
+FILES = 1
+"""varech has an ISO, and nothing else that is kept as a file."""
+BEFORE = 2 * (2 + 4)
+"""Moments of the quarantine: its two entries, and three entries of its call and the call itself."""
+ARCHIVING = 2 * (2 + 4 + FILES * (4 + 2) + 1)
+"""Of the archive: as above for the template and for each file, which comes and enters the manifest besides;
+and the manifest once more, with the template."""
+
+
+@contextmanager
+def approved_with_files(folder: Path) -> Iterator[Lab]:
+    with lab(folder) as made:
+        text = made.config.read_text()
+        made.config.write_text(
+            text.replace("[environments.lab]\n", '[environments.lab]\narchive = "archive"\n', 1)
+        )
+        zone, os = made.rows("listZones")[0]["id"], made.rows("listOsTypes")[0]["id"]
+        owner = {"account": PROJECT, "domainid": made.domain_id(PROJECT) or ""}
+        file = {"name": "tools", "displaytext": "tools", "url": "http://example.org/tools.iso"}
+        made.run("registerIso", zoneid=zone, ostypeid=os, **file, **owner)
+        made.wait(600)
+        made.retire_in_ci_database(PROJECT)
+        made.approved(PROJECT)
+        yield made
+
+
+def archive_killed(folder: Path, kill_at: int) -> None:
+    with approved_with_files(folder) as site:
+        died = run(site, kill_at=kill_at, operator="jmartin@console-1")
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        assert not any(entry["command"] == "destroyVirtualMachine" for entry in site.sent())
+        lived = run(site, kill_at=0, operator="alice@console-2")
+        assert lived.returncode == 0, lived.stderr
+        assert_sound(site, Stage.DONE)
+        (made,) = site.retiring().history().retirements
+        archive = site.folder / "archive" / "lab" / made.id
+        found = read(archive)
+        assert found is not None
+        assert [one.kind for one in found.files] == ["iso"] * FILES
+        assert [(archive / one.file).read_bytes() for one in found.files] == [
+            content(one.id) for one in found.files
+        ]
+        assert [one.volume_id for one in found.templates] == [one.volume_id for one in made.proposal.archives]
+        assert sorted(file.name for file in archive.iterdir()) == sorted(
+            ["manifest.json", *(one.file for one in found.files)]
+        ), "nothing half is left"
+
+
+@pytest.mark.parametrize("kill_at", [BEFORE + 15, BEFORE + 19])
+def test_an_archive_killed_at_a_moment(tmp_path: Path, kill_at: int) -> None:
+    archive_killed(tmp_path, kill_at)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kill_at", range(BEFORE + 1, BEFORE + ARCHIVING + 1))
+def test_an_archive_killed_at_every_moment(tmp_path: Path, kill_at: int) -> None:
+    archive_killed(tmp_path, kill_at)
