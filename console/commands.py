@@ -272,6 +272,14 @@ COMMANDS: tuple[Command, ...] = (
         ("execution", "recovery", "contain", "retire", "retirement"),
     ),
     Command(
+        "pause",
+        "P",
+        "pause",
+        "Send nothing more for now, or go on; what is running in CloudStack is followed to its end.",
+        "pause",
+        ("execution", "recovery"),
+    ),
+    Command(
         "next-failure",
         "n",
         "next failure",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from console.running import RunningApp
     from sync.approval_rules import Approved
+    from sync.execution import OnEvent
     from sync.executor import Confirmation, ExecutionEvent, RunReport
     from sync.prediction import Prediction
 
@@ -47,7 +48,7 @@ class Operations:
 
     def __init__(self, app: RunningApp) -> None:
         self._app = app
-        self._stop = threading.Event()
+        self._stop, self._pause = threading.Event(), threading.Event()
         self._planning = 0
         """Generation of the plan asked for last; an older one is dropped."""
         self._starting: Confirmations = {}
@@ -166,13 +167,14 @@ class Operations:
         rehearsal of it came to."""
         confirmation = self._confirmation(plan, confirmed_at)
 
-        def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
+        def run(on_event: OnEvent, stop: threading.Event, pause: threading.Event) -> RunReport:
             executor = self._app.session.executor(rebuild=rebuild or sets_aside)
             report: RunReport = executor.run(
                 plan,
                 confirmed=confirmation,
                 on_event=on_event,
                 stop=stop,
+                pause=pause,
                 approved=approved,
                 predicted=predicted,
             )
@@ -187,9 +189,11 @@ class Operations:
         """
         confirmation = self._confirmation(plan)
 
-        def run(on_event: Callable[[ExecutionEvent], None], stop: threading.Event) -> RunReport:
+        def run(on_event: OnEvent, stop: threading.Event, pause: threading.Event) -> RunReport:
             executor = self._app.session.executor(rebuild=True)
-            report: RunReport = executor.resume(run_id, confirmed=confirmation, on_event=on_event, stop=stop)
+            report: RunReport = executor.resume(
+                run_id, confirmed=confirmation, on_event=on_event, stop=stop, pause=pause
+            )
             return report
 
         return self._start(plan, run, rebuild=True, results=results)
@@ -202,14 +206,14 @@ class Operations:
     def _start(
         self,
         plan: Plan,
-        run: Callable[[Callable[[ExecutionEvent], None], threading.Event], RunReport],
+        run: Callable[[OnEvent, threading.Event, threading.Event], RunReport],
         *,
         rebuild: bool,
         results: Mapping[str, ActionResult] = MappingProxyType({}),
     ) -> bool:
         if self.is_going_on:
             return False
-        stop = self._stop = threading.Event()
+        stop, pause = self._stop, self._pause = threading.Event(), threading.Event()
         self._pace = Pace({one.id: one.kind for one in plan.actions if one.id not in results})
         self._app.aftermath = None
         self._app.ledger_run = None
@@ -225,7 +229,7 @@ class Operations:
 
         def work() -> None:
             try:
-                report = run(lambda event: self._tell(RunProgressed(event)), stop)
+                report = run(lambda event: self._tell(RunProgressed(event)), stop, pause)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 self._tell(RunBroke(as_error(error, doing="executing the plan")))
             else:
@@ -240,7 +244,7 @@ class Operations:
     def seconds_left(self) -> float | None:
         """How long the run that goes on still takes; None where none does, or too little is known to tell."""
         run = self._app.run_state
-        if run is None or not run.is_going_on:
+        if run is None or not run.is_going_on or run.is_held:
             return None
         return self._pace.seconds_left((self._app.utc_clock() - run.started_at).total_seconds())
 
@@ -249,8 +253,18 @@ class Operations:
         self._stop.set()
         self._app.stop_busy()
         run = self._app.run_state
-        if run is not None and run.phase is RunPhase.RUNNING:
+        if run is not None and run.is_going_on:
             self._app.run_state = replace(run, phase=RunPhase.STOPPING)
+
+    def pause(self) -> None:
+        """Send nothing more for now, and keep the lease; or, when that was asked for, go on."""
+        run = self._app.run_state
+        if run is not None and run.phase is RunPhase.RUNNING:
+            self._pause.set()
+            self._app.run_state = replace(run, phase=RunPhase.PAUSING)
+        elif run is not None and run.is_held:
+            self._pause.clear()
+            self._app.run_state = replace(run, phase=RunPhase.RUNNING)
 
     # --- what came back -----------------------------------------------------------------------------------
 
@@ -259,7 +273,9 @@ class Operations:
         run = self._app.run_state
         if run is None:
             return
-        run = replace(run, run_id=event.run_id)
+        run = replace(run, run_id=event.run_id, at_once=event.at_once, note=event.note)
+        if event.phase == "paused" and run.phase is RunPhase.PAUSING:
+            run = replace(run, phase=RunPhase.PAUSED)
         if event.action_id is not None:
             at = (event.at - run.started_at).total_seconds()
             active = {id: phase for id, phase in run.active.items() if id != event.action_id}

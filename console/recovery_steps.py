@@ -278,6 +278,9 @@ def _rebuild(situation: Situation) -> StepView:
     if run.phase is RunPhase.RUNNING:
         do = f"{key('stop')} stops after the running calls; {key('back')} leaves and it runs on."
         return StepView(Step.REBUILD.value, StepState.CURRENT, found, do, why, is_alarming=bool(bad))
+    if run.is_held:
+        do = f"{key('pause')} goes on, {key('stop')} ends it; nothing more is sent until then."
+        return StepView(Step.REBUILD.value, StepState.CURRENT, f"{run.phase.value}, {found}", do, why)
     if run.phase is RunPhase.STOPPING:
         do = "Wait: nothing more is sent, what runs is followed to its end."
         return StepView(Step.REBUILD.value, StepState.CURRENT, f"stopping, {found}", do, why)

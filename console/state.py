@@ -281,6 +281,8 @@ class RunPhase(Enum):
     """Where an execution stands; the value is the word on screen."""
 
     RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
     STOPPING = "stopping"
     FINISHED = "finished"
     FAILED = "failed"
@@ -303,6 +305,10 @@ class RunState:
     ended_at: datetime | None = None
     problem: str = ""
     """Why the run as a whole ended early; empty when it did not."""
+    at_once: int = 0
+    """How many actions may be under way by now; 0 while that is not known."""
+    note: str = ""
+    """Why it goes slower than it might, or not at all; empty when it does not."""
     is_rebuild: bool = False
     """Whether it is the recovery's."""
     drift_before: Drift | None = None
@@ -312,7 +318,19 @@ class RunState:
 
     @property
     def is_going_on(self) -> bool:
-        return self.phase in (RunPhase.RUNNING, RunPhase.STOPPING)
+        return self.is_held or self.phase in (RunPhase.RUNNING, RunPhase.STOPPING)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the operator paused it: nothing more is sent until it goes on."""
+        return self.phase in (RunPhase.PAUSING, RunPhase.PAUSED)
+
+    @property
+    def words(self) -> str:
+        """How it stands, for the line of progress."""
+        if self.phase is RunPhase.RUNNING and self.at_once:
+            return f"{self.phase.value}, {self.at_once} at once"
+        return self.phase.value
 
     @property
     def has_not_begun(self) -> bool:

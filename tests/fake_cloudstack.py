@@ -61,7 +61,8 @@ class Limits:
     concurrency: int = 4
     budget_failures: int = 3
     budget_fraction: float = 0.02
-    ceiling: int = 4
+    ceiling: int = 1
+    """Below `concurrency`: a rebuild stays at that too."""
     patience_seconds: float = 30.0
 
 

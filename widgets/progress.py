@@ -1,9 +1,10 @@
-"""Progress in one line: a bar, how many of how many, the time it took, the rate, and what is left."""
+"""Progress in one line: a bar, how many of how many, the time it took, the rate, and what is left. A second
+one says why it goes slower than it might."""
 
 from __future__ import annotations
 
 from widgets.cells import clean
-from widgets.lines import Line, Lines
+from widgets.lines import Line, Lines, shortened
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -32,7 +33,7 @@ class ProgressLine(Lines):
         super().__init__(id=id)
         self._done = self._total = self._failed = 0
         self._elapsed = 0.0
-        self._words = ""
+        self._words = self._note = ""
         self._left: float | None = None
         self._done_here = 0
 
@@ -45,9 +46,11 @@ class ProgressLine(Lines):
         failed: int = 0,
         done_here: int | None = None,
         words: str = "",
+        note: str = "",
         left: float | None = None,
     ) -> None:
-        """`elapsed` in seconds; `words` say what goes on: `running`, `stopping after the current call`.
+        """`elapsed` in seconds; `words` say what goes on: `running`, `stopping after the current call`; the
+        `note` says what holds it up.
 
         `done_here` is what was done in this time, where the rest had been done before; `left` is what is left
         in seconds, None where that cannot be told.
@@ -55,7 +58,7 @@ class ProgressLine(Lines):
         self._left = left
         self._done_here = done if done_here is None else done_here
         self._done, self._total, self._failed = done, total, failed
-        self._elapsed, self._words = elapsed, words
+        self._elapsed, self._words, self._note = elapsed, words, note
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
@@ -76,5 +79,6 @@ class ProgressLine(Lines):
                 (failed, "tone--bad"),
                 (times, "tone--muted"),
                 (words, "tone--key"),
-            ]
+            ],
+            *([[(f" {shortened(self._note, width - 2)}", "tone--warning")]] if self._note else []),
         ]

@@ -56,13 +56,16 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
 
 
 def progress() -> Callable[[ExecutionEvent], None]:
-    """One line on stderr for each action that ended."""
+    """One line on stderr for each action that ended, and for what the server makes of it."""
 
     def show_event(event: ExecutionEvent) -> None:
         ended = event.result
         if ended is not None:
             detail = f": {ended.detail}" if ended.detail else ""
             say(f"[{event.done}/{event.total}] {ended.outcome.value:9} {ended.action_id}{detail}")
+        elif event.phase in ("adapted", "waiting", "answered"):
+            why = f" ({event.note})" if event.note else ""
+            say(f"[{event.done}/{event.total}] {event.phase:9} {event.at_once} at once{why}")
 
     return show_event
 
@@ -111,7 +114,7 @@ def report_run(report: RunReport, *, as_json: bool) -> None:
         result_json(report_json(report))
         return
     counts = ", ".join(f"{count} {outcome.value}" for outcome, count in report.counts.items() if count)
-    result(f"run {report.run_id}: {counts or 'nothing to do'}")
+    result(f"run {report.run_id}: {counts or 'nothing to do'}; {at_once(report)}")
     rows = [
         (entry.outcome.value, entry.action_id, entry.detail)
         for entry in report.results
@@ -121,10 +124,19 @@ def report_run(report: RunReport, *, as_json: bool) -> None:
         result(table(rows, header=("outcome", "action", "detail")))
 
 
+def at_once(report: RunReport) -> str:
+    """How much was asked of the server at once, in words."""
+    backed_off = "; ".join(f"{count} × {why}" for why, count in report.back_offs.items())
+    less = f", less for a while: {backed_off}" if backed_off else ""
+    return f"at most {report.most_at_once} at once{less}"
+
+
 def report_json(report: RunReport) -> JsonObject:
     return {
         "run": report.run_id,
         "actions": {outcome.value: count for outcome, count in report.counts.items()},
         "results": plain(report.results),
+        "most_at_once": report.most_at_once,
+        "back_offs": dict(report.back_offs),
         "seconds": round((report.ended_at - report.started_at).total_seconds(), 3),
     }

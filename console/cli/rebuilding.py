@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.cli.changing import confirm, progress, report_json, stop_on_interrupt
+from console.cli.changing import at_once, confirm, progress, report_json, stop_on_interrupt
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.rehearsing import (
@@ -227,6 +227,8 @@ def _conclude(
             }
         )
     else:
+        for _, report in work.done:
+            result(f"run {report.run_id}: {at_once(report)}")
         _print_proof(proof, wanted, failed=_failed(work))
         for one in compared:
             result("\n".join(one.lines()))

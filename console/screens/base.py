@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from console import commands, keymap
+from console.state import RunPhase
 from widgets.header import ConsoleHeader
 from widgets.key_bar import KeyBar, KeyHint
 
@@ -84,10 +85,26 @@ class ConsoleScreen(Screen[ScreenResult]):
         del command
         return True
 
+    def offers_to_hold(self, command: commands.Command) -> bool:
+        """Whether the App's run can be stopped, or paused."""
+        run = self.console.run_state
+        if run is None or run.phase is RunPhase.STOPPING:
+            return False
+        return run.is_going_on if command.id == "stop" else run.is_held or run.phase is RunPhase.RUNNING
+
+    def action_stop(self) -> None:
+        self.console.operations.stop()
+
+    def action_pause(self) -> None:
+        self.console.operations.pause()
+
     def key_label(self, command: commands.Command) -> str:
         """The footer's words for a command; subclasses add counts."""
         if command.id == "arm" and self.console.console_mode.armed:
             return "disarm"
+        run = self.console.run_state
+        if command.id == "pause" and run is not None and run.is_held:
+            return "go on"
         return command.label
 
     def key_of(self, id: str) -> str:

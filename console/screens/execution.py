@@ -60,6 +60,9 @@ def headline(run: RunState, key_of: Callable[[str], str]) -> str:
     """How the run stands, in words, with what happens next; `key_of` names the key of a command."""
     if run.phase is RunPhase.RUNNING:
         return f"{counted(run.total, 'action')} in order. {key_of('stop')} stops after the calls under way."
+    if run.is_held:
+        sent = "Pausing: what is under way ends" if run.phase is RunPhase.PAUSING else "Paused"
+        return f"{sent}, nothing more is sent. {key_of('pause')} goes on, {key_of('stop')} ends it here."
     if run.phase is RunPhase.STOPPING:
         return "Stopping: nothing more is sent, what is under way is followed to its end."
     if run.has_not_begun:
@@ -117,7 +120,8 @@ class ExecutionScreen(ConsoleScreen):
             elapsed=max(0.0, (end - run.started_at).total_seconds()),
             failed=failed,
             done_here=done_here(run),
-            words=run.phase.value,
+            words=run.words,
+            note=run.note if run.is_going_on else "",
             left=self.console.operations.seconds_left(),
         )
 
@@ -135,8 +139,8 @@ class ExecutionScreen(ConsoleScreen):
         run = self.console.run_state
         if run is None:
             return command.id == "history"
-        if command.id == "stop":
-            return run.phase is RunPhase.RUNNING
+        if command.id in ("stop", "pause"):
+            return self.offers_to_hold(command)
         if command.id == "recover":
             return is_unfinished(run) and not run.has_not_begun
         if command.id == "next-failure":
@@ -151,9 +155,6 @@ class ExecutionScreen(ConsoleScreen):
         self.app.pop_screen()
         self.app.pop_screen()
         return True
-
-    def action_stop(self) -> None:
-        self.console.operations.stop()
 
     def action_next_failure(self) -> None:
         """The next action that did not succeed."""

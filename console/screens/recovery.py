@@ -358,7 +358,8 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             elapsed=max(0.0, ((run.ended_at or now) - run.started_at).total_seconds()),
             failed=failures(run),
             done_here=done_here(run),
-            words="not finished" if is_unfinished(run) else run.phase.value,
+            words="not finished" if is_unfinished(run) else run.words,
+            note=run.note if run.is_going_on else "",
             left=self.console.operations.seconds_left(),
         )
 
@@ -396,7 +397,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
     # --- keys ---------------------------------------------------------------------------------------------
 
     def offers(self, command: commands.Command) -> bool:
-        run = self.console.run_state
         is_going_on = self.console.operations.is_going_on
         if command.id in ("choose", "choose-all", "open"):
             return self._viewed is Step.ASSESS and self.assessment is not None
@@ -412,8 +412,8 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         if command.id == "resume":
             found = self.console.ledger_run
             return found is not None and found.can_be_finished and not is_going_on
-        if command.id == "stop":
-            return run is not None and run.is_going_on
+        if command.id in ("stop", "pause"):
+            return self.offers_to_hold(command)
         if command.id == "next-failure":
             return (
                 self._viewed is Step.REBUILD
@@ -462,9 +462,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         self._question = ConfirmScreen(title, ["What has to be done is being worked out."], None, "Rebuild")
         await self.console.ask(self._question, self._run_if)
         self._plan(drift, keys)
-
-    def action_stop(self) -> None:
-        self.console.operations.stop()
 
     def action_next_step(self) -> None:
         """Look at the next step; after the last one at the first."""

@@ -61,6 +61,7 @@ class ScriptedExecutor:
         confirmed: Confirmation,
         on_event: Callable[[ExecutionEvent], None],
         stop: threading.Event,
+        pause: threading.Event,
         approved: Approved | None = None,
         predicted: Prediction | None = None,
     ) -> RunReport:
@@ -81,7 +82,14 @@ class ScriptedExecutor:
                 )
             )
 
+        def tell_run(phase: Any) -> None:
+            on_event(ExecutionEvent(self.clock(), RUN_ID, None, phase, None, len(results), len(plan.actions)))
+
         for action in plan.actions:
+            if pause.is_set():
+                tell_run("paused")
+                while pause.is_set() and not stop.is_set():
+                    stop.wait(0.01)
             if stop.is_set():
                 results.append(ActionResult(action.id, Outcome.NOT_RUN, STOPPED_BY_OPERATOR))
                 continue

@@ -124,6 +124,64 @@ async def test_stop_sends_nothing_more_and_what_was_not_sent_stays_staged() -> N
         assert app.plan_fault == "", "the accounts wait for the reading: what they need is done"
 
 
+async def test_pause_sends_nothing_more_until_the_same_key_lets_it_go_on() -> None:
+    session = RunSession(INCIDENT)
+    session.scripted.holds = frozenset({DORADO})
+    app = console_of(session)
+    async with app.run_test(**WIDE) as pilot:
+        await begin(pilot)
+        await until(pilot, lambda: DORADO in app.run_state.active)
+        assert "P pause" in footer(app)
+        await pilot.press("P")
+        await pilot.pause()
+        assert phase(app) is RunPhase.PAUSING
+        assert "Pausing: what is under way ends" in screen_text(app)
+        assert "P go on" in footer(app)
+        session.scripted.gate.set()
+        await until(pilot, lambda: phase(app) is RunPhase.PAUSED)
+        assert len(outcomes(app)) == 2
+        assert "Paused, nothing more is sent. P goes on, S ends it here." in screen_text(app)
+        assert "paused 2/6" in screen_text(app).splitlines()[0]
+        await pilot.press("P")
+        await ended(pilot)
+        assert list(outcomes(app).values()) == [Outcome.SUCCEEDED] * 6
+
+
+async def test_a_paused_run_can_be_stopped() -> None:
+    session = RunSession(INCIDENT)
+    session.scripted.holds = frozenset({DORADO})
+    app = console_of(session)
+    async with app.run_test(**WIDE) as pilot:
+        await begin(pilot)
+        await until(pilot, lambda: DORADO in app.run_state.active)
+        await pilot.press("P")
+        session.scripted.gate.set()
+        await until(pilot, lambda: phase(app) is RunPhase.PAUSED)
+        await pilot.press("S")
+        await ended(pilot)
+        assert list(outcomes(app).values()).count(Outcome.NOT_RUN) == 4
+
+
+async def test_how_many_at_once_and_why_not_more_are_on_the_screen() -> None:
+    session = RunSession(INCIDENT)
+    session.scripted.holds = frozenset({DORADO})
+    app = console_of(session)
+    async with app.run_test(**WIDE) as pilot:
+        await begin(pilot)
+        await until(pilot, lambda: DORADO in app.run_state.active)
+        waiting = ExecutionEvent(
+            *(session.clock(), RUN_ID, None, "waiting", None, 1, 6),
+            at_once=3,
+            note="waiting for the server: https://ci refuses connections.",
+        )
+        app.operations.take_progress(waiting)
+        await pilot.pause()
+        assert "running, 3 at once" in screen_text(app)
+        assert "waiting for the server: https://ci refuses connections." in screen_text(app)
+        session.scripted.gate.set()
+        await ended(pilot)
+
+
 async def test_stop_works_after_the_console_was_made_read_only() -> None:
     session = RunSession(INCIDENT)
     session.scripted.holds = frozenset({CIRRUS})
