@@ -12,6 +12,8 @@ from console.commands import COMMANDS, SCOPES, Command
 if TYPE_CHECKING:
     from console.app import ConsoleApp
 
+_BY_ITS_SCREEN, _BY_ITS_HELP = 0.6, 0.6
+"""How much the screen where a command works, and its sentence, count beside its name."""
 _ELSEWHERE = 0.5
 """How much what does not work here counts in a search."""
 
@@ -27,7 +29,11 @@ class CommandTable(Provider):
         matcher = self.matcher(query)
         for command in self._ordered():
             title = self._title(command)
-            score = max(matcher.match(title), matcher.match(command.help) * 0.8)
+            score = max(
+                matcher.match(command.label),
+                matcher.match(title) * _BY_ITS_SCREEN,
+                matcher.match(command.help) * _BY_ITS_HELP,
+            )
             if score > 0:
                 score *= 1.0 if self._works_here(command) else _ELSEWHERE
                 yield Hit(score, matcher.highlight(title), self._runner(command), help=command.help)
@@ -43,12 +49,9 @@ class CommandTable(Provider):
         return scope in command.scopes and self.screen.check_action(command.action, ()) is True
 
     def _title(self, command: Command) -> str:
-        where = ", ".join(SCOPES[scope] for scope in command.scopes)
-        return (
-            f"{command.label} · {where}"
-            if self._works_here(command)
-            else f"{command.label} · not now: {where}"
-        )
+        if self._works_here(command):
+            return command.label
+        return f"{command.label} · not now: {', '.join(SCOPES[scope] for scope in command.scopes)}"
 
     def _runner(self, command: Command) -> Callable[[], Coroutine[Any, Any, None]]:
         app = cast("ConsoleApp", self.app)

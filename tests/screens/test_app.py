@@ -116,6 +116,9 @@ async def test_the_palette_has_every_command() -> None:
         assert len(hits) == len(COMMANDS)
         found = [hit async for hit in provider.search("stage every")]
         assert found[0].help == "Stage every repair of the row under the cursor, or take it out again."
+        for name in ("retire", "recover", "contain", "history", "sources", "arm"):
+            by_score = sorted([hit async for hit in provider.search(name)], key=lambda hit: -hit.score)
+            assert str(by_score[0].text).split(" · ")[0] == name, "a command is found by its name"
         by_score = sorted([hit async for hit in provider.search("history")], key=lambda hit: -hit.score)
         texts = [str(hit.text) for hit in by_score]
         assert "not now" not in texts[0]

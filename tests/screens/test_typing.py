@@ -257,6 +257,6 @@ async def test_the_palette_runs_what_it_has_found() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await burst(pilot, "ctrl+p", *"every intent,")
-        await until(pilot, lambda: "filter · " not in screen_text(app) and "history · " in screen_text(app))
+        await until(pilot, lambda: "Find any" not in screen_text(app) and "The ledger" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: getattr(app.screen, "SCOPE", "") == "history")
