@@ -29,7 +29,7 @@ def held(
     brakes = {one.target_id: one for entries in journals for one in brakes_on(entries)}
     found = [_fence_words(one) for one in fences.values()]
     if environment.cloudstack_database is None:
-        return (*found, *(f"the brake {one.target_id} is on, {_since(one)}" for one in brakes.values()))
+        return (*found, *map(_brake_words, brakes.values()))
     if is_deleting:
         return tuple(found)
     return (*found, *_taken(environment.cloudstack_database, release))
@@ -50,6 +50,13 @@ def _own_entries(ledger: Ledger, path: Path) -> list[Entry]:
 def _fence_words(one: Standing) -> str:
     doubt = ", perhaps: its call was never answered" if one.outcome == Outcome.UNKNOWN.value else ""
     return f"the fence on {one.target} stands, {_since(one)}{doubt}"
+
+
+def _brake_words(one: Standing) -> str:
+    return (
+        f"the brake {one.target_id} is on, {_since(one)}, as far as the ledger tells: a killed process "
+        "leaves it there, and with `cloudstack_database` configured here the database itself is asked"
+    )
 
 
 def _since(one: Standing) -> str:

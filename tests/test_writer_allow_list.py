@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "sync/containment_journal.py": {"socket"},  # this host's name
     "sync/jenkins.py": {"httpx"},  # asks Jenkins, which is not CloudStack
     "sync/download.py": {"httpx"},  # fetches files of archives, from secondary storage
+    "sync/drill_live.py": {"httpx"},  # the type of its errors
     "console/session.py": {"socket"},  # this host's name
 }
 MAY_IMPORT_BY_NAME = {
