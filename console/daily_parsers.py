@@ -198,7 +198,10 @@ def _add_restore(commands: Commands) -> None:
         help="what was there: a file, or when a capture was taken by itself: 12h",
     )
     restore.add_argument(
-        "--archive", metavar="FOLDER", type=Path, help="one archive, or the folder that has them in it"
+        "--archive",
+        metavar="FOLDER",
+        type=Path,
+        help="one archive, or the folder that has them in it (default: the environment's)",
     )
     restore.add_argument(
         "--serve", metavar="ADDRESS", help="give its files to CloudStack from this machine's HOST[:PORT]"

@@ -65,7 +65,7 @@ RECOVERY: tuple[Command, ...] = (
             ("recovery",),
             footer=False,
         )
-        for number in range(1, 6)
+        for number in range(1, 7)
     ),
     Command(
         "losses",

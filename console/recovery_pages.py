@@ -1,8 +1,11 @@
-"""The pages of the first step and of the last two: deletions, the proof, what is handed over. Pure."""
+"""The pages of the first step and of the last three: deletions, restoring, the proof, the hand-over. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from shlex import quote
+from typing import TYPE_CHECKING
 
 from console.recovering import Aftermath, still_repairable
 from console.state import RunState
@@ -16,6 +19,14 @@ from widgets.details import deletion_words
 from widgets.header import clock_time
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
 from widgets.lines import Line, wrap
+
+if TYPE_CHECKING:
+    from console.losses import Losses
+
+
+NOTHING_YET: list[Line] = [
+    [(" Nothing yet: it comes by itself when both sides were read after a run.", "tone--muted")]
+]
 
 
 def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
@@ -36,7 +47,7 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
     only_ids = [row for row in proof.for_people if _is_only_id(row)]
     if only_ids:
         text = (
-            f"{counted(len(only_ids), 'project')} in sync but for the stored id: step 5 lists the new ones."
+            f"{counted(len(only_ids), 'project')} in sync but for the stored id: step 6 lists the new ones."
         )
         lines += _wrapped(f"✓ {text}", width, tone="tone--good")
     rest = [row for row in proof.for_people if not _is_only_id(row)]
@@ -80,6 +91,28 @@ def _losses(losses: Sequence[Loss], width: int) -> list[Line]:
     lines: list[Line] = [[], *_heading(title)]
     for project, machines in by_project.items():
         lines += _pair(f"{LOSS_GLYPH} {project}", ", ".join(machines), width, tone="tone--muted")
+    return lines
+
+
+def restore_page(losses: Losses | None, environment: str, width: int) -> list[Line]:
+    """How what is lost is made again, as far as it can be, and what cannot."""
+    if losses is None or losses.basis.taken_at is None:
+        return _wrapped("Without a capture nobody knows what to make again.", width, tone="tone--muted")
+    # The newest of that moment or before, and a capture's own moment has parts of a second.
+    taken = losses.basis.taken_at + timedelta(seconds=1)
+    command = f"abreast restore --environment {quote(environment)} --capture {taken:%Y-%m-%dT%H:%M:%S}"
+    lines = _heading("Networks and VMs from the capture, templates and ISOs from an archive")
+    lines += _wrapped(f"{command} --archive FOLDER --serve HOST", width, tone="tone--key")
+    for text in (
+        "FOLDER has the archive's manifest; HOST is this machine's address, as CloudStack reaches it. "
+        "Without them only VMs come back whose templates are there yet.",
+        "--freeze-zone ZONE lets nobody else deploy or take addresses there meanwhile, --thaw ZONE lifts it.",
+        "It shows what it would make and what it cannot, with reasons, and asks. If it is interrupted, the "
+        "same command goes on with it.",
+        "What was on disks and snapshots is lost, unless an archive or the storage has it. Addresses that "
+        "changed, or are somebody else's now, are listed for Jenkins.",
+    ):
+        lines += [[], *_wrapped(text, width)]
     return lines
 
 

@@ -25,7 +25,7 @@ from console.recovering import (
 )
 from console.state import RunPhase, RunState
 from console.waiting import Step as Step
-from console.waiting import if_one_waits
+from console.waiting import if_one_waits, restorable
 from sync.loss_ledger import Fate
 from sync.model import Outcome
 from sync.recovery import Assessment, Verification
@@ -115,6 +115,7 @@ def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
         Step.CONTAIN: _contain(situation),
         Step.ASSESS: _assess(situation),
         Step.REBUILD: _rebuild(situation),
+        Step.RESTORE: _restore(situation),
         Step.VERIFY: _verify(situation),
         Step.HAND_OVER: _hand_over(situation),
     }
@@ -331,6 +332,23 @@ def _ahead(situation: Situation) -> str:
     return f"not started: {named}" if named else "not started"
 
 
+def _restore(situation: Situation) -> StepView:
+    """What a rebuild does not make. It is done from the command line: it serves files from where it runs."""
+    title, losses = Step.RESTORE.value, situation.losses
+    why = "A rebuild makes domains and people; what they worked with is in captures and archives."
+    if losses is None:
+        return StepView(title, StepState.WAITING, "what was lost is being told…", "Wait.", why)
+    lost = restorable(losses)
+    if losses.basis.taken_at is None:
+        do = "Without a capture nobody knows what to make again."
+        return StepView(title, StepState.WAITING, "not known: there is no capture", do, why)
+    if not lost:
+        return StepView(title, StepState.WAITING, "nothing of it was lost", "Nothing.", why)
+    named = ", ".join(counted(number, one) for one, number in lost.items())
+    do = "After step 3, in a terminal: `abreast restore`; below is how. It asks before it does anything."
+    return StepView(title, StepState.WAITING, f"lost: {named}", do, why)
+
+
 def _verify(situation: Situation) -> StepView:
     run, after, key = situation.rebuild, situation.aftermath, situation.key
     why = "Reports are not believed: only what both sides say counts."
@@ -379,7 +397,7 @@ def _hand_over(situation: Situation) -> StepView:
     why = "A sync with the old ids deletes every rebuilt domain again."
     if after is None or after.proof is None:
         found = "not done: a map of old ids to new ones, and the new passwords"
-        return StepView(title, StepState.WAITING, found, "Comes by itself after step 4.", why)
+        return StepView(title, StepState.WAITING, found, "Comes by itself after step 5.", why)
     if after.problem:
         return StepView(title, StepState.BAD, after.problem, "See below.", why, is_alarming=True)
     new_ids = sum(after.new_ids.values())

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from console.recovering import is_unfinished
 from sync.deletions import Stage
 from sync.loss_basis import began
+from sync.loss_ledger import Fate
 from sync.recoverable import left_words
 from widgets.cells import counted
 
 if TYPE_CHECKING:
+    from console.losses import Losses
     from console.recovery_steps import Situation
 
 JOBS_ARE_KEPT = timedelta(days=1)
@@ -25,6 +27,7 @@ class Step(Enum):
     CONTAIN = "Contain"
     ASSESS = "Assess"
     REBUILD = "Rebuild"
+    RESTORE = "Restore"
     VERIFY = "Verify"
     HAND_OVER = "Hand over"
 
@@ -35,6 +38,7 @@ def if_one_waits(step: Step, situation: Situation) -> str:
         Step.CONTAIN: _contain,
         Step.ASSESS: _assess,
         Step.REBUILD: _rebuild,
+        Step.RESTORE: _restore,
         Step.VERIFY: _verify,
         Step.HAND_OVER: _hand_over,
     }
@@ -107,6 +111,21 @@ def _rebuild(situation: Situation) -> str:
         count = counted(len(situation.assessment.to_rebuild), "project")
         return f"{count} stay as they are: nobody of them can work. Nothing more is lost by that."
     return "Nothing: there is nothing to rebuild."
+
+
+def _restore(situation: Situation) -> str:
+    if situation.losses is None or not restorable(situation.losses):
+        return "Nothing: nothing is known that could be made again."
+    return (
+        "Others take addresses and names that are free now; an agent's key is offered to whoever has its "
+        "address then."
+    )
+
+
+def restorable(losses: Losses) -> dict[str, int]:
+    """Type → how many are lost, of what a restore can make again."""
+    lost = [one.type for one in losses.ledger.of(Fate.LOST)]
+    return {one: lost.count(one) for one in ("network", "template", "ISO", "VM") if one in lost}
 
 
 def _verify(situation: Situation) -> str:

@@ -416,8 +416,9 @@ def test_only_results_that_stand_are_taken_over_from_an_interrupted_run(
 
 
 def states(now: Situation) -> list[StepState]:
-    """Of the steps from the assessment on: containing is not about the run."""
-    return [step.state for step in steps(now, viewed=Step.ASSESS)[1:]]
+    """Of the steps that are about the run: containing and restoring are not."""
+    views = zip(Step, steps(now, viewed=Step.ASSESS), strict=True)
+    return [view.state for step, view in views if step not in (Step.CONTAIN, Step.RESTORE)]
 
 
 def test_a_step_is_ticked_only_when_it_was_seen_to_hold(found: Assessment, run: RunState) -> None:
@@ -452,15 +453,15 @@ def test_what_is_not_known_or_gone_again_is_not_verified(found: Assessment, run:
     kept = [row for row in ROWS if not row.kind.is_critical]
     after = later(drift_of((*kept, unknown)))
     now = situation(assessment=assess(after, RULES, now=NOW), run=over, aftermath=proven(over, after))
-    view = steps(now, viewed=Step.VERIFY)[3]
+    view = steps(now, viewed=Step.VERIFY)[4]
     assert (view.state, view.found) == (StepState.BAD, "1 project not rebuilt; 1 VM lost")
     again = situation(assessment=found, run=over, aftermath=proven(over, rebuilt()))
-    view = steps(again, viewed=Step.VERIFY)[3]
+    view = steps(again, viewed=Step.VERIFY)[4]
     assert view.state is StepState.BAD
     assert "was proven, but 4 projects went missing again since" in view.found
     proof = replace(verify(DRIFT, rebuilt(), rules=RULES), unproven="CloudStack: partial.")
     unproven = replace(again, aftermath=Aftermath("r", NOW, proof))
-    view = steps(unproven, viewed=Step.VERIFY)[3]
+    view = steps(unproven, viewed=Step.VERIFY)[4]
     assert (view.state, view.found) == (StepState.BAD, "not proven. CloudStack: partial.")
     assert "Not proven." in text_of(proof_page(over, Aftermath("r", NOW, proof), 78))
 
@@ -469,7 +470,7 @@ def test_nothing_is_handed_over_where_there_is_nothing(run: RunState) -> None:
     over = finished(ended(run))
     after = proven(over, rebuilt())
     none = situation(assessment=afterwards(), run=over, aftermath=after)
-    view = steps(none, viewed=Step.HAND_OVER)[4]
+    view = steps(none, viewed=Step.HAND_OVER)[5]
     assert view.state is not StepState.DONE
     assert view.found == "nothing to hand over: no new id, no new password"
     saved = replace(none, aftermath=replace(after, passwords=2))

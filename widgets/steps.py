@@ -13,6 +13,8 @@ _TITLE = 10
 _INDENT = 5
 _TALL = 32
 """Rows of the screen from which all steps are shown with what to do."""
+_AIRY = 44
+"""Rows of the screen from which they stand apart."""
 _SHORT = 16
 """Rows of the screen from which more than the step that is looked at is shown."""
 
@@ -74,7 +76,7 @@ class Steps(Lines):
             return _head(*viewed, width)[:1] if viewed is not None else []
         result: list[Line] = []
         for number, step in enumerate(self._steps, 1):
-            if is_tall and result:
+            if height >= _AIRY and result:
                 result.append([])
             result += _head(number, step, width)
             if step.is_viewed:

@@ -59,7 +59,7 @@ def restore(arguments: argparse.Namespace) -> int:
         if arguments.thaw is not None:
             return _thaw_one(work, arguments.thaw)
         named = None if arguments.capture is None else _capture(session, arguments.capture)
-        archives = _archives(arguments.archive)
+        archives = _archives(arguments.archive, session.environment.archive)
         if arguments.serve is not None:
             work.archive = _serve(stack, archives, arguments.serve)
         for one in _frozen(session):
@@ -134,11 +134,18 @@ def _capture(session: Session, named: str) -> Capture:
     return store.read(store.at(at).id)
 
 
-def _archives(folder: Path | None) -> Archives:
+def _archives(named: Path | None, configured: Path | None) -> Archives:
+    """Of the folder that was named, else of the environment's, which may be empty yet. Raises UsageError."""
     from sync import archive_folder
     from sync.archives import Archives
 
-    return Archives() if folder is None else archive_folder.read(folder)
+    if named is not None:
+        return archive_folder.read(named)
+    try:
+        return Archives() if configured is None else archive_folder.read(configured)
+    except UsageError as error:
+        say(error.what)
+        return Archives()
 
 
 def _serve(stack: ExitStack, archives: Archives, address: str) -> ArchiveServer:

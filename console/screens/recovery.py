@@ -31,7 +31,7 @@ from console.recovering import (
     questions,
     waves,
 )
-from console.recovery_pages import deletions_page, hand_over_page, proof_page
+from console.recovery_pages import NOTHING_YET, deletions_page, hand_over_page, proof_page, restore_page
 from console.recovery_steps import Situation, Step, current, steps
 from console.screens.assessing import LossScreen
 from console.screens.confirm import ConfirmScreen
@@ -381,14 +381,15 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         self.query_one(ResultNote).show(result)
 
     def page(self, width: int) -> list[Line]:
-        """The page of the first step and of the last two."""
+        """The page of the first step and of the last three."""
         if self._viewed is Step.CONTAIN:
             return deletions_page(self.console.situation, width)
+        if self._viewed is Step.RESTORE:
+            return restore_page(self.losses, self.console.session.environment.name, width)
         run, after = self.rebuild_run, self.console.aftermath
         compared = self.compared(width)
         if run is None or after is None:
-            text = " Nothing yet: it comes by itself when both sides were read after a run."
-            return [*compared, [(text, "tone--muted")]]
+            return [*compared, *NOTHING_YET]
         if self._viewed is Step.VERIFY:
             return compared + proof_page(run, after, width)
         is_drill = self.console.session.environment.name == "drill"

@@ -270,8 +270,9 @@ async def test_every_step_is_a_key_away(tmp_path: Path) -> None:
         await told(pilot)
         for key, words in (
             ("1", "if I wait"),
-            ("4", "Nothing yet"),
+            ("4", "Without a capture"),
             ("5", "Nothing yet"),
+            ("6", "Nothing yet"),
             ("3", "Nothing has been"),
         ):
             await pilot.press(key)
@@ -286,5 +287,5 @@ async def test_the_page_for_the_phone_is_written_to_a_file(tmp_path: Path) -> No
         await pilot.press("p", "y")
         await until(pilot, lambda: (tmp_path / FILE).exists())
     text = (tmp_path / FILE).read_text()
-    assert text.startswith("We are in the recovery, at the second of five steps: Assess.")
+    assert text.startswith("We are in the recovery, at the second of six steps: Assess.")
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
