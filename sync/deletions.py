@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from sync.deletion_attempts import Attempt, Event, Job, Kind, attempts, match_jobs, seconds_of
 from sync.model import (
+    Account,
     ActualInventory,
     Coverage,
     CoverageState,
@@ -264,7 +265,9 @@ class _Judge:
         world = reading.world
         self.domains = {domain.id: domain for domain in world.domains}
         self.accounts = {account.id: account for account in world.accounts}
-        self.owners = {account.domain_id for account in world.accounts}
+        self.owners: dict[str, list[Account]] = {}
+        for account in world.accounts:
+            self.owners.setdefault(account.domain_id, []).append(account)
         self.children: dict[str, list[Domain]] = {}
         for domain in world.domains:
             self.children.setdefault(domain.parent_id or "", []).append(domain)
@@ -309,7 +312,7 @@ class _Judge:
                 "An attempt to delete it failed; what is left could not be read whole.",
             )
         elif domain is not None:
-            stage, why = self._failed_and_listed(domain)
+            stage, why = self._failed_and_listed(domain, attempt)
         else:
             stage, why = (
                 Stage.HALF_DONE,
@@ -335,12 +338,14 @@ class _Judge:
             )
         return Stage.RUNNING, "It is gone from the list while its deletion has not ended." + unread
 
-    def _failed_and_listed(self, domain: Domain) -> tuple[Stage, str]:
-        if domain.id in self.owners or self.children.get(domain.id):
+    def _failed_and_listed(self, domain: Domain, attempt: Attempt) -> tuple[Stage, str]:
+        owners = self.owners.get(domain.id, ())
+        if self.children.get(domain.id) or not all(_is_made_since(one, attempt) for one in owners):
             return Stage.REFUSED, "An attempt to delete it failed, and its accounts are still there."
+        since = "the accounts in it were made since" if owners else "no accounts, no sub-domains"
         return (
             Stage.HALF_DONE,
-            "Its deletion failed and it came back hollow: no accounts, no sub-domains. The background "
+            f"Its deletion failed and it came back hollow: {since}. The background "
             "clean-up may take up what is left within account.cleanup.interval [source].",
         )
 
@@ -450,6 +455,15 @@ class _Judge:
 
     def _vms_of(self, domain_id: str, path: str) -> tuple[VirtualMachine, ...]:
         return _ordered(vm for id in self._ids_below(domain_id, path) for vm in self.vms.get(id, ()))
+
+
+def _is_made_since(account: Account, attempt: Attempt) -> bool:
+    """Whether the attempt cannot have spared it. In what is being deleted no account can be made."""
+    try:
+        created = datetime.strptime(account.created, "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        return False
+    return attempt.at is not None and created > attempt.at
 
 
 def _by_domain(rows: Iterable[OwnedResource]) -> dict[str, list[OwnedResource]]:

@@ -246,6 +246,8 @@ class Account:
     state: str
     role: str
     users: tuple[User, ...] = ()
+    created: str = ""
+    """As CloudStack writes it; empty where it was not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -111,6 +112,23 @@ def test_a_domain_that_came_back_hollow_is_half_deleted() -> None:
     tree = actual(ROOT, CI, AURORA, accounts=[SYNC_ACCOUNT], parent="ROOT")
     failed = tuple(events(AURORA, "Scheduled", "Started", "Completed", failed=True))
     assert only(Reading(Scope(PARENT), tree, events=failed, jobs=())).stage is Stage.HALF_DONE
+
+
+@pytest.mark.parametrize(
+    ("made", "stage"),
+    [(-60, Stage.REFUSED), (60, Stage.HALF_DONE), (None, Stage.REFUSED)],
+    ids=["before the attempt", "since", "not told"],
+)
+def test_accounts_that_were_made_since_do_not_turn_half_deleted_into_refused(
+    made: int | None, stage: Stage
+) -> None:
+    at = "" if made is None else f"{NOON + timedelta(seconds=made):%Y-%m-%dT%H:%M:%S+0000}"
+    owners = [SYNC_ACCOUNT, replace(account(AURORA, "alice"), created=at)]
+    tree = actual(ROOT, CI, AURORA, accounts=owners, parent="ROOT")
+    failed = tuple(events(AURORA, "Scheduled", "Started", "Completed", failed=True))
+    one = only(Reading(Scope(PARENT), tree, events=failed, jobs=()))
+    assert one.stage is stage
+    assert ("made since" in one.why) is (stage is Stage.HALF_DONE)
 
 
 def test_a_deletion_without_end_and_without_a_job_was_interrupted() -> None:

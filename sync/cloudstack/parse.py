@@ -108,6 +108,7 @@ def account(row: JsonObject, users: tuple[User, ...] = _NO_USERS) -> Account:
         state=_text(row, "state"),
         role=_text(row, "rolename") or _text(row, "roletype"),
         users=users,
+        created=_text(row, "created"),
     )
 
 

@@ -199,8 +199,15 @@ CONTAINMENT = (
     guard(
         "deletions: a refused attempt that left nothing is told",
         "sync/deletions.py",
-        "if domain.id in self.owners or self.children.get(domain.id):",
+        "if self.children.get(domain.id) or not all(_is_made_since(one, attempt) for one in owners):",
         "if True:",
+        DELETIONS,
+    ),
+    guard(
+        "deletions: accounts that were made since do not turn what is half deleted into refused",
+        "sync/deletions.py",
+        "return attempt.at is not None and created > attempt.at",
+        "return False",
         DELETIONS,
     ),
     guard(
