@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 from textual import events
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -160,6 +161,9 @@ def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = Fal
 class DriftTable(VirtualList):
     """The rows of the overview. Given views and the keys of rows with staged actions."""
 
+    class WorseAbove(Message):
+        """Another number of rows that turned worse is above what is in sight."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._views: Sequence[RowView] = ()
@@ -167,6 +171,8 @@ class DriftTable(VirtualList):
         self._is_dimmed = False
         self._is_moved = False
         """Whether a person moved the cursor since it was at the top."""
+        self._unseen: frozenset[str] = frozenset()
+        """Keys of rows that came in worse above what is in sight, and were not in sight since."""
 
     def action_cursor(self, step: int) -> None:
         self._is_moved = True
@@ -205,10 +211,40 @@ class DriftTable(VirtualList):
             self._is_dimmed = dim
             self.redraw()
 
+    @property
+    def worse_above(self) -> int:
+        """How many rows that turned worse than the one under the cursor are above what is in sight."""
+        return len(self._unseen)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._keep_unseen(self._unseen)
+
     def show(self, views: Sequence[RowView]) -> None:
-        """Show these rows, in this order; cursor and marks stay on their keys."""
+        """Show these rows, in this order; cursor and marks stay on their keys.
+
+        Where nobody moved the cursor the list begins at its top: on a wall the worst is in sight.
+        """
+        before = {view.key: view.kind for view in self._views}
         self._views = views
         self.set_keys([view.key for view in views])
+        self.to_top_unless_moved()
+        fresh: set[str] = set()
+        if self._is_moved and self.current is not None:
+            rank = self.current.kind.rank
+            fresh = {
+                view.key
+                for view in views[: self.scroll_offset.y]
+                if view.kind.rank < rank and before.get(view.key) is not view.kind
+            }
+        self._keep_unseen(self._unseen | fresh)
+
+    def _keep_unseen(self, unseen: frozenset[str]) -> None:
+        """Of these, those that are above what is in sight now."""
+        kept = unseen & {view.key for view in self._views[: self.scroll_offset.y]} if unseen else unseen
+        if kept != self._unseen:
+            self._unseen = kept
+            self.post_message(self.WorseAbove())
 
     def mark(self, staged: frozenset[str]) -> None:
         """Mark the rows of these keys as having staged actions."""

@@ -71,13 +71,24 @@ class TableScreen(ConsoleScreen):
             counts_of(self.console.views),
             filter=self.filter_words(),
             is_stale=self.table.is_dimmed,
-            notes=self.hidden_notes(),
+            notes=self.notes(),
         )
+
+    @on(DriftTable.WorseAbove)
+    def show_worse_above(self) -> None:
+        """What turned worse out of sight is said, and no more once it is in sight."""
+        self.show_counts()
 
     def show_hidden(self) -> None:
         """Say how much is hidden now; the key that lists it exists while something is."""
         self.show_counts()
         self.refresh_bindings()
+
+    def notes(self) -> Line:
+        """What the table itself does not show: what turned worse above it, and what rules hide."""
+        worse = self.table.worse_above
+        above: Line = [(f"{counted(worse, 'worse row')} above", "tone--bad")] if worse else []
+        return [*above, *self.hidden_notes()]
 
     def hidden_notes(self) -> Line:
         """How much rules hide, and how many hide nothing: always on screen, with the key of the list."""

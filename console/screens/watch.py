@@ -142,9 +142,7 @@ class WatchScreen(TableScreen):
     # --- showing ------------------------------------------------------------------------------------------
 
     def show_counts(self) -> None:
-        self.query_one(CountsBar).show(
-            {}, filter=self.filter_words(), is_stale=False, notes=self.hidden_notes()
-        )
+        self.query_one(CountsBar).show({}, filter=self.filter_words(), is_stale=False, notes=self.notes())
         drift = self.console.drift
         self.query_one(BigCounts).show(
             counts_of(self.console.views),

@@ -146,6 +146,47 @@ async def test_cursor_and_staged_marks_stay_on_their_row_through_a_refresh() -> 
         assert {action.project for action in app.staged} == {"cirrus"}
 
 
+MANY = tuple(
+    DriftRow(f"m{number:02}", DriftKind.ORPHANED, project(f"m{number:02}"), None, reason="gone")
+    for number in range(30)
+)
+WORSE = tuple(DriftRow(name, DriftKind.MISSING, project(name), None, reason="gone") for name in ("aa", "ab"))
+
+
+@pytest.mark.parametrize("start", ["overview", "watch"])
+async def test_new_worst_rows_are_in_sight_where_nobody_moved_the_cursor(start: str) -> None:
+    session = FakeSession(rows=MANY)
+    app = console(session, start=start)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        table = app.screen.query_one(DriftTable)
+        session.rows = (*WORSE, *MANY)
+        await read_again(pilot)
+        assert (table.cursor_key, table.scroll_offset.y) == ("aa", 0)
+        assert "+ missing" in screen_text(app)
+        assert "worse rows above" not in screen_text(app)
+
+
+@pytest.mark.parametrize("start", ["overview", "watch"])
+async def test_where_the_cursor_was_moved_worse_rows_out_of_sight_are_counted(start: str) -> None:
+    session = FakeSession(rows=MANY)
+    app = console(session, start=start)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        table = app.screen.query_one(DriftTable)
+        await pilot.press("end")
+        session.rows = (*WORSE, *MANY)
+        await read_again(pilot)
+        assert table.cursor_key == "m29"
+        assert "2 worse rows above" in screen_text(app)
+        await read_again(pilot)
+        assert "2 worse rows above" in screen_text(app), "until somebody looks"
+        await pilot.press("home")
+        await pilot.pause()
+        assert "worse rows above" not in screen_text(app)
+        assert "+ missing" in screen_text(app)
+
+
 async def test_coming_back_the_worst_rows_are_in_sight_unless_somebody_moved_the_cursor() -> None:
     session = FakeSession()
     app = console(session)
