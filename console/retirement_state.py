@@ -9,7 +9,7 @@ from datetime import datetime
 from sync.drift import compare
 from sync.errors import AbreastError
 from sync.model import project_key
-from sync.retirement import Campaign, Evidence, Proposal, Retirement, Sighting
+from sync.retirement import DESTRUCTIVE, Campaign, Evidence, Proposal, Retirement, Sighting
 from sync.retirement_approval import Standing, refuse_unapproved
 from sync.retirement_history import History
 from sync.retirement_limits import RetirementLimits
@@ -52,6 +52,8 @@ class Listing:
     signers: Mapping[str, Standing] = field(default_factory=dict)
     """Who has signed a campaign, by its id, of those that have not ended."""
     candidates: tuple[Candidate, ...] = ()
+    held: tuple[str, ...] = ()
+    """What is held of containment, in words, where a step is next that destroys: it waits for that."""
     problem: str = ""
     """Why nobody can be told who may be proposed; empty where it is known."""
     without_record: int = 0
@@ -101,6 +103,8 @@ def why_no_step(listing: Listing, retirement: Retirement, now: datetime) -> str:
             return "Its signatures have not been judged yet."
         refuse_unapproved(retirement, standing)
         step = retirement.next_step
+        if step in DESTRUCTIVE and listing.held:
+            return f"It waits for the containment: {'. '.join(listing.held)}."
         if step is not None and retirement.done(step) is None:
             refuse_above_ceiling(
                 retirement,

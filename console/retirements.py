@@ -18,7 +18,7 @@ from console.messages import RetirementEnded, RetirementProgressed, RetirementsB
 from console.retirement_state import Listing, RetireState, can_be_signed, candidates_of
 from console.retirement_words import undone_lines
 from sync.errors import GuardError, SourceError, UsageError
-from sync.retirement import Campaign, Retirement
+from sync.retirement import DESTRUCTIVE, Campaign, Retirement
 from sync.retirement_approval import Standing, campaign_standing, campaigns_for, needed_for, standing_of
 from sync.retirement_proposal import View, Wish
 from sync.retirement_text import campaign_text, loss_text
@@ -188,6 +188,8 @@ def listing_of(
 ) -> Listing:
     """What ledger, signatures and the last readings say. Reads offerings, changes nothing. Raises
     LedgerError, SourceError."""
+    from sync.containment_held import held
+
     now, history = retiring.clock(), retiring.history()
     rules, limits = retiring.environment.approvals, retiring.environment.retirement
     standings, campaigns, signers = {}, {}, {}
@@ -205,7 +207,11 @@ def listing_of(
                 signers[campaign.id] = campaign_standing(campaign, rules, now=now)
             except GuardError as error:
                 signers[campaign.id] = Standing(1, (), (), (), str(error).rstrip("."))
-    made = Listing(now, history, limits, standings, campaigns, signers)
+    held_: tuple[str, ...] = ()
+    if any(one.next_step in DESTRUCTIVE for one in history.retirements if one.is_open(now)):
+        release = actual.release if actual is not None else ""
+        held_ = held(retiring.environment, retiring.ledger, release=release)
+    made = Listing(now, history, limits, standings, campaigns, signers, held=held_)
     return _with_candidates(made, retiring, desired, actual)
 
 

@@ -21,6 +21,7 @@ from console.screens.history import HistoryScreen
 from console.screens.retire import RetirementScreen, RetireScreen
 from console.session import Session
 from sync.cloudstack import Retirer
+from sync.containment_journal import ContainmentJournal
 from sync.retirement import Stage, Step
 from sync.retirement_approval import FLOOR
 from sync.retirement_steps import word_for
@@ -293,6 +294,23 @@ async def test_nothing_begins_while_a_step_runs_and_the_header_says_so(
             gate.set()
         await until(pilot, lambda: app.retire_state is not None and not app.retire_state.doing)
         assert "✓ quarantine of zephyr" in result(app) and not app.operations.is_going_on
+
+
+async def test_what_is_held_of_containment_is_waited_for(site: Lab) -> None:
+    site.approved(with_archive=False)
+    site.through(Step.ARCHIVE)
+    journal = ContainmentJournal(site.session().ledger, is_local=False)
+    journal.intent("fence ops/sync by lockUser", kind="fence", target="ops/sync in ROOT", target_id="u-1",
+                   command="lockUser", parameters={"id": "u-1"})  # fmt: skip
+    app = console_on(site)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "It waits for the containment: the fence on ops/sync" in screen_text(app))
+        await pilot.press("x")
+        await pilot.pause()
+        assert isinstance(app.screen, RetireScreen), "nothing is asked that would be refused"
+        assert "It waits for the containment" in said(app)
+    assert "destroyVirtualMachine" not in site.commands()
 
 
 async def test_disarming_behind_the_question_ends_it(site: Lab) -> None:

@@ -161,6 +161,14 @@ def test_above_the_ceiling_the_next_step_says_so() -> None:
     assert "the ceiling is 3" in why_no_step(found, archived, later)
 
 
+def test_a_step_that_destroys_says_that_it_waits_for_the_containment() -> None:
+    found = replace(listing(NOW), held=("the fence on ops/sync in ROOT stands",))
+    zephyr, aurora = found.history.retirements
+    said = waits(aurora, found, NOW)
+    assert said == ("It waits for the containment: the fence on ops/sync in ROOT stands.", "tone--warning")
+    assert "until" in waits(zephyr, found, NOW)[0], "a quarantine waits by itself"
+
+
 def test_candidates_are_judged_by_the_rules_of_proposals() -> None:
     desired = replace(desired_side(), retired=(record("dune"), record("gone"), record()))
     found, without = candidates_of(view(desired=desired), History(), wish(), LIMITS)
