@@ -171,6 +171,9 @@ def add_changers(commands: Commands) -> None:
     )
     rebuild.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
     rebuild.add_argument(
+        "--anew", action="store_true", help="leave an interrupted run as it is and make a new plan"
+    )
+    rebuild.add_argument(
         "--map", metavar="FILE", type=Path, help="where the identity map goes (CSV; JSON beside it)"
     )
     rehearsing = rebuild.add_mutually_exclusive_group()

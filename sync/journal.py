@@ -13,7 +13,9 @@ from sync import plan as plans
 from sync.errors import LedgerError
 from sync.ledger import Entry, EntryKind, Ledger
 from sync.model import Action, ActionResult, JsonObject, Outcome, Plan
+from sync.schedule import ExecutionPolicy
 
+_DONE = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 _ABOUT_ACTIONS = (EntryKind.INTENT, EntryKind.SUBMITTED, EntryKind.OUTCOME)
 
 
@@ -100,6 +102,26 @@ def results_of(ledger: Ledger, run_id: str) -> dict[str, ActionResult]:
             seconds=payload["seconds"],
         )
     return results
+
+
+def left_by_rebuilds(ledger: Ledger) -> frozenset[str]:
+    """Keys of the projects of which a rebuild that was begun did not do everything, and no later run did it.
+
+    Raises LedgerError.
+    """
+    left: dict[str, str] = {}
+    for run in reversed(ledger.runs()):
+        is_all_done = sum(run.counts.get(one, 0) for one in _DONE) == run.total
+        if is_all_done and not left:
+            continue
+        plan, started = begun(ledger, run.run_id)
+        results = results_of(ledger, run.run_id)
+        for action in plan.actions:
+            if action.id in results and results[action.id].outcome in _DONE:
+                left.pop(action.id, None)
+            elif started["policy"] == ExecutionPolicy.REBUILD.value:
+                left[action.id] = action.project
+    return frozenset(left.values())
 
 
 def unresolved(ledger: Ledger) -> dict[str, Intent]:

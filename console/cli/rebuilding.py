@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import at_once, confirm, progress, report_json, stop_on_interrupt
-from console.cli.output import plain, result, result_json, say, table
+from console.cli.output import ask, plain, result, result_json, say, table
 from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.rehearsing import (
     Sides,
@@ -27,7 +27,7 @@ from console.cli.rehearsing import (
 from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
-from sync.model import Action, DesiredInventory, Drift, DriftRow, Plan
+from sync.model import Action, ActionKind, DesiredInventory, Drift, DriftKind, DriftRow, Plan
 
 if TYPE_CHECKING:
     from sync.executor import RunReport
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sync.prediction import Prediction
     from sync.recovery import Verification
 
+ANEW = "abreast rebuild --anew"
 SAMPLES = 5
 """Actions of a kind that are shown before many of them are confirmed at once."""
 
@@ -62,7 +63,10 @@ def rebuild(arguments: argparse.Namespace) -> int:
         if arguments.rehearse_only:
             return _rehearse_only(work, arguments)
         session.arm()
-        finish_interrupted(work)
+        if arguments.anew:
+            _leave_interrupted(work)
+        else:
+            finish_interrupted(work)
         desired, drift = _read(work)
         before = drift
         if not work.done:
@@ -105,11 +109,42 @@ def finish_interrupted(work: Rebuild) -> None:
     rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in standing]
     say(f"{len(plan.actions) - len(rest)} of its {len(plan.actions)} actions are done. What is left of it:")
     show_samples(rest, plan.notes)
+    changed = _configured_otherwise(work.session, rest)
+    if changed:
+        say(f"The plan of that run is from before the configuration was changed: {changed}.")
+        say(f"`{ANEW}` leaves that run as it is and makes a new plan of what is left to do.")
+        if ask("Type anew to do that now, anything else to go on with the old plan:") == "anew":
+            return
     confirmation = confirm(work.session, plan, digest=None)
     report = work.session.executor(rebuild=True, archive=work.archive).resume(
         run.run_id, confirmed=confirmation, on_event=progress(), stop=work.stop
     )
     work.done.append((plan, report))
+
+
+def _configured_otherwise(session: Session, rest: Sequence[Action]) -> str:
+    """What of the networks to be made is not as configured now, in words; empty when nothing."""
+    network = session.environment.network
+    if network is None:
+        return ""
+    now = {"zone": network.zone, "offering": network.offering}
+    planned = {
+        (name, action.parameters[name], said)
+        for action in rest
+        if action.kind is ActionKind.CREATE_NETWORK
+        for name, said in now.items()
+        if action.parameters[name] != said
+    }
+    return ", ".join(f"it has the {name} “{old}”, now it is “{said}”" for name, old, said in sorted(planned))
+
+
+def _leave_interrupted(work: Rebuild) -> None:
+    """Do not go on with what was interrupted. Raises LeaseHeldError while it goes on elsewhere."""
+    latest = work.session.ledger.latest_run()
+    if latest is None or not latest.run.is_resumable:
+        return
+    latest.refuse_held()
+    say(f"Run {latest.run.run_id} by {latest.run.operator} is left as it is: the rest is planned anew.")
 
 
 def _rehearse_only(work: Rebuild, arguments: argparse.Namespace) -> int:
@@ -135,7 +170,9 @@ def _plan(work: Rebuild, drift: Drift, projects: list[str]) -> Plan:
     from sync.recovery import plan_rebuild
 
     session = work.session
-    keys = frozenset(row.key for row in choose_rows(drift, projects)) if projects else None
+    keys = (
+        frozenset(row.key for row in choose_rows(drift, projects)) if projects else _to_rebuild(work, drift)
+    )
     server = session.capabilities()
     return plan_rebuild(
         drift,
@@ -146,6 +183,20 @@ def _plan(work: Rebuild, drift: Drift, projects: list[str]) -> Plan:
         endpoint=server.endpoint,
         author=session.operator,
         now=session.clock(),
+    )
+
+
+def _to_rebuild(work: Rebuild, drift: Drift) -> frozenset[str]:
+    """Keys of what a rebuild of everything takes up: what is not there as it should be, and what is there and
+    differs where an earlier rebuild did not do all that it was to do."""
+    from sync.journal import left_by_rebuilds
+    from sync.recovery import REBUILT
+
+    left = left_by_rebuilds(work.session.ledger)
+    return frozenset(
+        row.key
+        for row in drift.rows
+        if row.kind in REBUILT or (row.kind is DriftKind.DIFFERS and row.key in left)
     )
 
 
@@ -229,7 +280,7 @@ def _conclude(
     else:
         for _, report in work.done:
             result(f"run {report.run_id}: {at_once(report)}")
-        _print_proof(proof, wanted, failed=_failed(work))
+        _print_proof(proof, wanted, is_all=not arguments.projects, failed=_failed(work))
         for one in compared:
             result("\n".join(one.lines()))
         for path in files:
@@ -248,16 +299,12 @@ def _conclude(
 def _wanted(work: Rebuild, projects: list[str], *, before: Drift, after: Drift) -> frozenset[str]:
     """Keys of what this call was to rebuild: the named projects, or all that was not there as it should be.
 
-    What an interrupted run had begun is part of it. What only differs is not, unless it was named.
+    What an earlier run had begun is part of it. What only differs is not, unless it was named.
     """
-    from sync.recovery import REBUILT
-
     begun = {action.project for plan, _ in work.done for action in plan.actions}
     if projects:
         return frozenset(begun | {row.key for row in choose_rows(after, projects)})
-    return frozenset(
-        begun | {row.key for drift in (before, after) for row in drift.rows if row.kind in REBUILT}
-    )
+    return frozenset(begun | _to_rebuild(work, before) | _to_rebuild(work, after))
 
 
 def _left(proof: Verification, wanted: frozenset[str]) -> list[DriftRow]:
@@ -310,7 +357,9 @@ def _failed(work: Rebuild) -> dict[str, str]:
     return {one.action_id: one.detail for one in results if one.outcome is Outcome.FAILED}
 
 
-def _print_proof(proof: Verification, wanted: frozenset[str], *, failed: dict[str, str]) -> None:
+def _print_proof(
+    proof: Verification, wanted: frozenset[str], *, is_all: bool, failed: dict[str, str]
+) -> None:
     left, not_chosen = _left(proof, wanted), _not_chosen(proof, wanted)
     if proof.unproven:
         result(f"not verified: {proof.unproven}")
@@ -319,15 +368,16 @@ def _print_proof(proof: Verification, wanted: frozenset[str], *, failed: dict[st
         result(f"not all is rebuilt: {len(left)} can still be repaired. {again}")
         for action, why in failed.items():
             result(f"  {action}: {why}")
+    elif not_chosen and is_all:
+        result("verified: nothing is left to rebuild, both sides read anew")
     elif not_chosen:
         result("verified: nothing that was chosen is left to repair, both sides read anew")
     else:
         result("verified: nothing repairable is left, both sides read anew")
     if not_chosen:
         named = " ".join(shlex.quote(row.name) for row in not_chosen)
-        result(
-            f"left alone, because it was not chosen: {len(not_chosen)}. To repair it: abreast rebuild {named}"
-        )
+        why = "is there and only differs" if is_all else "was not chosen"
+        result(f"left alone, because it {why}: {len(not_chosen)}. To repair it: abreast rebuild {named}")
     rows = [(row.kind.value, row.name, row.reason) for row in (*proof.repairable, *proof.for_people)]
     if rows:
         result(table(rows, header=("drift", "project", "why")))
