@@ -79,7 +79,7 @@ class DamagedSession(FakeSession):
         self.cloud.add_project("galaxy", "jmartin", "alund")
         self.cloud.add_project("zephyr", "somebody")
         self.is_deleting = True
-        self.limits = Limits(concurrency=1, budget_failures=5)
+        self.limits = Limits(concurrency=1, ceiling=1, budget_failures=5)
         self.vault = CredentialFile(folder / "new-passwords.jsonl")
         self.url = f"sqlite:///{folder / name}"
         self.ledger = Ledger(self.url, environment="drill", operator=self.operator, clock=self.clock).open()
