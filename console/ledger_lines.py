@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sync.model import Outcome
+from sync.model import CONTAINMENT, Outcome
 from widgets.cells import counted
 from widgets.entry_list import EntryLine
 from widgets.kinds import OUTCOME_GLYPHS
@@ -55,6 +56,8 @@ def _run_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
     """`group` is the newest first."""
     if not run_id:
         return EntryLine("run ", group[-1].at, "run", "outside of any run", is_run=True)
+    if run_id.startswith(CONTAINMENT):
+        return _containment_line(run_id, group)
     by_kind = {entry.kind.value: entry for entry in group}
     if any(word.startswith(_RETIREMENT) for word in by_kind):
         return _retirement_line(run_id, group)
@@ -64,6 +67,16 @@ def _run_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
     started = by_kind.get("run started")
     number = f", {counted(len(started.payload['plan']['actions']), 'action')}" if started is not None else ""
     text = f"run {run_id} by {group[-1].operator}{number}, {state}{said}"
+    return EntryLine(f"run {run_id}", group[-1].at, "run", text, is_run=True)
+
+
+def _containment_line(run_id: str, group: Sequence[Entry]) -> EntryLine:
+    """What became of its steps: the ledger has no start and no end of a containment."""
+    outcomes: dict[str, str] = {}
+    for entry in reversed(group):
+        outcomes[entry.payload["action"]] = entry.payload.get("outcome", "without an outcome")
+    said = ", ".join(f"{number} {outcome}" for outcome, number in Counter(outcomes.values()).items())
+    text = f"containment {run_id} by {group[-1].operator}: {said}"
     return EntryLine(f"run {run_id}", group[-1].at, "run", text, is_run=True)
 
 

@@ -21,7 +21,7 @@ from platformdirs import user_data_path
 
 from sync.errors import AbreastError, LedgerError
 from sync.ledger import Entry, EntryKind, Ledger, utc_now
-from sync.model import JsonObject, Outcome
+from sync.model import CONTAINMENT, JsonObject, Outcome
 
 PATIENCE = 5.0
 """Seconds after which the team's ledger is taken to be gone."""
@@ -57,7 +57,7 @@ class ContainmentJournal:
         """Why it is the local one, or why that one was not merged; else empty."""
         self.has_all = has_all
         """Whether nothing stands in this machine's own file that is not in here."""
-        self.run_id = f"contain-{uuid.uuid4().hex[:12]}"
+        self.run_id = f"{CONTAINMENT}{uuid.uuid4().hex[:12]}"
 
     def close(self) -> None:
         self._ledger.close()

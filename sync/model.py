@@ -660,3 +660,6 @@ class ActionResult:
 
 
 JsonObject = dict[str, Any]
+
+CONTAINMENT = "contain-"
+"""How the ids begin under which the ledger has what a containment did: it has no start and no end there."""

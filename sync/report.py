@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Protocol
 
 from sync.agents import ChangedAddress, changed_addresses
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
-from sync.model import Drift, DriftKind, Member, Outcome, Project
+from sync.model import CONTAINMENT, Drift, DriftKind, Member, Outcome, Project
 from sync.prediction import RecordedComparison, compared_in
 
 
@@ -44,6 +45,8 @@ class Entry(Protocol):
 
 _PER_ACTION = frozenset({"intent", "submitted", "outcome"})
 """Kinds of entries that are counted, not listed: a rebuild has thousands."""
+_FEW = 3
+"""So many steps of a containment in a row that are alike are listed; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Problem:
     action: str
     outcome: Outcome
     detail: str
+    later: tuple[datetime, str] | None = None
+    """When it succeeded in a later run, and in which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +150,35 @@ def build(
 
 
 def _timeline(entries: Iterable[Entry]) -> Iterator[Moment]:
-    for entry in entries:
-        if entry.kind.value not in _PER_ACTION:
-            run = f" ({entry.run_id})" if entry.run_id else ""
-            yield Moment(entry.at, entry.operator, f"{entry.kind.value}{run}: {entry.summary}")
-        elif entry.run_id is None and entry.kind.value == "outcome":
-            # Outside of a run stand the steps of a containment: few, and each a decision.
-            yield Moment(entry.at, entry.operator, entry.summary)
+    for run_id, group in groupby(entries, key=lambda entry: entry.run_id or ""):
+        if run_id.startswith(CONTAINMENT):
+            yield from _contained(run_id, group)
+            continue
+        for entry in group:
+            if entry.kind.value not in _PER_ACTION:
+                run = f" ({run_id})" if run_id else ""
+                yield Moment(entry.at, entry.operator, f"{entry.kind.value}{run}: {entry.summary}")
+
+
+def _contained(run_id: str, entries: Iterable[Entry]) -> Iterator[Moment]:
+    """The steps of a containment are few, and each a decision; but every domain has a shield of its own."""
+    ended = [entry for entry in entries if entry.kind.value == "outcome"]
+    for (kind, outcome), group in groupby(ended, key=_step):
+        steps = list(group)
+        if len(steps) > _FEW:
+            said = [f"{len(steps)} × {kind}: {outcome}"]
+            steps = steps[-1:]
+        else:
+            said = [entry.summary.rstrip() for entry in steps]
+        for entry, text in zip(steps, said, strict=True):
+            yield Moment(entry.at, entry.operator, f"containment ({run_id}): {text}")
+
+
+def _step(entry: Entry) -> tuple[str, str]:
+    """`shield` of `shield ROOT/ci/a by m0`, `lift shield` of its undoing; and the outcome's word."""
+    first, _, rest = str(entry.payload["action"]).partition(" ")
+    kind = f"{first} {rest.partition(' ')[0]}" if first == "lift" else first
+    return kind, str(entry.payload["outcome"])
 
 
 def _last_outcomes(entries: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
@@ -183,10 +210,18 @@ def _done(entries: Sequence[Entry]) -> Iterator[Done]:
 
 
 def _problems(entries: Sequence[Entry]) -> Iterator[Problem]:
-    for (_, action), entry in _last_outcomes(entries).items():
+    last = _last_outcomes(entries)
+    succeeded = {
+        action: (entry.at, run_id)
+        for (run_id, action), entry in last.items()
+        if entry.payload["outcome"] == Outcome.SUCCEEDED.value
+    }
+    for (_, action), entry in last.items():
         outcome = Outcome(entry.payload["outcome"])
         if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-            yield Problem(action, outcome, str(entry.payload["detail"]))
+            later = succeeded.get(action)
+            is_later = later is not None and later[0] > entry.at
+            yield Problem(action, outcome, str(entry.payload["detail"]), later if is_later else None)
 
 
 def _progress(entries: Iterable[Entry]) -> Iterator[tuple[datetime, int]]:

@@ -118,7 +118,11 @@ def _done(report: Report) -> Iterator[str]:
         yield "What did not succeed:"
         yield ""
         for problem in report.problems:
-            yield f"- {escaped(problem.action)}: {problem.outcome.value}. {escaped(problem.detail)}"
+            line = f"- {escaped(problem.action)}: {problem.outcome.value}. {escaped(problem.detail)}"
+            if problem.later is not None:
+                at, run_id = problem.later
+                line += f" Succeeded later, at {_at(at)} ({escaped(run_id)})."
+            yield line
     for one in report.rehearsed:
         yield ""
         yield f"Run {escaped(one.run_id)} was rehearsed at {_at(one.comparison.prediction.at)}:"

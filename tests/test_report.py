@@ -47,8 +47,10 @@ ENTRIES = (
     entry(7, EntryKind.INTENT, action=USER, kind="create user", command="createUser"),
     entry(8, EntryKind.OUTCOME, action=USER, outcome="failed", detail=f"No {HOSTILE}"),
     entry(9, EntryKind.RUN_ENDED, state="finished", why="", counts={"succeeded": 1, "failed": 1}),
-    entry(10, EntryKind.INTENT, run=None, action="fence sync", kind="fence", command="lockUser"),
-    entry(11, EntryKind.OUTCOME, run=None, action="fence sync", outcome="succeeded", detail="locked"),
+    entry(10, EntryKind.INTENT, run="contain-8d14", action="fence sync", kind="fence", command="lockUser"),
+    entry(
+        11, EntryKind.OUTCOME, run="contain-8d14", action="fence sync", outcome="succeeded", detail="locked"
+    ),
 )
 
 
@@ -110,8 +112,30 @@ def test_the_timeline_has_decisions_and_containment_and_no_single_repairs(report
     said = [one.what for one in report.timeline]
     assert said[0].startswith("environment pinned: https://cloud")
     assert "run started (run-1): 2 actions, rebuild, confirmed by anna" in said
-    assert "fence sync: succeeded locked" in said
+    assert "containment (contain-8d14): fence sync: succeeded locked" in said
     assert not any("create-domain" in text for text in said)
+
+
+def test_many_shields_are_one_moment_and_a_single_lift_is_its_own() -> None:
+    shields = tuple(
+        entry(seq, EntryKind.OUTCOME, run="contain-1", action=f"shield {seq}", outcome="succeeded", detail="")
+        for seq in range(20, 25)
+    )
+    lift = entry(
+        30, EntryKind.OUTCOME, run="contain-2", action="lift shield 20", outcome="succeeded", detail=""
+    )
+    said = [(one.at, one.what) for one in made(entries=(*ENTRIES, *shields, lift)).timeline]
+    assert said[-2:] == [
+        (shields[-1].at, "containment (contain-1): 5 × shield: succeeded"),
+        (lift.at, "containment (contain-2): lift shield 20: succeeded"),
+    ]
+
+
+def test_what_succeeded_in_a_later_run_is_said_to_have(report: Report) -> None:
+    again = entry(20, EntryKind.OUTCOME, run="run-2", action=USER, outcome="succeeded", detail="")
+    later = made(entries=(*ENTRIES, again))
+    assert "Succeeded later, at 2026-07-28 03:00:20 (run-2)." in markdown(later)
+    assert "Succeeded later" not in markdown(report)
 
 
 def test_what_was_rehearsed_stands_beside_what_was(report: Report) -> None:

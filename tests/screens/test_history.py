@@ -91,6 +91,21 @@ async def test_runs_come_newest_first_with_their_entries_newest_first(tmp_path: 
         assert "✗ failed" in shown and "No [/x] for you." in shown
 
 
+async def test_a_containment_is_no_run_that_never_ended(tmp_path: Path) -> None:
+    session = DamagedSession(tmp_path)
+    action = "fence sync/sync in ROOT by lockUser"
+    sent = {"action": action, "kind": "fence", "command": "lockUser", "attempt": 1}
+    session.ledger.append(EntryKind.INTENT, sent, run_id="contain-8d14")
+    ended = {"action": action, "outcome": "succeeded", "detail": ""}
+    session.ledger.append(EntryKind.OUTCOME, ended, run_id="contain-8d14")
+    app = console_on(session)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await open_history(pilot)
+        shown = screen_text(app)
+        assert "containment contain-8d14 by night@console: 1 succeeded" in shown
+        assert "not ended" not in shown
+
+
 async def test_words_filter_and_escape_clears_them_first(tmp_path: Path) -> None:
     session = DamagedSession(tmp_path)
     write_run(session, "run-1", "cirrus", "dorado")
