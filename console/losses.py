@@ -44,6 +44,11 @@ class Losses:
     """What is known of archives, in a sentence."""
 
     @property
+    def returnable(self) -> tuple[Recoverable, ...]:
+        """The VMs that may be brought back."""
+        return tuple(one for one in self.recoverable if not one.kept_back)
+
+    @property
     def blind(self) -> tuple[str, ...]:
         """Everything that is not known, in whole sentences."""
         return (*self.unread, *self.ledger.blind)

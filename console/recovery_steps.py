@@ -192,11 +192,28 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
     if run is not None and run.is_going_on:
         projects = len({action.project for action in run.plan.actions})
         return f"{counted(projects, 'project')} in this rebuild", False
+    vms = situation.losses.returnable if situation.losses is not None else ()
+    lost += f"; {counted(len(vms), 'VM')} can come back" if vms else ""
     stuck = f"; {len(assessment.stuck)} not repairable here" if assessment.stuck else ""
     total = len(assessment.to_rebuild)
     if not total:
-        return f"nothing to rebuild{stuck}{lost}", bool(stuck)
+        return f"nothing to rebuild{stuck}{lost}", bool(stuck or vms)
     return f"{total} to rebuild: {counts}{stuck}{lost}", True
+
+
+def _vms_do(situation: Situation) -> str:
+    """Destroyed VMs that can come back come before everything else: they alone have a deadline."""
+    number = len(situation.losses.returnable) if situation.losses is not None else 0
+    if not number:
+        return ""
+    key, which = situation.key, "the destroyed VM" if number == 1 else f"all {number} destroyed VMs"
+    rest = situation.assessment is not None and situation.assessment.to_rebuild
+    then = f" Then {key('rebuild')} rebuilds." if rest else ""
+    if situation.is_armed:
+        return f"First {key('recover-all-vms')} brings {which} back, after asking.{then}"
+    if situation.can_arm:
+        return f"{key('arm')} arms the console; {key('recover-all-vms')} then brings {which} back.{then}"
+    return _arm_words(situation)
 
 
 def _vms_lost(losses: Losses) -> int:
@@ -217,6 +234,12 @@ def _assess_do(situation: Situation) -> str:
         return _resume_words(situation.unfinished, situation)
     if assessment.unproven:
         return f"{key('refresh')} reads both sides again. Nothing is rebuilt from what was not fully read."
+    return _vms_do(situation) or _choice_do(assessment, situation)
+
+
+def _choice_do(assessment: Assessment, situation: Situation) -> str:
+    """What is chosen, and the key that rebuilds it."""
+    key = situation.key
     picked = chosen(assessment, situation.choice)
     if not picked and not assessment.to_rebuild and not assessment.differing:
         return f"Nothing. {key('back')} goes back to the overview."
@@ -373,8 +396,14 @@ def _verify(situation: Situation) -> StepView:
     others = still_repairable(run, after.proof)[1]
     rest = f"; {len(others)} left out" if others else ""
     return StepView(
-        title, StepState.DONE, f"nothing of it is left to repair{rest}{lost}", "Read what is lost below.", why
+        title, StepState.DONE, f"nothing of it is left to repair{rest}{lost}", _lost_do(after.proof), why
     )
+
+
+def _lost_do(proof: Verification) -> str:
+    if not proof.losses:
+        return "Nothing more."
+    return "Read what is lost below; `abreast restore` makes VMs and templates anew."
 
 
 def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[str, str]:

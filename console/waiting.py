@@ -80,12 +80,14 @@ def _evidence(situation: Situation) -> str:
 def _assess(situation: Situation) -> str:
     losses, now = situation.losses, situation.now
     said = []
-    found = [one for one in losses.recoverable if not one.kept_back] if losses is not None else []
+    found = losses.returnable if losses is not None else ()
     if found and now is not None:
         first = found[0]
         left = left_words(first.until, now)
         said.append(f"{left[0].upper()}{left[1:]} for {first.label}, the first of {_destroyed(len(found))}.")
     assessment = situation.assessment
+    if assessment is None and not said:
+        return "Nobody knows yet: both sides are being read."
     if assessment is not None and assessment.dying:
         said.append(f"{counted(len(assessment.dying), 'project')} dying: fewer VMs with every minute.")
     if assessment is not None and assessment.to_rebuild:

@@ -9,7 +9,7 @@ import pytest
 
 from console.losses import Losses
 from console.phone import aloud, number, spoken
-from console.recovery_steps import Situation, Step
+from console.recovery_steps import Situation, Step, steps
 from console.waiting import if_one_waits
 from sync.deletions import Situation as Deletions
 from sync.deletions import Stage
@@ -123,6 +123,22 @@ def test_the_first_destroyed_vm_sets_the_deadline() -> None:
     assert unknown.startswith(
         "Time left not known for dune/vm-0, the first of 1 VM that can still come back."
     )
+
+
+def test_destroyed_vms_come_before_everything_else() -> None:
+    view = steps(situation(losses=returnable(61, 200)), viewed=Step.ASSESS)[1]
+    assert "; 2 VMs can come back" in view.found
+    assert view.do == "First x brings all 2 destroyed VMs back, after asking. Then x rebuilds."
+    unarmed = steps(situation(losses=returnable(61), is_armed=False), viewed=Step.ASSESS)[1]
+    assert unarmed.do.startswith("x arms the console; x then brings the destroyed VM back.")
+    kept = replace(returnable(61).recoverable[0], kept_back="the project is being retired")
+    none = replace(returnable(), recoverable=(kept,))
+    assert "back" not in steps(situation(losses=none), viewed=Step.ASSESS)[1].do
+
+
+def test_before_anything_was_read_nobody_knows() -> None:
+    assert if_one_waits(Step.ASSESS, situation(assessment=None)).startswith("Nobody knows yet")
+    assert if_one_waits(Step.CONTAIN, situation(deletions=None)).startswith("Nobody knows")
 
 
 def test_what_is_quiet_says_that_nothing_gets_worse() -> None:

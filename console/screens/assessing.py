@@ -153,8 +153,7 @@ class LossScreen(ConsoleScreen):
     @property
     def returnable(self) -> tuple[Recoverable, ...]:
         """The VMs that can be brought back, the most urgent first."""
-        found = self.losses.recoverable if self.losses is not None else ()
-        return tuple(one for one in found if not one.kept_back)
+        return self.losses.returnable if self.losses is not None else ()
 
     def returnable_here(self) -> tuple[Recoverable, ...]:
         """Those of the projects under the cursor."""
