@@ -17,6 +17,7 @@ from console.__main__ import main
 from sync.sandbox.process import SandboxError, SandboxProcess
 from sync.sandbox.worlds import blueprint_for, write_database
 from tests.cli import NETWORK, Access, Configured, configure
+from tests.executions import execution
 
 pytestmark = pytest.mark.xdist_group("cli")
 NEW = ("nova", "tarn")
@@ -157,3 +158,13 @@ def test_without_a_stand_in_the_run_is_asked_about_all_the_same(
     assert "Not rehearsed: The practice cloud did not start: no room" in ran.error
     assert "Type lab to run them" in ran.error
     assert run("rebuild", "tarn", "--rehearse-only").code == 3
+
+
+def test_what_an_interrupted_run_has_left_is_rehearsed_as_it_was_read(run: Run, lab: Configured) -> None:
+    """Last: the run stays interrupted."""
+    with execution(lab.ledger, environment="lab") as other:
+        other.begin()
+        other.end("STOPPED")
+    ran = run("rebuild", "tarn", "--rehearse-only")
+    assert ran.code == 0, ran.error
+    assert "Run run-1 was interrupted: what is left of it by this reading is rehearsed too." in ran.error

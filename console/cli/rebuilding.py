@@ -104,6 +104,8 @@ def finish_interrupted(work: Rebuild) -> None:
     )
     if run.operator != work.session.operator:
         say(f"You take it over from {run.operator}: the passwords of users made until now are in their file.")
+    if work.is_to_rehearse:
+        say("What is left of it is not rehearsed: what became of its open calls only the server can tell.")
     results = results_of(work.session.ledger, run.run_id)
     standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
     rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in standing]
@@ -151,6 +153,9 @@ def _rehearse_only(work: Rebuild, arguments: argparse.Namespace) -> int:
     """Plan and rehearse; nothing is sent to the server, and what was interrupted stays so."""
     _, drift = _read(work)
     refuse_unread(drift, "Nothing is rehearsed.")
+    latest = work.session.ledger.latest_run()
+    if latest is not None and latest.is_interrupted:
+        say(f"Run {latest.run.run_id} was interrupted: what is left of it by this reading is rehearsed too.")
     plan = _plan(work, drift, arguments.projects)
     predicted = None
     if plan.actions:
