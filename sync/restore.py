@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from sync.archives import Stored
+from sync.corpses import below
 from sync.model import (
     Action,
     ActionKind,
@@ -25,6 +26,7 @@ from sync.restore_operations import NETWORK_ID
 from sync.restore_scene import GONE_STATES, Home, Means, NotPossibleError, Scene, entry
 from sync.stock import WAITING, Entry, GuestNetwork, Image
 
+_REBUILT = "`abreast rebuild` makes it"
 _BY_HAND = "Nothing in abreast deletes: a person takes it back with CloudStack's own "
 _ORIGINAL = frozenset({"SYSTEM", "BUILTIN", "ROUTING"})
 
@@ -396,7 +398,14 @@ class _Restorer:
         """Every object of a type that is not restored, if it is gone."""
         domains = self.scene.domains
         for domain in self.before.domains:
-            self._rest("domain", domain.name, domain.path, is_there=domain.path.casefold() in domains)
+            is_project = len(below(domain.path, self.before.scope.parent)) == 1
+            self._rest(
+                "domain",
+                domain.name,
+                domain.path,
+                is_there=domain.path.casefold() in domains,
+                why=_REBUILT if is_project else "the CI database does not know it: make it by hand",
+            )
         for account in self.before.accounts:
             path = self.scene.paths_before.get(account.domain_id, "")
             home = domains.get(path.casefold())
@@ -416,9 +425,7 @@ class _Restorer:
                 is_there = self.scene.has(type_name, one.id)
                 self._rest(type_name, one.name, one.domain_path, is_there=is_there, why=why)
 
-    def _rest(
-        self, type_name: str, name: str, path: str, *, is_there: bool, why: str = "`abreast rebuild` makes it"
-    ) -> None:
+    def _rest(self, type_name: str, name: str, path: str, *, is_there: bool, why: str = _REBUILT) -> None:
         if not self.scene.project_of(path):
             return
         if is_there:

@@ -51,6 +51,7 @@ def lab() -> Blueprint:
                 machines=(Machine("boreal-1", "boreal-esmf", "10.8.0.11", offering="Small Instance"),),
                 images=(Image("boreal-esmf"),),
                 cidr="10.8.0.0/24",
+                subdomains=("attic",),
                 age_days=800,
             ),
             Tenant(

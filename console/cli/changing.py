@@ -63,7 +63,7 @@ def progress() -> Callable[[ExecutionEvent], None]:
         if ended is not None:
             detail = f": {ended.detail}" if ended.detail else ""
             say(f"[{event.done}/{event.total}] {ended.outcome.value:9} {ended.action_id}{detail}")
-        elif event.phase in ("adapted", "waiting", "answered"):
+        elif event.action_id is None and event.phase in ("adapted", "waiting", "answered"):
             why = f" ({event.note})" if event.note else ""
             say(f"[{event.done}/{event.total}] {event.phase:9} {event.at_once} at once{why}")
 
