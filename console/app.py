@@ -191,6 +191,9 @@ class ConsoleApp(PractisingApp):
             self.pop_screen()
 
     def action_refresh_now(self) -> None:
+        read_own = getattr(self.screen, "read_own", None)
+        if read_own is not None:
+            read_own()
         if not self.refresher.read_now():
             self.notify("Both sides are being read already.")
 

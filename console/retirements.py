@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sync.retirement_calls import Call
     from sync.retiring import Retiring
 
-LOOK_AGAIN = timedelta(seconds=60)
-"""Between two looks, while somebody watches."""
+LOOK_AGAIN = timedelta(seconds=15)
+"""Between two looks, while somebody watches: others go on with it from elsewhere."""
 
 
 class Retirements:

@@ -22,7 +22,7 @@ from console.screens.ask import AskScreen
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
 from sync.retirement import DESTRUCTIVE, Campaign, Retirement
-from widgets.cells import counted
+from widgets.cells import age, counted
 from widgets.lines import Line, Lines, spread, wrap
 from widgets.pager import Pager
 from widgets.retire_list import RetireList
@@ -88,6 +88,28 @@ class _AskingScreen(ConsoleScreen):
     def found(self) -> Found | None:
         """What the keys act on."""
         raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.follow("drift", lambda _: self.console.retirements.tell_drift())
+        self.follow("now", self._tick)
+
+    def _tick(self, now: datetime) -> None:
+        if self.is_current:
+            self.console.retirements.tick(now)
+        self.show_age(now)
+
+    def read_own(self) -> None:
+        """What the ledger has, together with both sides: others go on with it from elsewhere."""
+        self.console.retirements.look()
+
+    def show_age(self, now: datetime) -> None:
+        """Say how old what is shown is."""
+        raise NotImplementedError
+
+    def age_words(self, now: datetime) -> str:
+        """When the ledger was read last; empty before it was."""
+        listing = self.state.listing
+        return f"ledger read {age((now - listing.at).total_seconds())} ago" if listing is not None else ""
 
     def offers(self, command: commands.Command) -> bool:
         if not self.is_mounted:
@@ -306,10 +328,12 @@ class RetirementScreen(_AskingScreen):
         return listing.find(self._key) if listing is not None else None
 
     def body(self) -> ComposeResult:
+        yield RetireNote(id="retire-age", most=1)
         yield Pager(self.page, id="page")
         yield RetireNote(id="retire-result", most=_RESULT_LINES)
 
     def on_mount(self) -> None:
+        super().on_mount()
         self.follow("retire_state", lambda _: self.show_page())
         self.follow("console_mode", lambda _: self.show_page())
 
@@ -318,6 +342,9 @@ class RetirementScreen(_AskingScreen):
         self.query_one(Pager).refill()
         self.query_one("#retire-result", RetireNote).show(result_texts(self.state))
         self.refresh_bindings()
+
+    def show_age(self, now: datetime) -> None:
+        self.query_one("#retire-age", RetireNote).show([(self.age_words(now), "tone--muted")])
 
     def page(self, width: int) -> list[Line]:
         """The whole page, laid out."""
@@ -343,14 +370,9 @@ class RetireScreen(_AskingScreen):
     def on_mount(self) -> None:
         self.list = self.query_one(RetireList)
         self.console.retirements.look()
+        super().on_mount()
         for name in ("retire_state", "console_mode"):
             self.follow(name, lambda _: self.show())
-        self.follow("drift", lambda _: self.console.retirements.tell_drift())
-        self.follow("now", self._tick)
-
-    def _tick(self, now: datetime) -> None:
-        if self.is_current:
-            self.console.retirements.tick(now)
 
     def show(self) -> None:
         """Show everything as the App has it now."""
@@ -359,12 +381,17 @@ class RetireScreen(_AskingScreen):
         if listing is not None:
             self.list.empty_text = "Nothing is being retired."
             self.list.show(list_lines(listing, now))
-            hint = self.read_only_words() or "each step asks first"
-            self.query_one(RetireTitle).show(ceiling_words(listing, now), hint)
+            self.show_age(now)
         elif state.fault:
             self.list.empty_text = "The retirements could not be read."
         self.query_one("#retire-result", RetireNote).show(result_texts(state))
         self.show_note()
+
+    def show_age(self, now: datetime) -> None:
+        listing = self.state.listing
+        if listing is not None:
+            hint = self.read_only_words() or "each step asks first"
+            self.query_one(RetireTitle).show(ceiling_words(listing, now), f"{self.age_words(now)}; {hint}")
 
     @on(VirtualList.CursorMoved)
     def show_note(self) -> None:

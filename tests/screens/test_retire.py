@@ -15,6 +15,7 @@ from textual.widgets import Button, Input
 
 from console.app import ConsoleApp
 from console.commands import Mode
+from console.retirements import LOOK_AGAIN
 from console.screens.ask import AskScreen
 from console.screens.confirm import ConfirmScreen
 from console.screens.history import HistoryScreen
@@ -252,6 +253,38 @@ async def test_a_surprise_stops_the_step_and_stays_on_the_screen(site: Lab) -> N
         assert "record that zephyr is retired is gone" in result(app)
         await until(pilot, lambda: "stopped: the CI database's record" in screen_text(app))
         assert site.commands() == []
+
+
+@pytest.mark.parametrize("how", ["the key", "by itself"])
+async def test_what_somebody_else_did_reaches_the_open_screens(site: Lab, how: str) -> None:
+    site.approved()
+    site.through(Step.QUARANTINE)
+    app = console_on(site, armed=False)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RetirementScreen))
+        assert "zephyr: in quarantine" in screen_text(app)
+        site.retiring().steps.undo(PROJECT)
+        if how == "the key":
+            await pilot.press("r")
+        else:
+            site.wait(LOOK_AGAIN.total_seconds())
+        await until(pilot, lambda: "zephyr: undone" in screen_text(app))
+
+
+async def test_both_screens_say_how_old_they_are(site: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.proposed()
+    app = console_on(site, armed=False)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        assert "ledger read 0 s ago" in screen_text(app)
+        monkeypatch.setattr(app.retirements, "look", lambda: None)
+        site.wait(7)
+        await until(pilot, lambda: "ledger read 7 s ago" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RetirementScreen))
+        assert "ledger read 7 s ago" in screen_text(app)
 
 
 # --- one thing at a time ------------------------------------------------------------------------------------
