@@ -192,6 +192,22 @@ def require(standing: Standing) -> Approved:
     raise GuardError(what, next_step=what_to_do(standing))
 
 
+def refuse_unsigned(plan: Plan, rules: ApprovalRules, *, now: datetime) -> None:
+    """Raises GuardError, before anybody is asked, for a plan that nobody can have signed yet and that needs
+    approvals: how many, who could give them, and what leads to them."""
+    needed = rules.needed_for(plan)
+    if not needed:
+        return
+    court = Court(_matter(plan), rules.allowed_signers, now)
+    who = ", ".join(court.may_sign(())) or "nobody"
+    missing = f"{court.problem}." if court.problem else f"Missing: {needed} of {who}."
+    raise GuardError(
+        f"The plan needs the approval of {needed} in {plan.environment} and has 0. {missing}",
+        next_step="In the console: space in the overview stages, s reviews, p there has it signed. "
+        "On the command line: `abreast plan -o FILE`, `abreast approve FILE`, then `abreast apply FILE`.",
+    )
+
+
 def what_to_do(standing: Standing) -> str:
     """Who is missing, and what to send them; empty when nobody is."""
     if not standing.missing:

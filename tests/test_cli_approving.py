@@ -285,9 +285,11 @@ def test_apply_refuses_before_it_asks(lab: Lab, prepare: Callable[[Lab], None], 
 def test_rebuild_is_no_way_around_it(lab: Lab) -> None:
     before = lab.changing()
     text = lab.configured.config.read_text()
-    done = lab.run("rebuild", "dune", typed="lab\n")
+    done = lab.run("rebuild", "dune", "--rehearse", typed="lab\n")
     assert done.returncode == 1
-    assert "needs the approval of 2 in lab and has 0" in done.stderr
+    missing = "Missing: 2 of alice@example.org, bob@example.org."
+    assert f"needs the approval of 2 in lab and has 0. {missing}" in done.stderr
+    assert "Type lab" not in done.stderr and "ehears" not in done.stderr
     assert "`abreast approve FILE`" in done.stderr
     assert lab.changing() == before
     assert lab.configured.config.read_text() == text

@@ -163,6 +163,8 @@ def undelete(arguments: argparse.Namespace) -> int:
 
     Exit code 1 where one could not be, 3 where CloudStack could not be read whole.
     """
+    from sync.approval import refuse_unsigned
+
     with session_of(arguments) as session:
         session.arm()
         say("Reading CloudStack …")
@@ -182,6 +184,7 @@ def undelete(arguments: argparse.Namespace) -> int:
                 result_json({"run": None, "actions": {}, "results": []})
             return unread
         plan = session.plan(actions)
+        refuse_unsigned(plan, session.environment.approvals, now=session.clock())
         confirmation = confirm(session, plan, digest=None)
         with stop_on_interrupt() as stop:
             report = session.executor(rebuild=True).run(

@@ -219,12 +219,18 @@ def _rules(work: Rebuild) -> PlanRules:
 
 
 def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
-    """Plan, rehearse where that was asked for, confirm, execute, and read both sides anew."""
+    """Plan, rehearse where that was asked for, confirm, execute, and read both sides anew.
+
+    Raises GuardError before anything is asked where the plan needs approvals: run so, it can have none.
+    """
+    from sync.approval import refuse_unsigned
+
     session, plan = work.session, _plan(work, drift, projects)
     if not plan.actions:
         say("There is nothing to rebuild.")
         return drift
     show_samples(plan.actions, plan.notes)
+    refuse_unsigned(plan, session.environment.approvals, now=session.clock())
     predicted = _rehearsed(work, plan) if work.is_to_rehearse else None
     if work.stop.is_set():
         return drift

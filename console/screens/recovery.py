@@ -163,10 +163,12 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
     def _plan(self, drift: Drift, keys: frozenset[str]) -> None:
         self._planning += 1
         generation, now = self._planning, self.console.utc_clock()
+        from sync.approval import refuse_unsigned
 
         def work() -> None:
             try:
                 plan = plan_for(self.console.session, drift, keys, now=now, situation=self.console.situation)
+                refuse_unsigned(plan, self.console.session.environment.approvals, now=now)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 self.post_message(self.Refused(as_error(error, doing="planning the rebuild")))
             else:

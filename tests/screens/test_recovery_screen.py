@@ -36,7 +36,9 @@ from tests.screens.recoveries import (
     start_rebuild,
 )
 from tests.screens.runs import until
-from tests.screens.world import COMPLETE
+from tests.screens.world import COMPLETE, Facts
+from tests.signing import Signers
+from widgets.confirm import TypedConfirm
 
 ALL = 23
 """Actions that everything needs."""
@@ -199,6 +201,24 @@ async def test_cancel_has_the_focus_and_sends_nothing(tmp_path: Path) -> None:
         assert app.run_state is None
         assert not session.cloud.log
         assert not session.ledger.runs()
+
+
+async def test_approvals_are_told_to_be_missing_before_anything_is_asked(tmp_path: Path) -> None:
+    signers = Signers(tmp_path)
+    for name in ("alice", "night"):
+        signers.allow(f"{name}@example.org", name)
+    session = DamagedSession(tmp_path, armed=True, facts=Facts(approvals=signers.rules()))
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await pilot.press("x")
+        await rest(pilot)
+        text = " ".join(screen_text(app).split())
+        assert "There is no plan." in text
+        assert "Missing: 1 of alice@example.org" in text
+        assert "p there has it signed" in text, screen_text(app)
+        assert not [one for one in app.screen.query(TypedConfirm) if one.expected]
+        assert session.cloud.log == []
 
 
 async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
