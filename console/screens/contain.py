@@ -286,16 +286,17 @@ class ContainScreen(ConsoleScreen):
                 *texts,
             ]
             fields["second"] = "name of the second person"
-        form = FormScreen("Lift what was fenced?", texts, fields, "Go on")
+        form = FormScreen("Lift what was fenced?", texts, fields, "Go on", refuse=self._why_not_second)
         self.app.push_screen(form, lambda values: self._lift_fences(look, values or {}))
+
+    def _why_not_second(self, id: str, value: str) -> str:
+        is_own = id == "second" and value == self.console.session.operator
+        return "The second name must be somebody else's." if is_own else ""
 
     def _lift_fences(self, look: Look, values: Mapping[str, str]) -> None:
         if not values:
             return
         second = values.get("second", "")
-        if second and second == self.console.session.operator:
-            self.notify("The second name must be somebody else's: nothing was done.", severity="warning")
-            return
         reason = values["reason"] + (f" (with {second})" if second else "")
         actions = frozenset(one.action for one in look.fences_standing)
         texts = [f"{one.action} is lifted, because {reason}" for one in look.fences_standing]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -103,10 +103,20 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel"), *SCROLLING]
     AUTO_FOCUS = "Input"
 
-    def __init__(self, title: str, texts: Sequence[str], fields: Mapping[str, str], verb: str) -> None:
-        """`fields` maps an id to what stands in the empty line."""
+    def __init__(
+        self,
+        title: str,
+        texts: Sequence[str],
+        fields: Mapping[str, str],
+        verb: str,
+        *,
+        refuse: Callable[[str, str], str] | None = None,
+    ) -> None:
+        """`fields` maps an id to what stands in the empty line; `refuse` says of a line's id and value why
+        it will not do, empty where it does."""
         super().__init__()
         self._title, self._texts, self._fields, self._verb = title, tuple(texts), dict(fields), verb
+        self._refuse = refuse
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="confirm"):
@@ -114,6 +124,7 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
             yield Facts(self._texts)
             for id, hint in self._fields.items():
                 yield Input(id=id, placeholder=hint, classes="form-field")
+            yield Paragraphs([], tone="tone--warning", id="form-refusal")
             with Horizontal(id="confirm-buttons"):
                 yield Button("Cancel", id="question-cancel")
                 yield Button(self._verb, id="question-go", variant="warning")
@@ -134,19 +145,24 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
         self._go_on()
 
     def _go_on(self) -> None:
-        """Enter goes to the first line that is still empty, then on."""
+        """Go to the first line that is still empty or will not do, and say why; else on."""
         values = self._values()
-        empty = next((id for id, value in values.items() if not value), None)
-        if empty is None:
+        refuse = self._refuse
+        refusals = {id: refuse(id, value) if refuse else "" for id, value in values.items()}
+        wrong = next((id for id, value in values.items() if not value or refusals[id]), None)
+        if wrong is None:
             self.dismiss(values)
-        else:
-            self.query_one(f"#{empty}", Input).focus()
+            return
+        self.query_one("#form-refusal", Paragraphs).show([refusals[wrong]] if refusals[wrong] else [])
+        self.query_one(f"#{wrong}", Input).focus()
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
         event.stop()
-        values = self._values()
-        self.dismiss(values if event.button.id == "question-go" and all(values.values()) else {})
+        if event.button.id == "question-go":
+            self._go_on()
+        else:
+            self.dismiss({})
 
     def action_cancel(self) -> None:
         self.dismiss({})
