@@ -1,6 +1,7 @@
 """How fast it is, in this very run against what it is measured by: `python -m tests.benchmarks [NAME…]`.
 
-Prints one line a benchmark. Nothing here is asserted: on a busy machine a time proves little.
+Prints one line a benchmark. Nothing here is asserted: on a busy machine a time proves little. `rebuild` and
+`rebuild-killed` take minutes, and run only when they are named.
 """
 
 from __future__ import annotations
@@ -154,6 +155,23 @@ def capturing() -> str:
     return report(words)
 
 
+def rebuilding(projects: int, speed: float) -> str:
+    """A rebuild against the best loop of the same calls; by default 500 projects at a tenfold."""
+    from tests.benchmarks.rebuild import against_loops
+
+    return against_loops(projects or 500, speed or 10.0)
+
+
+def rebuilding_killed(projects: int, speed: float) -> str:
+    """A rebuild that is killed 20 times; by default 5,000 projects with 20,000 users at a hundredfold."""
+    from tests.benchmarks.rebuild import killed
+
+    return killed(projects or PROJECTS, speed or 100.0)
+
+
+LONG: dict[str, Callable[[int, float], str]] = {"rebuild": rebuilding, "rebuild-killed": rebuilding_killed}
+"""What takes long, and of what size and at which speed of the sandbox: 0 for its own."""
+
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "first-frame": first_frame,
     "table": first_paint,
@@ -166,13 +184,18 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all if none")
-    chosen = parser.parse_args(arguments).names or list(BENCHMARKS)
-    unknown = set(chosen) - set(BENCHMARKS)
+    every = [*BENCHMARKS, *LONG]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(every)}")
+    parser.add_argument("--projects", type=int, default=0, help="of a rebuild")
+    parser.add_argument("--speed", type=float, default=0.0, help="of a rebuild's sandbox")
+    given = parser.parse_args(arguments)
+    chosen = given.names or list(BENCHMARKS)
+    unknown = set(chosen) - set(every)
     if unknown:
-        parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(BENCHMARKS)}")
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there is {', '.join(every)}")
     for name in chosen:
-        print(f"{name}: {BENCHMARKS[name]()}", flush=True)
+        said = LONG[name](given.projects, given.speed) if name in LONG else BENCHMARKS[name]()
+        print(f"{name}: {said}", flush=True)
     return 0
 
 
