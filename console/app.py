@@ -230,6 +230,8 @@ class ConsoleApp(PractisingApp):
         if self.console_mode.may_contain:
             self.session.disarm()
             self.console_mode = Mode(False, self.console_mode.watching)
+        elif foreign := next((one for one in self.sources if one.is_foreign), None):
+            self.notify(f"Not armed: {foreign.why}", severity="warning", timeout=10)
         elif self.session.can_arm:
             lines = (
                 f"Confirmed actions will change {self.identity.title}.",

@@ -125,8 +125,7 @@ class ConsoleScreen(Screen[ScreenResult]):
 
     def has_hint(self, command: commands.Command) -> bool:
         """Whether the footer may name it where there is room."""
-        del command
-        return True
+        return command.id != "drill" or self.console.stage is not None
 
     async def action_contain(self) -> None:
         """On every screen whose scope has the command."""

@@ -40,9 +40,11 @@ class DrillScreen(ModalScreen["Turn | None"]):
         with Vertical(classes="confirm"):
             yield Paragraphs([f"Drill: {one.name}"], tone="tone--strong", id="question-title")
             yield Facts([one.sentence, *(turn.words for turn in self._turns.values()), *one.notes, promise])
-            yield Paragraphs(
-                ["tab goes to the other button, enter presses it, esc closes."], tone="tone--muted"
+            is_alone = not self._turns
+            keys = (
+                "enter closes." if is_alone else "tab goes to the next button, enter presses it, esc closes."
             )
+            yield Paragraphs([keys], tone="tone--muted")
             with Horizontal(id="confirm-buttons"):
                 yield Button("Close", id="drill-close")
                 for turn in self._turns.values():

@@ -61,7 +61,8 @@ class HelpScreen(ConsoleScreen):
         return [*lines, [], *([(f" {text}", "")] for text in wrap(remapping, width - 2))]
 
     def _scope_lines(self, scope: str, width: int) -> list[Line]:
-        found = [c for c in commands.in_scope(scope) if self.console.console_mode.allows(c)]
+        allowed = [c for c in commands.in_scope(scope) if self.console.console_mode.allows(c)]
+        found = [c for c in allowed if c.id != "drill" or self.console.stage is not None]
         if not found:
             return []
         name = commands.SCOPES[scope]

@@ -433,7 +433,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
 
     def has_hint(self, command: commands.Command) -> bool:
         """The numbers stand before the steps already."""
-        return not command.id.startswith("step-")
+        return not command.id.startswith("step-") and super().has_hint(command)
 
     def key_label(self, command: commands.Command) -> str:
         if command.id == "recover-all-vms":

@@ -187,6 +187,29 @@ async def test_a_turn_that_fails_says_so() -> None:
         assert "no room left" in said(app)
 
 
+async def test_outside_of_a_drill_neither_footer_nor_help_names_its_key() -> None:
+    for stage, is_named in ((None, False), (FakeStage(), True)):
+        app = console(stage=stage)
+        async with app.run_test(size=(200, 90), notifications=True) as pilot:
+            await settle(pilot)
+            assert ("D drill" in screen_text(app)) is is_named
+            await pilot.press("question_mark")
+            await pilot.pause()
+            assert ("In a drill: what its scenario" in screen_text(app)) is is_named
+
+
+async def test_where_nobody_else_acts_no_other_button_is_spoken_of() -> None:
+    stage = FakeStage()
+    stage.turns = ()
+    app = console(stage=stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("D")
+        await pilot.pause()
+        assert "other button" not in screen_text(app)
+        assert "enter closes" in screen_text(app)
+
+
 async def test_outside_of_a_drill_the_key_says_that_this_is_none() -> None:
     app = console()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:

@@ -72,7 +72,7 @@ async def test_every_screen_shows_what_was_pinned_and_what_is_seen(
     ],
 )
 async def test_it_is_not_armed_and_reading_goes_on(error: Exception) -> None:
-    session = stranger()
+    session = FakeSession(facts=PRODUCTION)
 
     def refuse() -> None:
         raise error
@@ -89,6 +89,18 @@ async def test_it_is_not_armed_and_reading_goes_on(error: Exception) -> None:
         await pilot.press("r")
         await settle(pilot)
         assert session.actual_readings > before
+
+
+async def test_arming_is_refused_before_a_word_is_asked_for() -> None:
+    app = console(stranger())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        before = app.screen
+        await pilot.press("A")
+        await pilot.pause()
+        assert app.screen is before
+        assert "Not armed: production was pinned to" in said(app)
+        assert not app.session.is_armed
 
 
 async def test_a_server_that_could_not_be_compared_is_named_until_it_can_be() -> None:
