@@ -132,7 +132,23 @@ def test_an_interrupted_run_with_a_plan_from_before_the_configuration_was_change
     refused = run("rebuild", "--anew", typed="no\n")
     assert "run-1 by anna@desk is left as it is" in refused.error
     assert "before the configuration was changed" not in refused.error
-    ran = run("rebuild", typed="anew\nlab\n")
+    anew = run("rebuild", typed="anew\nno\n")
+    assert "Type lab to run them" in anew.error and "Not confirmed: nothing was done." in anew.error
+
+    gone_on = run("rebuild", typed="go on\nlab\nno\n")
+    assert gone_on.code == 1
+    assert "nothing was done" not in gone_on.error
+    assert "Not confirmed: nothing is done beyond the run that was gone on with." in gone_on.error
+    assert "run run-1: " in gone_on.out and "not all is rebuilt: 1 can still be repaired" in gone_on.out
+    ran = run("rebuild", typed="lab\n")
     assert ran.code == 0, ran.error
-    assert "verified: " in ran.out
-    assert "run-1" not in run("rebuild").error
+    assert "1 action in " in ran.error
+    assert "new passwords" not in ran.out, "only a network was made"
+
+
+def test_what_was_never_compared_is_neither_proven_nor_a_success(run: Run, lab: Configured) -> None:
+    add_project(lab, "up/down")
+    ran = run("rebuild")
+    assert ran.code == 3
+    assert "neither proven nor rebuilt: 1 project that could not be compared: up/down" in ran.out
+    assert run("rebuild", "nova").code == 0

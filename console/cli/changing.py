@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from sync.executor import Confirmation, ExecutionEvent, RunReport
 
 
-def confirm(session: Session, plan: Plan, *, digest: str | None) -> Confirmation:
-    """A named person's word for exactly this plan. Raises GuardError without it."""
+class NotConfirmedError(GuardError):
+    """The word was not given."""
+
+
+def confirm(session: Session, plan: Plan, *, digest: str | None, left: int | None = None) -> Confirmation:
+    """A named person's word for exactly this plan, of which `left` actions are still to be run (by default
+    all). Raises GuardError without it."""
     from sync.executor import Confirmation
 
     if digest is not None:
@@ -32,9 +37,13 @@ def confirm(session: Session, plan: Plan, *, digest: str | None) -> Confirmation
             )
     else:
         word = session.environment.name
-        say(f"{len(plan.actions)} actions in {session.environment.title}. Nothing is deleted.")
+        from widgets.cells import counted
+
+        count = len(plan.actions) if left is None else left
+        what = counted(count, "action")
+        say(f"{what} in {session.environment.title}. Nothing is deleted.")
         if ask(f"Type {word} to run them, anything else to leave:") != word:
-            raise GuardError("Not confirmed: nothing was done.")
+            raise NotConfirmedError("Not confirmed: nothing was done.")
     return Confirmation(digest=plan.digest, by=session.operator, at=session.clock())
 
 

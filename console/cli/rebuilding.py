@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.cli.changing import at_once, confirm, progress, report_json, stop_on_interrupt
-from console.cli.output import ask, plain, result, result_json, say, table
+from console.cli.changing import NotConfirmedError, at_once, confirm, progress, report_json, stop_on_interrupt
+from console.cli.output import ask, clipped, plain, result, result_json, say, table
 from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.rehearsing import (
     Sides,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sync.recovery import Verification
 
 ANEW = "abreast rebuild --anew"
+MAKING_USERS = frozenset({ActionKind.CREATE_ACCOUNT, ActionKind.CREATE_USER})
 SAMPLES = 5
 """Actions of a kind that are shown before many of them are confirmed at once."""
 
@@ -117,7 +118,7 @@ def finish_interrupted(work: Rebuild) -> None:
         say(f"`{ANEW}` leaves that run as it is and makes a new plan of what is left to do.")
         if ask("Type anew to do that now, anything else to go on with the old plan:") == "anew":
             return
-    confirmation = confirm(work.session, plan, digest=None)
+    confirmation = confirm(work.session, plan, digest=None, left=len(rest))
     report = work.session.executor(rebuild=True, archive=work.archive).resume(
         run.run_id, confirmed=confirmation, on_event=progress(), stop=work.stop
     )
@@ -234,7 +235,13 @@ def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
     predicted = _rehearsed(work, plan) if work.is_to_rehearse else None
     if work.stop.is_set():
         return drift
-    confirmation = confirm(session, plan, digest=None)
+    try:
+        confirmation = confirm(session, plan, digest=None)
+    except NotConfirmedError:
+        if not work.done:
+            raise
+        say("Not confirmed: nothing is done beyond the run that was gone on with.")
+        return drift
     report = session.executor(rebuild=True).run(
         plan, confirmed=confirmation, on_event=progress(), stop=work.stop, predicted=predicted
     )
@@ -269,14 +276,16 @@ def _conclude(
     wanted = _wanted(work, arguments.projects, before=before, after=after)
     rows, files = _hand_over(work, arguments.map, desired, after)
     relinking = _relink_files(work, arguments.map, proof)
+    passwords, uncompared = _new_passwords(work), _uncompared(proof, wanted, is_all=not arguments.projects)
     compared = compared_runs(session, [report.run_id for _, report in work.done])
     if arguments.format == "json":
         result_json(
             {
                 "runs": [report_json(report) for _, report in work.done],
                 "predicted": [comparison_json(one) for one in compared],
-                "rebuilt": not (proof.unproven or _left(proof, wanted)),
+                "rebuilt": not (proof.unproven or uncompared or _left(proof, wanted)),
                 "unproven": proof.unproven,
+                "not_compared": [row.name for row in uncompared],
                 "repairable_left": [row.name for row in _left(proof, wanted)],
                 "repairable_not_chosen": [row.name for row in _not_chosen(proof, wanted)],
                 "for_people": {row.name: row.kind.value for row in proof.for_people},
@@ -285,26 +294,50 @@ def _conclude(
                 "identity_map": [str(path) for path in files],
                 "relink": [str(path) for path in relinking],
                 "new_ids": len(rows),
-                "credentials": str(session.environment.credential_file) if work.done else None,
+                "credentials": str(passwords) if passwords is not None else None,
             }
         )
     else:
         for _, report in work.done:
             result(f"run {report.run_id}: {at_once(report)}")
         _print_proof(proof, wanted, is_all=not arguments.projects, failed=_failed(work))
+        if uncompared:
+            from widgets.cells import counted
+
+            names = ", ".join(clipped(row.name) for row in uncompared)
+            what = counted(len(uncompared), "project")
+            result(f"neither proven nor rebuilt: {what} that could not be compared: {names}")
         for one in compared:
             result("\n".join(one.lines()))
         for path in files:
             result(f"identity map: {path}")
         for path in relinking:
             result(f"new ids for the CI database's owner: {path}")
-        if work.done:
-            result(f"new passwords (mode 0600): {session.environment.credential_file}")
+        if passwords is not None:
+            result(f"new passwords (mode 0600): {passwords}")
     if work.stop.is_set():
         return EXIT_STOPPED
     if proof.unproven:
         return EXIT_UNKNOWN
-    return EXIT_DRIFT if _left(proof, wanted) else EXIT_DONE
+    if _left(proof, wanted):
+        return EXIT_DRIFT
+    return EXIT_UNKNOWN if uncompared else EXIT_DONE
+
+
+def _new_passwords(work: Rebuild) -> Path | None:
+    """The file with the passwords of the users that were made; None where none was made."""
+    file = work.session.environment.credential_file
+    is_making = any(action.kind in MAKING_USERS for plan, _ in work.done for action in plan.actions)
+    return file if is_making and file.exists() else None
+
+
+def _uncompared(proof: Verification, wanted: frozenset[str], *, is_all: bool) -> list[DriftRow]:
+    """Projects that were to be looked at and of which nobody knows what there is to rebuild."""
+    return [
+        row
+        for row in proof.for_people
+        if row.kind is DriftKind.UNKNOWN and row.project is not None and (is_all or row.key in wanted)
+    ]
 
 
 def _wanted(work: Rebuild, projects: list[str], *, before: Drift, after: Drift) -> frozenset[str]:
