@@ -151,7 +151,7 @@ def who_lines(look: Look) -> list[tuple[str, str]]:
         caller = view.caller
         admin = ", a root admin" if caller.is_root_admin else ""
         number = counted(len(caller.deletions), "deletion")
-        text = f"{caller.label}{admin}: {number}, {caller.open_deletions} not ended"
+        text = f"{caller.label}{admin}: {number} in an hour, {caller.open_deletions} not ended"
         if caller.label in fenced:
             text, tone = f"{text}; FENCED", "tone--good"
         elif caller.ask and caller.open_deletions:
@@ -194,7 +194,8 @@ def rung_texts(state: ContainState, index: int) -> list[tuple[str, str]]:
 
 def _caller_texts(view: CallerView) -> list[tuple[str, str]]:
     caller = view.caller
-    texts = [("caller", f"{caller.label}, {caller.state or 'not listed'}; {len(caller.deletions)} deletions")]
+    number = counted(len(caller.deletions), "deletion")
+    texts = [("caller", f"{caller.label}, {caller.state or 'not listed'}; {number} in an hour")]
     if caller.ask:
         texts.append(("", f"You have to say that it is this one: {caller.ask}"))
     if view.refusal:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.output import result, say, table
 from sync.deletions import Deletion, Stage
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.contain import Rung, Step
@@ -68,8 +69,9 @@ def _callers(callers: Sequence[CallerView]) -> None:
         caller = view.caller
         admin = ", a root admin" if caller.is_root_admin else ""
         state = f" [{caller.state}]" if caller.state else ""
-        count = len(caller.deletions)
-        result(f"who: {caller.label}{admin}{state}: {count} deletions, {caller.open_deletions} not ended")
+        number = counted(len(caller.deletions), "deletion")
+        words = f"{number} in an hour, {caller.open_deletions} not ended"
+        result(f"who: {caller.label}{admin}{state}: {words}")
         if caller.ask:
             result(f"     ask: {caller.ask} Name it with --caller to fence it.")
         if view.refusal:

@@ -48,7 +48,7 @@ class CallerList(VirtualList):
         is_chosen = view.caller.user_id in self.chosen
         mark = ("[x]" if is_chosen else "[ ]") if view.may_be_fenced else "   "
         number = counted(len(view.caller.deletions), "deletion")
-        text = f"{view.caller.label}: {number}, {view.caller.open_deletions} not ended"
+        text = f"{view.caller.label}: {number} in an hour, {view.caller.open_deletions} not ended"
         return [(f" {mark} ", "tone--key"), (fit(text, width - 5), "tone--strong" if is_chosen else "")]
 
 

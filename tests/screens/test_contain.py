@@ -70,7 +70,7 @@ async def test_all_of_it_is_on_one_screen(size: tuple[int, int]) -> None:
         await open_contain(pilot)
         text, words = screen_text(app), words_of(app)
         assert "Being deleted now: ROOT/ci/aurora (3 VMs still alive). 2 more deletions submitted." in words
-        assert "by ci-sync/ci-sync in ROOT, a root admin: 5 deletions, 3 not ended" in words
+        assert "by ci-sync/ci-sync in ROOT, a root admin: 5 deletions in an hour, 3 not ended" in words
         for row in ("! being deleted", "» submitted", "ROOT/ci/boreal"):
             assert row in text
         assert re.findall(r"^▌ ([1-5] . [a-z ]+?)  ", text, re.MULTILINE) == [
