@@ -157,7 +157,8 @@ def note_texts(found: Found | None, listing: Listing, now: datetime) -> list[Tex
         texts.append(_candidate_words(found))
         return texts
     proposal = found.proposal
-    texts = [(f"{proposal.name}: {found.stage.value}, {counted(proposal.lost, 'object')} lost", "")]
+    lost = "" if found.stage is Stage.UNDONE else f", {counted(proposal.lost, 'object')} lost"
+    texts = [(f"{proposal.name}: {found.stage.value}{lost}", "")]
     texts += [(text, tone) for text, tone in signed_texts(found, listing)]
     words, tone = waits(found, listing, now)
     texts.append((words, tone))

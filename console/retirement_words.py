@@ -38,7 +38,7 @@ def undone_lines(retirement: Retirement) -> list[str]:
 
 
 def next_words(retirement: Retirement, now: datetime) -> str:
-    """What is next, and from when or until when."""
+    """What is next, from when on, and by when it has to begin."""
     step = retirement.next_step
     if retirement.stage is Stage.UNDOING:
         return "next: the undoing goes on"
@@ -49,7 +49,7 @@ def next_words(retirement: Retirement, now: datetime) -> str:
     if due is not None and now < due:
         words += f", from {due:%Y-%m-%d %H:%M} UTC on ({_left(due, now)})"
     if until is not None and retirement.done(step) is None:
-        words += f", until {until:%Y-%m-%d %H:%M} UTC"
+        words += f", to begin by {until:%Y-%m-%d %H:%M} UTC"
     return words
 
 

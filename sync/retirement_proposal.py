@@ -135,7 +135,7 @@ def _earlier_sighting(now: Sighting, before: Iterable[Sighting]) -> Sighting:
     raise GuardError(
         f"{now.project} has to be unexpected in two readings, at least {minutes} minutes apart; "
         f"one of them is recorded, of {since:%Y-%m-%d %H:%M} UTC.",
-        next_step=f"Propose it again after {since + APART:%Y-%m-%d %H:%M} UTC.",
+        next_step=f"Propose it again after {since + APART:%Y-%m-%d %H:%M:%S} UTC.",
     )
 
 

@@ -162,6 +162,14 @@ def test_one_reading_is_not_enough(before: tuple[Any, ...]) -> None:
         propose(wish(), view(), History(sightings=before), LIMITS)
 
 
+def test_the_time_to_propose_again_is_not_too_early_by_seconds() -> None:
+    before = sighting(
+        desired_at=NOON - timedelta(minutes=9, seconds=15), actual_at=NOON - timedelta(minutes=9, seconds=15)
+    )
+    with pytest.raises(GuardError, match="again after 2017-07-28 12:00:45 UTC"):
+        propose(wish(), view(), History(sightings=(before,)), LIMITS)
+
+
 def test_one_project_at_a_time() -> None:
     with pytest.raises(GuardError, match="One project at a time"):
         proposal(keys=("zephyr", "dune"))

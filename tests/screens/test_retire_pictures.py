@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from console.retirement_lines import ceiling_words, list_lines, waits
+from console.retirement_lines import ceiling_words, list_lines, note_texts, waits
 from console.retirement_state import Listing, candidates_of, why_no_step
-from sync.retirement import Campaign, Done, Retirement, Step
+from console.retirement_words import next_words
+from sync.retirement import Campaign, Done, Retirement, Stage, Step
 from sync.retirement_approval import Standing
 from sync.retirement_history import History
 from sync.retirement_proposal import propose
@@ -33,6 +34,7 @@ from tests.screens.world import NOW, FakeSession
 
 Compare = Callable[..., bool]
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+UNDONE = Done(Step.UNDO, NOON, "jmartin@console-1", {}, NOON)
 PEOPLE = ("alice@example.org", "bob@example.org")
 
 
@@ -144,6 +146,16 @@ def test_every_wait_has_its_end() -> None:
     )
     stopped = replace(zephyr, stopped="the VM z-1 is Running, not at rest")
     assert waits(stopped, found, NOW) == ("stopped: the VM z-1 is Running, not at rest", "tone--bad")
+
+
+def test_the_last_moment_to_begin_is_no_end_of_a_quarantine_and_what_is_undone_lost_nothing() -> None:
+    found = listing(NOW)
+    fresh = Retirement(found.history.retirements[0].proposal)
+    ends = f"{fresh.proposal.expires_at:%Y-%m-%d %H:%M} UTC"
+    assert next_words(fresh, NOON) == f"next: quarantine, to begin by {ends}"
+    undone = replace(quarantined(begun=NOON), steps=(*quarantined(begun=NOON).steps, UNDONE))
+    assert undone.stage is Stage.UNDONE
+    assert note_texts(undone, found, NOW)[0][0] == "zephyr: undone"
 
 
 def test_above_the_ceiling_the_next_step_says_so() -> None:
