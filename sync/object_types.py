@@ -49,9 +49,13 @@ OBJECT_TYPES: tuple[ObjectType, ...] = (
     ObjectType("resource limit", _C.CI_DATABASE, "Those that the CI database has quotas for."),
     ObjectType("network domain", _C.CI_DATABASE),
     ObjectType(
-        "network", _C.CI_DATABASE, "One a project where the environment asks for it.", True, "network"
+        "network",
+        _C.CI_DATABASE,
+        "One a project where the environment asks for it; others, and ranges, from a capture.",
+        True,
+        "network",
     ),
-    ObjectType("VM", _C.ARCHIVE, "Else only its name and shape are known.", True, "vm"),
+    ObjectType("VM", _C.CAPTURE, "Anew from its template; its disk only from an archive.", True, "vm"),
     ObjectType("volume", _C.ARCHIVE, "Root volumes go with their VM, data volumes as well.", True, "volume"),
     ObjectType("template", _C.ARCHIVE, "With a new id; sharing has to be set again.", True, "template"),
     ObjectType("ISO", _C.ARCHIVE, "With a new id.", True, "iso"),

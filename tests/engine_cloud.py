@@ -157,6 +157,22 @@ class EngineCloud:
         made = build(
             actions, environment="lab", root_id=root_id, endpoint=ENDPOINT, author="ops", now=self.now()
         )
+        with self._executing(folder, archive) as (executor, _):
+            word = Confirmation(made.digest, "ops", self.now())
+            return executor.run(made, confirmed=word, on_event=lambda _: None, stop=threading.Event())
+
+    def resume(self, folder: Path, *, archive: ArchiveLike | None = None) -> RunReport:
+        """Go on with the run that was interrupted."""
+        with self._executing(folder, archive) as (executor, ledger):
+            run = ledger.interrupted_run()
+            assert run is not None
+            word = Confirmation(run.digest, "ops", self.now())
+            return executor.resume(
+                run.run_id, confirmed=word, on_event=lambda _: None, stop=threading.Event()
+            )
+
+    @contextlib.contextmanager
+    def _executing(self, folder: Path, archive: ArchiveLike | None) -> Iterator[tuple[Executor, Ledger]]:
         with (
             self.reachable(),
             Reader(self.credentials(), clock=self.now) as reader,
@@ -164,19 +180,20 @@ class EngineCloud:
                 f"sqlite:///{folder / 'ledger.sqlite'}", environment="lab", operator="ops", clock=self.now
             ) as ledger,
         ):
-            executor = Executor(
-                reader=reader,
-                writer=Writer(self.credentials(), clock=self.now),
-                ledger=ledger,
-                vault=CredentialFile(folder / "passwords.jsonl"),
-                limits=Limits(),
-                policy=ExecutionPolicy.REBUILD,
-                archive=archive,
-                clock=self.now,
-                sleep=self.sleep,
+            yield (
+                Executor(
+                    reader=reader,
+                    writer=Writer(self.credentials(), clock=self.now),
+                    ledger=ledger,
+                    vault=CredentialFile(folder / "passwords.jsonl"),
+                    limits=Limits(),
+                    policy=ExecutionPolicy.REBUILD,
+                    archive=archive,
+                    clock=self.now,
+                    sleep=self.sleep,
+                ),
+                ledger,
             )
-            word = Confirmation(made.digest, "ops", self.now())
-            return executor.run(made, confirmed=word, on_event=lambda _: None, stop=threading.Event())
 
 
 def desired_of(blueprint: Blueprint) -> DesiredInventory:

@@ -147,6 +147,11 @@ class Lab:
             server = stack.enter_context(ArchiveServer(self.archives(), "127.0.0.1"))
             return self.cloud.execute(actions, self.folder, archive=server)
 
+    def resume(self) -> RunReport:
+        """Go on with the run that was interrupted, in another process."""
+        with ArchiveServer(self.archives(), "127.0.0.1") as server:
+            return self.cloud.resume(self.folder, archive=server)
+
     def outcomes(self, actions: Sequence[Action]) -> dict[str, str]:
         """Outcome by the action's id, with its words where it did not succeed."""
         report = self.execute(actions)

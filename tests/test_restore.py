@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sync.cloudstack import Submission, Writer
 from sync.identity_map import by_capture
 from sync.model import Action, ActionKind
 from sync.plan import build, wave_title, waves
@@ -253,3 +256,40 @@ def test_the_identity_map_has_every_type_that_is_there_again(lost: Lab) -> None:
     assert row.old_id == next(vm.id for vm in lost.before.vms if vm.name == "aurora-2")
     assert row.new_id == next(vm.id for vm in now.vms if vm.name == "aurora-2")
     assert not any(row.project == "dune" for row in rows)
+
+
+class Died(BaseException):
+    """Stands for SIGKILL: nothing of the process' own code runs any more."""
+
+
+@pytest.mark.parametrize("call", [1, 3, 4, 6, 9])
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_a_process_that_dies_at_a_call_is_gone_on_with_and_nothing_is_made_twice(
+    lost: Lab, monkeypatch: pytest.MonkeyPatch, call: int, is_done: bool
+) -> None:
+    """Of 9 calls: two networks, three templates, four VMs. `after`: CloudStack has it, nobody was told."""
+    actions = lost.planned().actions
+    submit, numbers = Writer.submit, itertools.count(1)
+
+    def dying(writer: Writer, command: str, parameters: Mapping[str, str]) -> Submission:
+        number = next(numbers)
+        if number < call:
+            return submit(writer, command, parameters)
+        if number == call and is_done:
+            submit(writer, command, parameters)
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "submit", dying)
+        with pytest.raises(Died):
+            lost.execute(actions)
+    report = lost.resume()
+    assert {one.outcome.value for one in report.results} == {"succeeded"}, report.results
+    now = lost.now()
+    assert Counter(vm.name for vm in now.vms) == dict.fromkeys((vm.name for vm in lost.before.vms), 1)
+    assert Counter(one.name for one in now.templates) == dict.fromkeys(
+        (one.name for one in lost.before.templates), 1
+    )
+    assert Counter(one.name for one in now.networks) == dict.fromkeys(
+        (one.name for one in lost.before.networks), 1
+    )
