@@ -109,7 +109,7 @@ class Executor:
             plans.refuse_expired(plan, self._clock())
             run_id = f"{self._clock():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
             payload = {
-                "plan": Written(plans.text_of(plan)),
+                "plan": Written(lambda: plans.text_of(plan)),
                 "policy": self._policy.value,
                 "confirmed": _confirmation_json(confirmed),
                 **_approval_json(approved),

@@ -191,7 +191,8 @@ class Pin:
 class Written:
     """A large value of a payload that is canonical JSON already: a text takes a fraction of the memory."""
 
-    text: str
+    text: Callable[[], str]
+    """Makes it, so that nobody holds it longer than it is needed."""
 
 
 def canonical(value: object) -> str:
@@ -202,14 +203,14 @@ def canonical(value: object) -> str:
         if not isinstance(found, Written):
             raise TypeError(f"{type(found).__name__} cannot be written into the ledger.")
         mark = secrets.token_hex(16)
-        written[f'"{mark}"'] = found.text
+        written[f'"{mark}"'] = found.text()
         return mark
 
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=place
     )
-    for mark, there in written.items():
-        text = text.replace(mark, there)
+    while written:
+        text = text.replace(*written.popitem())
     return text
 
 
