@@ -17,7 +17,7 @@ from sync import plan as plans
 from sync import prediction as predictions
 from sync.approval_rules import ApprovalRules, Approved, refuse_unapproved
 from sync.credentials import CredentialFile
-from sync.errors import GuardError, StaleError
+from sync.errors import GuardError, IncompleteError, StaleError
 from sync.execution import ExecutionEvent, LimitsLike, OnEvent, Run, RunReport
 from sync.journal import begun, results_of
 from sync.ledger import Clock, Ledger, utc_now
@@ -194,6 +194,11 @@ class Executor:
                 next_step="Name its environment with --environment.",
             )
         found = self._reader.capabilities()
+        if not found.root_id:
+            raise IncompleteError(
+                f"Which server answers at {found.endpoint} could not be read: it lists no ROOT.",
+                next_step="Nothing was sent. Look, then try again.",
+            )
         is_same = (plan.endpoint, plan.root_id) == (found.endpoint, found.root_id)
         if not is_same or self._reader.domain_by_id(plan.root_id) is None:
             raise GuardError(

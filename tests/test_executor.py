@@ -17,6 +17,7 @@ from sync.credentials import CredentialFile
 from sync.errors import (
     AbreastError,
     GuardError,
+    IncompleteError,
     LeaseHeldError,
     LedgerError,
     OutcomeUnknownError,
@@ -924,6 +925,16 @@ def test_refuses_a_server_that_does_not_show_its_root(bench: Bench) -> None:
     made = plan(create_domain("dune"))
     del bench.cloud.domains[made.root_id]
     assert "The plan was made for" in refused(bench, made, bench.confirmation(made))
+
+
+def test_begins_nothing_where_the_server_could_not_be_recognised(bench: Bench) -> None:
+    """That is no reason to make another plan: what was not read is not another server."""
+    made = plan(create_domain("dune"))
+    bench.cloud.root_id = ""
+    with pytest.raises(IncompleteError, match="could not be read"):
+        bench.run(made)
+    assert bench.cloud.log == []
+    assert bench.ledger.entries() == []
 
 
 def test_refuses_a_precondition_that_it_cannot_check(bench: Bench) -> None:

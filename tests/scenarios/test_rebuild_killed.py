@@ -102,7 +102,7 @@ class Incident:
         """To its end."""
         ended = self.configured.run("rebuild", typed=WORD * 2)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert "verified: nothing that was chosen is left to repair" in ended.stdout
+        assert "verified: nothing is left to rebuild, both sides read anew" in ended.stdout
         assert "To repair it: abreast rebuild dune\n" in ended.stdout
 
     def made(self) -> Counter[tuple[str, str]]:
