@@ -931,8 +931,9 @@ def test_begins_nothing_where_the_server_could_not_be_recognised(bench: Bench) -
     """That is no reason to make another plan: what was not read is not another server."""
     made = plan(create_domain("dune"))
     bench.cloud.root_id = ""
+    word = bench.confirmation(made)
     with pytest.raises(IncompleteError, match="could not be read"):
-        bench.run(made)
+        bench.executor().run(made, confirmed=word, on_event=bench.events.append, stop=bench.stop)
     assert bench.cloud.log == []
     assert bench.ledger.entries() == []
 
