@@ -93,7 +93,7 @@ def test_the_recovery_to_its_end(columns: int, rows: int) -> None:
         done = shown.wait_for("6 Hand over saved:")
         assert_fits(done, columns, rows)
         assert "✓ 3 Rebuild" in done
-        assert "✓ 4 Verify" in done
+        assert "✓ 5 Verify" in done
         shown.press("H")
         shown.wait_for("chain intact")
         assert_fits(shown.wait_for(" succeeded"), columns, rows)
