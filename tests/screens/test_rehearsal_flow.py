@@ -133,7 +133,7 @@ async def test_what_was_predicted_stands_beside_what_was_after_a_restart_too(
     async with app.run_test(size=(120, 40)) as pilot:
         await open_recovery(pilot)
         await until(pilot, lambda: app.ledger_run is not None)
-        await pilot.press("tab", "tab")
+        await pilot.press("5")
         await rest(pilot)
         assert f"{ALL - 5} of {ALL} actions ended as rehearsed." in words(app)
         assert "predicted failed, was succeeded" in words(app)
