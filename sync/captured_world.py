@@ -201,7 +201,7 @@ class _Builder:
             role_id=role.id,
             type=_TYPES.get(role.type, 0),
             state=one.state,
-            created=self.now - timedelta(days=1),
+            created=self._time(one.created),
         )
         self.world.put("accounts", made)
         self.accounts[one.domain_id, one.name.casefold()] = made
