@@ -32,11 +32,24 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.ledger.close()
 
 
+class Ticks(threading.Event):
+    """A stop that tells how often a run has waited for it, which it does where there is nothing to send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited = threading.Semaphore(0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.release()
+        return super().wait(timeout)
+
+
 class Paused:
     """A run in a thread that is paused, or stopped, when the call of so many is under way."""
 
     def __init__(self, bench: Bench, *names: str, at_call: int) -> None:
         self.bench = bench
+        self.ticks = bench.stop = Ticks()
         self.pause = threading.Event()
         self.is_quiet = threading.Event()
         self.reports: list[RunReport] = []
@@ -68,6 +81,8 @@ class Paused:
     def until_quiet(self) -> None:
         self._thread.start()
         assert self.is_quiet.wait(60)
+        for _ in range(3):
+            assert self.ticks.waited.acquire(timeout=20), "it went on instead of waiting"
 
     def to_its_end(self) -> RunReport:
         self._thread.join(60)

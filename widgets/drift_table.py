@@ -191,8 +191,9 @@ class DriftTable(VirtualList):
         return super().move_to(key)
 
     def on_click(self, event: events.Click) -> None:
+        """The list's own handler is called by Textual as well, whatever is done here."""
+        del event
         self._is_moved = True
-        super().on_click(event)
 
     def to_top_unless_moved(self) -> None:
         """Put the worst row under the cursor and in sight, where nobody has put the cursor elsewhere."""

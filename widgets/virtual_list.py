@@ -175,7 +175,7 @@ class VirtualList(ScrollView, can_focus=True):
         index = event.y + self.scroll_offset.y
         if event.button != 1 or not 0 <= index < len(self._keys):
             return
-        if index == self.cursor and event.chain >= 2:
+        if index == self.cursor and event.chain == 2:
             self.post_message(self.Chosen(self, self._keys[index]))
         self.cursor = index
 
