@@ -35,7 +35,7 @@ class OverviewScreen(TableScreen):
         yield DetailsPane()
 
     def on_mount(self) -> None:
-        super().on_mount()
+        self.begin()
         self.follow("staged", self._show_staged)
         self.follow("now", lambda _: self._show_age())
 

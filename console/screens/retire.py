@@ -89,7 +89,8 @@ class _AskingScreen(ConsoleScreen):
         """What the keys act on."""
         raise NotImplementedError
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
+        """Called by `on_mount` of the screens: Textual would call one of that name here a second time."""
         self.follow("drift", lambda _: self.console.retirements.tell_drift())
         self.follow("now", self._tick)
 
@@ -333,7 +334,7 @@ class RetirementScreen(_AskingScreen):
         yield RetireNote(id="retire-result", most=_RESULT_LINES)
 
     def on_mount(self) -> None:
-        super().on_mount()
+        self.begin()
         self.follow("retire_state", lambda _: self.show_page())
         self.follow("console_mode", lambda _: self.show_page())
 
@@ -370,7 +371,7 @@ class RetireScreen(_AskingScreen):
     def on_mount(self) -> None:
         self.list = self.query_one(RetireList)
         self.console.retirements.look()
-        super().on_mount()
+        self.begin()
         for name in ("retire_state", "console_mode"):
             self.follow(name, lambda _: self.show())
 

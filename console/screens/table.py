@@ -34,7 +34,8 @@ class TableScreen(ConsoleScreen):
         self.order = SortOrder.WORST
         self._filter_before = Filter()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
+        """Called by `on_mount` of the screens: Textual would call one of that name here a second time."""
         self.table = self.query_one(DriftTable)
         self.follow("views", lambda _: self.show_rows())
         self.follow("headline", lambda _: self.show_headline())

@@ -65,7 +65,7 @@ class WatchScreen(TableScreen):
 
     def on_mount(self) -> None:
         self._sources = self.console.sources
-        super().on_mount()
+        self.begin()
         self.follow("drift", lambda _: self.take_drift())
         self.follow("situation", self.take_situation)
         self.follow("sources", self.take_sources)
