@@ -30,10 +30,12 @@ def deletions_by_row(situation: Situation | None, parent: str) -> dict[str, Dele
 
 
 def settled(drift: Drift, situation: Situation | None) -> Drift:
-    """The comparison, in which a domain whose own deletion has ended is ORPHANED, though another one runs."""
+    """The comparison, in which a domain whose own deletion has ended, or was cut off, is ORPHANED, though
+    another one runs."""
+    stages = (Stage.ORPHANED, Stage.HALF_DONE)
     ended = {
         one.target_id: one
-        for one in (situation.of(Stage.ORPHANED) if situation is not None else ())
+        for one in (situation.of(*stages) if situation is not None else ())
         if one.kind is Kind.DOMAIN
     }
     rows = [_settled(row, ended) for row in drift.rows] if ended else []
@@ -44,7 +46,7 @@ def _settled(row: DriftRow, ended: dict[str, Deletion]) -> DriftRow:
     if row.kind is not DriftKind.DELETING or row.view is not None or row.dying is None:
         return row
     one = ended.get(row.dying.domain_id)
-    if one is None or row.dying.subdomains:
+    if one is None or (row.dying.subdomains and one.stage is Stage.ORPHANED):
         return row
     return replace(row, kind=DriftKind.ORPHANED, reason=f"The domain {row.dying.path} is gone. {one.why}")
 

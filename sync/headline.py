@@ -188,7 +188,7 @@ def _orphaned(drift: Drift, *, is_told: bool) -> Iterator[str]:
         vms = sum(len(row.dying.vms) for row in orphaned if row.dying is not None)
         verb = "is" if vms == 1 else "are"
         domains = "a deleted domain" if len(orphaned) == 1 else f"{len(orphaned)} deleted domains"
-        since = "whose deletion has ended" if is_told else "and no deletion runs"
+        since = "whose own deletion runs no longer" if is_told else "and no deletion runs"
         yield f"{_count(vms, 'VM')} {verb} left of {domains}, {since}."
 
 

@@ -204,18 +204,25 @@ class _Repair:
         )
 
     def _rename_corpse(self) -> tuple[str, ...]:
-        """A dying domain holds its name while it lasts (measured on 4.23): it is renamed, not awaited."""
+        """A dying domain holds its name while it lasts (measured on 4.23): it is renamed, not awaited. So may
+        one whose deletion was cut off, until the clean-up comes by; where its row is gone the rename is
+        skipped."""
         dying = self.row.dying
-        if self.row.kind is not DriftKind.DELETING or dying is None or not dying.domain_id:
+        if dying is None or not dying.domain_id:
             return ()
         name = dying.path.rpartition("/")[2]
+        why = (
+            f"CloudStack is deleting the old domain {name}, which holds the name until it is gone."
+            if self.row.kind is DriftKind.DELETING
+            else f"What is left of the old domain {name} may hold the name until CloudStack has cleaned up."
+        )
         return self._add(
             ActionKind.RENAME_DOMAIN,
             dying.path,
             target_id=dying.domain_id,
             parameters={"name": corpse_name(name, dying.domain_id, self.now)},
             precondition={"listed": "no", "name": name},
-            reason=f"CloudStack is deleting the old domain {name}, which holds the name until it is gone.",
+            reason=why,
             undo=f"Rename it back to {name}, while nothing else has that name.",
         )
 

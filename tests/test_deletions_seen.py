@@ -93,16 +93,20 @@ def test_the_commands_count_what_the_console_shows() -> None:
     assert with_deletions(drift_of(), None) == drift_of() == with_deletions(drift_of(), situation(REFUSED))
 
 
-def test_a_domain_whose_own_deletion_has_ended_is_orphaned_though_another_one_runs() -> None:
+@pytest.mark.parametrize("stage", [Stage.ORPHANED, Stage.HALF_DONE])
+def test_a_domain_whose_own_deletion_runs_no_longer_is_orphaned_though_another_one_runs(
+    stage: Stage,
+) -> None:
     [dying] = [row for row in ROWS if row.kind is DriftKind.DELETING]
     assert dying.dying is not None
-    ended = replace(deletion("aurora", Stage.ORPHANED, machines=3), target_id=dying.dying.domain_id)
+    ended = replace(deletion("aurora", stage, machines=3), target_id=dying.dying.domain_id)
     found = situation(QUEUED, ended)
     told = with_deletions(drift_of(), found)
     assert told.counts() == counts_of(row_views(drift_of(), None, {}, found))
     assert {row.key for row in told.rows if row.kind is DriftKind.ORPHANED} == {"aurora", "ember"}
     text = headline(drift_of(), found).text
-    assert "left of 2 deleted domains, whose deletion has ended" in text and "being deleted now" not in text
+    assert "left of 2 deleted domains, whose own deletion runs no longer" in text
+    assert "being deleted now" not in text
 
 
 def test_refused_and_ended_attempts_mark_no_row() -> None:

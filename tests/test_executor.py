@@ -378,6 +378,17 @@ def test_a_domain_that_is_gone_by_now_is_no_obstacle(bench: Bench) -> None:
     assert "gone by now" in details(report)[0]
 
 
+def test_the_row_of_an_orphan_is_gone_and_no_obstacle(bench: Bench) -> None:
+    """After a hard kill of the server the row goes and the VMs stay: nothing tells if it holds a name."""
+    dying = bench.cloud.start_dying("aurora")
+    del bench.cloud.dying[dying.id]
+    away = replace(rename("aurora", dying.id), precondition={"listed": "no", "name": "aurora"})
+    report = bench.run(away, needing(create_domain("aurora"), away))
+
+    assert outcomes(report) == [K, S]
+    assert "gone by now" in details(report)[0]
+
+
 def test_a_lost_rename_is_told_by_its_vms(bench: Bench) -> None:
     dying = bench.cloud.start_dying("aurora")
     bench.cloud.faults.append(Fault("updateDomain", LOST, has_effect=True))

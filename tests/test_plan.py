@@ -31,6 +31,7 @@ from sync.model import (
     OwnedResource,
     Plan,
     Reversibility,
+    RunningJob,
     User,
 )
 from sync.plan import (
@@ -190,10 +191,13 @@ def test_the_name_of_a_corpse_is_never_too_long() -> None:
     assert renamed.endswith("-deleted-0728-idRO")
 
 
-def test_of_orphans_the_domain_is_gone_and_nothing_is_renamed() -> None:
-    drift = compare(ex.desired(ex.project("aurora")), ex.actual(vms=[ex.vm("v", ex.domain("aurora"))]))
-    assert drift.rows[0].kind is DriftKind.ORPHANED
-    assert [one.kind for one in proposed(drift)] == [ActionKind.CREATE_DOMAIN]
+@pytest.mark.parametrize("jobs", [[], [ex.delete_job()]], ids=["nothing runs", "another deletion runs"])
+def test_what_is_left_of_a_domain_makes_room_whatever_else_is_deleted(jobs: list[RunningJob]) -> None:
+    """A server that was killed leaves the domain Inactive: it holds its name until the clean-up comes by."""
+    left = ex.actual(vms=[ex.vm("v", ex.domain("aurora"))], jobs=jobs)
+    rename, create = proposed(compare(ex.desired(ex.project("aurora")), left))
+    assert (rename.kind, create.kind) == (ActionKind.RENAME_DOMAIN, ActionKind.CREATE_DOMAIN)
+    assert create.needs == (rename.id,)
 
 
 def test_a_missing_parent_is_the_visible_first_action_of_the_plan() -> None:
