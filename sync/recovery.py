@@ -13,6 +13,7 @@ from sync import plan as plans
 from sync.drift import Loss, losses
 from sync.errors import GuardError, UsageError
 from sync.model import Action, Drift, DriftKind, DriftRow, Plan, Subject
+from sync.parts import is_gone
 from sync.plan import PlanRules
 
 REBUILT: tuple[DriftKind, ...] = (
@@ -117,7 +118,7 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
         kind=row.kind,
         actions=plans.repairs(row, rules=rules, now=now),
         reason=row.reason,
-        machines_alive=sum(len(view.vms) for view in views),
+        machines_alive=sum(not is_gone(vm) for view in views for vm in view.vms),
         machines_lost=len(row.losses),
         has_project=row.project is not None,
     )

@@ -374,9 +374,8 @@ class Simulator:
         self.vms = list(start.vms)
         self.has_parent = start.parent_id is not None
         listed = {domain.id for domain in start.domains}
-        held = {vm.domain_id: vm.domain_path for vm in start.vms if vm.domain_id not in listed}
-        is_deleting = start.jobs is None or bool(start.jobs)
-        self.dying = held if is_deleting else {}
+        self.dying = {vm.domain_id: vm.domain_path for vm in start.vms if vm.domain_id not in listed}
+        """Whatever runs: one that is not listed may hold its name for as long as something of it is left."""
         self.touched: set[str] = set()
 
     def inventory(self) -> ActualInventory:

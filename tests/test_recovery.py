@@ -115,6 +115,17 @@ def test_every_row_is_in_one_group() -> None:
     assert found.unproven == ""
 
 
+def test_a_destroyed_vm_is_not_alive() -> None:
+    found = drift()
+    (row,) = [one for one in found.rows if one.kind is DriftKind.DELETING]
+    assert row.dying is not None
+    first, *others = row.dying.vms
+    dying = replace(row.dying, vms=(replace(first, state="Destroyed"), *others))
+    rows = tuple(replace(one, dying=dying) if one is row else one for one in found.rows)
+    (finding,) = assess(replace(found, rows=rows), RULES, now=NOON).dying
+    assert finding.machines_alive == len(others)
+
+
 def test_a_finding_says_what_is_alive_what_is_lost_and_what_will_be_done() -> None:
     found = assessed()
     dying, missing = found.dying[0], found.missing[0]
