@@ -151,9 +151,10 @@ def who_lines(look: Look) -> list[tuple[str, str]]:
         caller = view.caller
         admin = ", a root admin" if caller.is_root_admin else ""
         number = counted(len(caller.deletions), "deletion")
-        text = f"{caller.label}{admin}: {number} in an hour, {caller.open_deletions} not ended"
+        counts = f"{number} in an hour, {caller.open_deletions} not ended"
+        text = f"{caller.label}{admin}: {counts}"
         if caller.label in fenced:
-            text, tone = f"{text}; FENCED", "tone--good"
+            text, tone = f"{caller.label}, FENCED{admin}: {counts}", "tone--good"
         elif caller.ask and caller.open_deletions:
             text, tone = f"{text}; NOT SURE: {caller.ask}", "tone--warning"
         else:

@@ -109,7 +109,7 @@ async def test_the_second_wave_meets_the_fence_and_then_new_ids() -> None:
                 await answer(pilot, str(sum(len(one.actions) for one in app.screen_stack[-2].chosen)))  # type: ignore[attr-defined]
                 await patiently(pilot, lambda: app.aftermath is not None)
                 await pilot.press("!")
-                await patiently(pilot, lambda: "; FENCED" in screen_text(app))
+                await patiently(pilot, lambda: ", FENCED" in screen_text(app))
                 await pilot.press("D", "right", "right", "enter")
                 await patiently(pilot, lambda: "The naive sync was refused" in said(app))
 
@@ -124,7 +124,7 @@ async def test_the_second_wave_meets_the_fence_and_then_new_ids() -> None:
                 assert "a second person" not in screen_text(app)
                 await pilot.press(*"linked", "enter")
                 await answer(pilot, "drill")
-                await patiently(pilot, lambda: "; FENCED" not in screen_text(app))
+                await patiently(pilot, lambda: ", FENCED" not in screen_text(app))
                 await pilot.press("D", "right", "right", "enter")
                 await patiently(pilot, lambda: "it deleted nothing" in said(app))
         finally:
