@@ -11,34 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Protocol
 
 from sync.agents import ChangedAddress, changed_addresses
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
 from sync.model import CONTAINMENT, Drift, DriftKind, Member, Outcome, Project
-from sync.prediction import RecordedComparison, compared_in
+from sync.prediction import EntryLike, RecordedComparison, compared_in
 
 
-class Kind(Protocol):
-    """A kind of entry; the value is its word."""
-
-    @property
-    def value(self) -> str: ...
-
-
-class Entry(Protocol):
+class Entry(EntryLike, Protocol):
     """What a report needs of `sync.ledger_entries.Entry`."""
 
     @property
-    def kind(self) -> Kind: ...
-    @property
-    def run_id(self) -> str | None: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
     def operator(self) -> str: ...
-    @property
-    def payload(self) -> Mapping[str, Any]: ...
     @property
     def summary(self) -> str: ...
 

@@ -197,31 +197,26 @@ def _send_thaw(_: Lookup, __: Action, now: Observation) -> Parameters:
 _IMAGE = frozenset({"exists", "name", "state"})
 _ZONE = frozenset({"exists", "allocationstate"})
 
+
+def _registering(command: str) -> Operation:
+    """Of a template or an ISO, whose file CloudStack fetches after the call was answered."""
+    return Operation(
+        command,
+        _read_image,
+        _send_image,
+        _IMAGE,
+        goal={"state": READY},
+        is_creation=True,
+        settle_seconds=SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
+        is_under_way=_image_is_under_way,
+        patience_seconds=DOWNLOAD_SECONDS,
+        broken=_broken_image,
+    )
+
+
 RESTORING: Mapping[ActionKind, Operation] = {
-    ActionKind.REGISTER_TEMPLATE: Operation(
-        "registerTemplate",
-        _read_image,
-        _send_image,
-        _IMAGE,
-        goal={"state": READY},
-        is_creation=True,
-        settle_seconds=SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
-        is_under_way=_image_is_under_way,
-        patience_seconds=DOWNLOAD_SECONDS,
-        broken=_broken_image,
-    ),
-    ActionKind.REGISTER_ISO: Operation(
-        "registerIso",
-        _read_image,
-        _send_image,
-        _IMAGE,
-        goal={"state": READY},
-        is_creation=True,
-        settle_seconds=SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
-        is_under_way=_image_is_under_way,
-        patience_seconds=DOWNLOAD_SECONDS,
-        broken=_broken_image,
-    ),
+    ActionKind.REGISTER_TEMPLATE: _registering("registerTemplate"),
+    ActionKind.REGISTER_ISO: _registering("registerIso"),
     ActionKind.DEPLOY_VM: Operation(
         "deployVirtualMachine",
         _read_machine,
