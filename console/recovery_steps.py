@@ -155,7 +155,7 @@ def _assess(situation: Situation) -> StepView:
         _assess_state(situation),
         found,
         do=_assess_do(situation),
-        why="Nothing is deleted. Lost VMs and templates do not come back.",
+        why="Nothing is deleted. For lost VMs and templates there is step 4.",
         is_alarming=is_alarming,
     )
 
@@ -193,7 +193,6 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         projects = len({action.project for action in run.plan.actions})
         return f"{counted(projects, 'project')} in this rebuild", False
     vms = situation.losses.returnable if situation.losses is not None else ()
-    lost += f"; {counted(len(vms), 'VM')} can come back" if vms else ""
     stuck = f"; {len(assessment.stuck)} not repairable here" if assessment.stuck else ""
     total = len(assessment.to_rebuild)
     if not total:
@@ -210,7 +209,7 @@ def _vms_do(situation: Situation) -> str:
     rest = situation.assessment is not None and situation.assessment.to_rebuild
     then = f" Then {key('rebuild')} rebuilds." if rest else ""
     if situation.is_armed:
-        return f"First {key('recover-all-vms')} brings {which} back, after asking.{then}"
+        return f"First {key('recover-all-vms')} brings {which} back.{then}"
     if situation.can_arm:
         return f"{key('arm')} arms the console; {key('recover-all-vms')} then brings {which} back.{then}"
     return _arm_words(situation)
@@ -424,6 +423,8 @@ def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[
 def _hand_over(situation: Situation) -> StepView:
     after, title = situation.aftermath, Step.HAND_OVER.value
     why = "A sync with the old ids deletes every rebuilt domain again."
+    if after is not None and after.proof is not None and not after.proof.stale_ids:
+        why = "Who was hit does not know yet what is back and what is not."
     if after is None or after.proof is None:
         found = "not done: a map of old ids to new ones, and the new passwords"
         return StepView(title, StepState.WAITING, found, "Comes by itself after step 5.", why)

@@ -1,6 +1,7 @@
 """The vocabulary as values: inventories with their coverage, drift, actions, plans, outcomes.
 
-Frozen, without I/O and without opinions: who compares is `drift`, who proposes is `plan`.
+Frozen, without I/O and without opinions: who compares is `drift`, who proposes is `plan`. Longer than other
+files because the words of both sides, of drift and of plans explain each other.
 """
 
 from __future__ import annotations

@@ -127,8 +127,7 @@ def test_the_first_destroyed_vm_sets_the_deadline() -> None:
 
 def test_destroyed_vms_come_before_everything_else() -> None:
     view = steps(situation(losses=returnable(61, 200)), viewed=Step.ASSESS)[1]
-    assert "; 2 VMs can come back" in view.found
-    assert view.do == "First x brings all 2 destroyed VMs back, after asking. Then x rebuilds."
+    assert view.do == "First x brings all 2 destroyed VMs back. Then x rebuilds."
     unarmed = steps(situation(losses=returnable(61), is_armed=False), viewed=Step.ASSESS)[1]
     assert unarmed.do.startswith("x arms the console; x then brings the destroyed VM back.")
     kept = replace(returnable(61).recoverable[0], kept_back="the project is being retired")

@@ -141,7 +141,8 @@ def test_an_action_that_several_need_counts_once(found: Assessment) -> None:
 
 def test_the_question_has_totals_and_five_samples_of_all_sorts(run: RunState) -> None:
     totals, samples, promise = questions(run.plan.actions)
-    assert totals.startswith("1 × rename domain, 3 × create domain, 4 × create account, ")
+    # the dying aurora and the orphaned ember: what is left of either may hold the name
+    assert totals.startswith("2 × rename domain, 3 × create domain, 4 × create account, ")
     assert samples.count(",") == SAMPLES - 1
     assert "rename domain aurora" in samples and "create user" in samples
     assert "Nothing is deleted" in promise
@@ -155,9 +156,9 @@ def test_waves_come_in_the_order_in_which_they_run(run: RunState) -> None:
     first = run.plan.actions[0]
     shown = waves(run.plan.actions, {first.id: ActionResult(first.id, Outcome.FAILED)}, {})
     assert [wave.title for wave in shown[:4]] == ["renames", "domains", "accounts", "users"]
-    assert (shown[0].total, shown[0].done, shown[0].failed, shown[0].glyph) == (1, 1, 1, "✗")
+    assert (shown[0].total, shown[0].done, shown[0].failed, shown[0].glyph) == (2, 1, 1, "✗")
     assert shown[1].glyph == "·"
-    running = waves(run.plan.actions, {}, {run.plan.actions[1].id: "submitting"})
+    running = waves(run.plan.actions, {}, {run.plan.actions[2].id: "submitting"})
     assert (running[1].active, running[1].glyph) == (1, "▸")
 
 
