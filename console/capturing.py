@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from sync.radius import Radius
     from sync.settings import Environment
 
-BASELINE = timedelta(days=1)
-"""How far back a domain that is empty now is compared with what it had."""
 _PATIENCE_SECONDS = 2.0
 """How long closing waits for a capture that is being written."""
 _MEMORY = timedelta(seconds=60)
@@ -133,6 +131,8 @@ class Captures:
                 return self._baseline[1]
             found: Mapping[str, Contents] = {}
             if self.is_on and self.exist:
+                from sync.hollow import BASELINE
+
                 try:
                     found = self.history.contents(now - BASELINE)
                     self.baseline_problem = ""

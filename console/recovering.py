@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from console.faults import as_error
 from console.state import RunState
 from sync.agents import ChangedAddress, Reach, changed_addresses, judge, reach
+from sync.hollow import is_emptied
 from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recoverable import Recoverable, left_words
@@ -108,6 +109,9 @@ def groups(assessment: Assessment, returnable: Iterable[Recoverable] = ()) -> tu
             "destroyed VMs", "the rest of the project is as it should be", _only_vms(assessment, returnable)
         ),
         FindingGroup("differs", "left alone unless you choose it", assessment.differing),
+        FindingGroup(
+            "emptied", "step 4 makes again what captures and archives have of it", assessment.emptied
+        ),
         FindingGroup("for people", "left alone, nothing here changes them", assessment.for_people),
     )
     return tuple(group for group in made if group.findings)
@@ -115,7 +119,12 @@ def groups(assessment: Assessment, returnable: Iterable[Recoverable] = ()) -> tu
 
 def _only_vms(assessment: Assessment, returnable: Iterable[Recoverable]) -> tuple[Finding, ...]:
     """A finding for each project that is in no other group and has VMs that can be brought back."""
-    others = (*assessment.to_rebuild, *assessment.differing, *assessment.for_people)
+    others = (
+        *assessment.to_rebuild,
+        *assessment.differing,
+        *assessment.emptied,
+        *assessment.for_people,
+    )
     told = {one.key for one in others}
     names: dict[str, list[str]] = {}
     for one in returnable:
@@ -242,7 +251,7 @@ def not_rebuilt(run: RunState, proof: Verification) -> tuple[DriftRow, ...]:
     projects = {action.project for action in run.plan.actions}
     kinds = (*REBUILT, DriftKind.UNKNOWN)
     rows = (row for row in proof.for_people if row.key in projects and row.kind in kinds)
-    return tuple(row for row in rows if not (row.kind is DriftKind.HOLLOW and row.view and row.view.accounts))
+    return tuple(row for row in rows if not is_emptied(row))
 
 
 # --- in threads ---------------------------------------------------------------------------------------------

@@ -193,7 +193,8 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         projects = len({action.project for action in run.plan.actions})
         return f"{counted(projects, 'project')} in this rebuild", False
     vms = situation.losses.returnable if situation.losses is not None else ()
-    stuck = f"; {len(assessment.stuck)} not repairable here" if assessment.stuck else ""
+    stuck = f"; {len(assessment.emptied)} emptied" if assessment.emptied else ""
+    stuck += f"; {len(assessment.stuck)} not repairable here" if assessment.stuck else ""
     total = len(assessment.to_rebuild)
     if not total:
         return f"nothing to rebuild{stuck}{lost}", bool(stuck or vms)
@@ -241,7 +242,8 @@ def _choice_do(assessment: Assessment, situation: Situation) -> str:
     key = situation.key
     picked = chosen(assessment, situation.choice)
     if not picked and not assessment.to_rebuild and not assessment.differing:
-        return f"Nothing. {key('back')} goes back to the overview."
+        nothing = "Nothing to rebuild: step 4 makes again what can be." if assessment.emptied else "Nothing."
+        return f"{nothing} {key('back')} goes back to the overview."
     if not picked and not assessment.to_rebuild:
         return f"Nothing has to be done; {key('choose')} takes in what merely differs."
     if not picked:

@@ -342,7 +342,8 @@ class CaptureStore:
         return self._users[1]
 
     def contents(self, since: datetime) -> dict[str, Contents]:
-        """Domain id → the VMs and templates in it when it last had any, by complete captures since then.
+        """Domain id → the VMs and templates in it when it last had any, by complete captures since then, and
+        the accounts that it had until that moment.
 
         Raises CaptureError.
         """
@@ -356,25 +357,30 @@ class CaptureStore:
                 return {}
             ids = sorted(times)
             rows = self._connection.execute(
-                "SELECT owner, list, first, until FROM versions "
-                "WHERE list IN ('actual.vms', 'actual.templates') AND (until IS NULL OR until > ?)",
+                "SELECT owner, list, key, first, until FROM versions "
+                "WHERE list IN ('actual.vms', 'actual.templates', 'actual.accounts') "
+                "AND (until IS NULL OR until > ?)",
                 (ids[0],),
             ).fetchall()
             newest: dict[str, int] = {}
-            for owner, _, first, until in rows:
-                last = last_seen(ids, first, until)
+            for owner, name, _, first, until in rows:
+                last = last_seen(ids, first, until) if name != "actual.accounts" else None
                 if last is not None:
                     newest[owner] = max(last, newest.get(owner, 0))
             counts: dict[tuple[str, str], int] = {}
-            for owner, name, first, until in rows:
+            accounts: dict[str, set[str]] = {}
+            for owner, name, key, first, until in rows:
                 at = newest.get(owner, 0)
-                if first <= at and (until is None or at < until):
+                if first <= at and name == "actual.accounts":
+                    accounts.setdefault(owner, set()).add(unsafe(key))
+                elif first <= at and (until is None or at < until):
                     counts[owner, name] = counts.get((owner, name), 0) + 1
             return {
                 unsafe(owner): Contents(
                     vms=counts.get((owner, "actual.vms"), 0),
                     templates=counts.get((owner, "actual.templates"), 0),
                     at=times[at],
+                    accounts=frozenset(accounts.get(owner, ())),
                 )
                 for owner, at in newest.items()
             }

@@ -26,6 +26,7 @@ from sync.model import (
     Scope,
     VirtualMachine,
 )
+from sync.parts import is_made_since
 
 __all__ = [
     "Attempt",
@@ -459,11 +460,7 @@ class _Judge:
 
 def _is_made_since(account: Account, attempt: Attempt) -> bool:
     """Whether the attempt cannot have spared it. In what is being deleted no account can be made."""
-    try:
-        created = datetime.strptime(account.created, "%Y-%m-%dT%H:%M:%S%z")
-    except ValueError:
-        return False
-    return attempt.at is not None and created > attempt.at
+    return attempt.at is not None and is_made_since(account, attempt.at)
 
 
 def _by_domain(rows: Iterable[OwnedResource]) -> dict[str, list[OwnedResource]]:

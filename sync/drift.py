@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sync.corpses import Ancestry, below, leaving
 from sync.headline import Headline, headline, unread
-from sync.hollow import hollowed
+from sync.hollow import emptied
 from sync.misplaced import Ground, homes, lives_elsewhere, misplaced
 from sync.model import (
     Account,
@@ -84,7 +84,8 @@ def compare(
     VM or sub-domain whose domain is not. So it is said wherever all domains were read, whatever else was not,
     but then without repairs.
 
-    `before` is what captures remember of each domain, by its id: one that is empty now is HOLLOW.
+    `before` is what captures remember of each domain, by its id: one that is empty now is HOLLOW, unless its
+    account was made anew.
     """
     scope = _common(desired.scope, actual.scope)
     projects = {key: project for key, project in desired.projects.items() if scope.covers(key)}
@@ -398,10 +399,11 @@ class _Judge:
             known = _count(len(usable_members(project)), "member")
             reason = f"The domain {domain.path} is there without any account; the CI database knows {known}."
             return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), reason)
-        emptied = "" if kind is DriftKind.DELETING else hollowed(view, self.before)
-        if emptied:
-            return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), emptied)
-        return DriftRow(key, kind, project, view, dying, tuple(parts), _why_differs(parts))
+        found = None if kind is DriftKind.DELETING else emptied(view, project, self.before)
+        if found is not None and not found.is_made_anew:
+            return DriftRow(key, DriftKind.HOLLOW, project, view, dying, tuple(parts), found.words)
+        reason = " ".join(filter(None, (_why_differs(parts), found.words if found is not None else "")))
+        return DriftRow(key, kind, project, view, dying, tuple(parts), reason)
 
     def _dying_subdomain(self, dying: DomainView) -> Part:
         kind = DriftKind.DELETING if self.is_deletion_running else DriftKind.ORPHANED

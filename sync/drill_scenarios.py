@@ -73,8 +73,8 @@ SCENARIOS: Mapping[str, Scenario] = {
             "every domain that was there is there, with the id it had",
             notes=(
                 "Every deletion failed at its end: the domains came back, without what was in them.",
-                "A rebuild brings accounts and users back into them; the captures remember the VMs, "
-                "so that the domains stay hollow as long as nothing runs in them.",
+                "A rebuild brings accounts and users back into them; what was in them is a loss, "
+                "which `abreast restore` makes again as far as captures and archives have it.",
             ),
         ),
         Scenario(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
 from sync.agents import changed_addresses, judge, reach
+from sync.capture_store import CaptureStore
 from sync.ci_db import CiDatabase
 from sync.cloudstack import Reader, Writer
 from sync.credentials import CredentialFile
@@ -27,10 +28,20 @@ from sync.drill_losses import Destroyed, contradictions, losses_json, words
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.headline import headline
+from sync.hollow import BASELINE
 from sync.jenkins import Jenkins
 from sync.ledger import Ledger
 from sync.loss_ledger import LossLedger, loss_ledger, losses_without_capture
-from sync.model import ActualInventory, DesiredInventory, Drift, DriftKind, JsonObject, Outcome, Scope
+from sync.model import (
+    ActualInventory,
+    Contents,
+    DesiredInventory,
+    Drift,
+    DriftKind,
+    JsonObject,
+    Outcome,
+    Scope,
+)
 from sync.plan import PlanRules, repairable
 from sync.recovery import plan_rebuild, verify
 from sync.sandbox.naive_sync import SyncLog
@@ -86,7 +97,16 @@ class Rehearsal:
             desired = pool.submit(self.ci_database.read, scope)
             actual = pool.submit(self.reader.inventory, scope, limits=True)
             self.desired, self.actual = desired.result(), actual.result()
-        return compare(self.desired, self.actual, network_rule=self.environment.network)
+        rule = self.environment.network
+        return compare(self.desired, self.actual, network_rule=rule, before=self._baseline())
+
+    def _baseline(self) -> Mapping[str, Contents]:
+        """What captures remember of the domains, as the console asks them."""
+        path = self.environment.captures
+        if path is None or not path.exists():
+            return {}
+        with CaptureStore(path, read_only=True) as store:
+            return store.contents(self.clock() - BASELINE)
 
     def rebuild(self, drift: Drift) -> RunReport:
         """Plan every repair there is, differences too, confirm it as the drill, and execute it."""

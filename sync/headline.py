@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sync.deletion_rows import settled
 from sync.deletions import Deletion, Kind, Situation, Stage
+from sync.hollow import is_emptied
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
 from sync.parts import is_blocked, is_missing_parent
 
@@ -47,6 +48,7 @@ class Headline:
 CONTAINS = NextKey("!", "contains it")
 SHOWS_DELETIONS = NextKey("!", "shows it")
 RECOVERS = NextKey("R", "recovers")
+SHOWS_LOSSES = NextKey("R", "shows what is lost")
 OPENS = NextKey("enter", "opens")
 
 
@@ -195,7 +197,7 @@ def _orphaned(drift: Drift, *, is_told: bool) -> Iterator[str]:
 def _hollow(drift: Drift) -> Iterator[str]:
     """Those without accounts, and those that captures remember with VMs or templates."""
     hollow = _rows(drift, DriftKind.HOLLOW)
-    emptied = sum(row.view is not None and bool(row.view.accounts) for row in hollow)
+    emptied = sum(map(is_emptied, hollow))
     for number, one, many in (
         (len(hollow) - emptied, "its account is", "their accounts are"),
         (emptied, "its VMs and templates are", "their VMs and templates are"),
@@ -326,9 +328,9 @@ def _keys(drift: Drift, situation: Situation | None, *, is_complete: bool) -> It
         yield CONTAINS
     elif situation is not None and situation.of(Stage.HALF_DONE, Stage.ORPHANED, Stage.REFUSED):
         yield SHOWS_DELETIONS
-    if is_complete and any(
-        row.kind.is_critical and row.project and not is_blocked(row) for row in drift.rows
-    ):
-        yield RECOVERS
+    critical = [row for row in drift.rows if row.kind.is_critical and row.project and not is_blocked(row)]
+    if is_complete and critical:
+        is_lost = all(is_emptied(row) and not row.differences for row in critical)
+        yield SHOWS_LOSSES if is_lost else RECOVERS
     if any(row.kind is not DriftKind.IN_SYNC for row in drift.rows):
         yield OPENS

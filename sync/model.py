@@ -369,6 +369,8 @@ class Contents:
     vms: int
     templates: int
     at: datetime
+    accounts: frozenset[str] = frozenset()
+    """Ids of the accounts in it, by captures until then: CloudStack hides them while it deletes them."""
 
 
 # --- drift --------------------------------------------------------------------------------------------------

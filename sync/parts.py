@@ -8,6 +8,7 @@ account and the same members.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import lru_cache
 
 from sync.model import (
@@ -59,6 +60,14 @@ def usable_members(project: Project) -> tuple[Member, ...]:
         if member.username.strip():
             first.setdefault(name_key(member.username), member)
     return tuple(first.values())
+
+
+def is_made_since(account: Account, moment: datetime) -> bool:
+    """Whether it was made after the moment; not so where CloudStack does not say when it was made."""
+    try:
+        return datetime.strptime(account.created, "%Y-%m-%dT%H:%M:%S%z") > moment
+    except ValueError:
+        return False
 
 
 def own_account(view: DomainView, project: Project) -> Account | None:

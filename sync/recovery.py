@@ -12,6 +12,7 @@ from datetime import datetime
 from sync import plan as plans
 from sync.drift import Loss, losses
 from sync.errors import GuardError, UsageError
+from sync.hollow import is_emptied
 from sync.model import Action, Drift, DriftKind, DriftRow, Plan, Subject
 from sync.parts import is_gone
 from sync.plan import PlanRules
@@ -40,6 +41,8 @@ class Finding:
     """VMs that still exist in it, in a dying domain too."""
     machines_lost: int = 0
     """Machines of the CI database whose VM is gone."""
+    is_emptied: bool = False
+    """Whether it has its accounts and lost its VMs and templates: a restore makes again what can be."""
     has_project: bool = True
     """Whether the CI database knows it; a dying domain that it does not know is left to die."""
 
@@ -55,6 +58,8 @@ class Assessment:
     orphaned: tuple[Finding, ...]
     differing: tuple[Finding, ...]
     """There, with repairable differences: left alone unless chosen."""
+    emptied: tuple[Finding, ...]
+    """Hollow, with nothing to rebuild: what is gone of them was in captures alone."""
     for_people: tuple[Finding, ...]
     """Nothing is done about these: unexpected, unknown, left to die, or with a problem in the CI database."""
     in_sync: int
@@ -83,6 +88,7 @@ class Assessment:
             self.dying,
             self.orphaned,
             self.differing,
+            self.emptied,
             self.for_people,
         )
         return self.in_sync + sum(map(len, groups))
@@ -96,13 +102,15 @@ def assess(drift: Drift, rules: PlanRules, *, now: datetime) -> Assessment:
         return tuple(finding for finding in findings if finding.kind is kind and finding.actions)
 
     grouped = {finding.key for kind in (*REBUILT, DriftKind.DIFFERS) for finding in of(kind)}
+    rest = [one for one in findings if one.key not in grouped]
     return Assessment(
         missing=of(DriftKind.MISSING),
         hollow=of(DriftKind.HOLLOW),
         dying=of(DriftKind.DELETING),
         orphaned=of(DriftKind.ORPHANED),
         differing=of(DriftKind.DIFFERS),
-        for_people=tuple(one for one in findings if one.key not in grouped),
+        emptied=tuple(one for one in rest if one.is_emptied),
+        for_people=tuple(one for one in rest if not one.is_emptied),
         in_sync=drift.counts()[DriftKind.IN_SYNC],
         losses=losses(drift),
         unproven=_unproven(drift),
@@ -120,6 +128,7 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
         reason=row.reason,
         machines_alive=sum(not is_gone(vm) for view in views for vm in view.vms),
         machines_lost=len(row.losses),
+        is_emptied=is_emptied(row),
         has_project=row.project is not None,
     )
 

@@ -258,8 +258,25 @@ def test_what_a_domain_had_in_it_when_it_last_had_anything(tmp_path: Path) -> No
         found = store.contents(ex.NOON)
         dune = ex.domain("dune").id
         assert set(found) == {dune, ex.domain("ember").id}
-        assert found[dune] == model.Contents(vms=2, templates=0, at=ex.NOON + timedelta(minutes=1))
+        [account] = lab("dune").actual.accounts
+        assert found[dune] == model.Contents(
+            vms=2, templates=0, at=ex.NOON + timedelta(minutes=1), accounts=frozenset({account.id})
+        )
         assert store.contents(ex.NOON + timedelta(minutes=2)) == {}
+
+
+def test_the_accounts_that_a_domain_had_until_it_last_had_anything(tmp_path: Path) -> None:
+    """Not those that were made in it when it was empty; those that CloudStack hides meanwhile, too."""
+    full, empty = lab("dune", vms=2), lab("dune", vms=0, at=ex.NOON + timedelta(minutes=2))
+    hidden = lab("dune", vms=1, at=ex.NOON + timedelta(minutes=1))
+    hidden = replace(hidden, actual=replace(hidden.actual, accounts=()))
+    [old] = full.actual.accounts
+    anew = replace(empty, actual=replace(empty.actual, accounts=(replace(old, id="new"),)))
+    with CaptureStore(tmp_path / "captures.sqlite") as store:
+        for one in (full, hidden, anew):
+            store.add(one)
+        found = store.contents(ex.NOON)[ex.domain("dune").id]
+        assert (found.at, found.accounts) == (hidden.taken_at, {old.id})
 
 
 # --- thinning ---------------------------------------------------------------------------------------------

@@ -123,6 +123,8 @@ def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
         assert found["promise"]["runs"] == 1
     elif name == "hollow":
         assert found["promise"]["failed_half_way"] == 39
+        assert found["drift"]["before"]["hollow"] == 38
+        assert found["drift"]["after"]["hollow"] == 0
         assert found["to_relink"] == 0
 
 

@@ -9,12 +9,15 @@ import pytest
 
 from sync.drift import compare
 from sync.headline import headline
-from sync.model import ActualInventory, Contents, DesiredInventory, DriftKind, OwnedResource
+from sync.model import Account, ActualInventory, Contents, DesiredInventory, DriftKind, OwnedResource
 from sync.plan import PlanRules, is_repairable
 from tests import examples as ex
 
 DUNE = ex.domain("dune", limits={})
-HAD = {DUNE.id: Contents(vms=3, templates=1, at=ex.NOON - timedelta(minutes=10))}
+ANNAS = ex.account(DUNE, "anna")
+HAD = {
+    DUNE.id: Contents(vms=3, templates=1, at=ex.NOON - timedelta(minutes=10), accounts=frozenset({ANNAS.id}))
+}
 
 
 def sides(
@@ -22,7 +25,7 @@ def sides(
 ) -> tuple[DesiredInventory, ActualInventory]:
     found = ex.actual(
         DUNE,
-        accounts=[ex.account(DUNE, "anna")],
+        accounts=[ANNAS],
         vms=[ex.vm(f"dune-{number}", DUNE, state=state) for number, state in enumerate(vms)],
     )
     return ex.desired(ex.project("dune", "anna")), replace(found, templates=templates)
@@ -36,7 +39,9 @@ def test_what_captures_remember_and_is_gone_makes_a_domain_hollow() -> None:
         "The domain ROOT/ci/dune is empty; the capture of 2017-07-28 11:50 UTC "
         "had 3 VMs and 1 template in it."
     )
-    assert headline(drift).text == "One domain is hollow: its VMs and templates are gone."
+    head = headline(drift)
+    assert head.text == "One domain is hollow: its VMs and templates are gone."
+    assert [str(key) for key in head.next_keys] == ["R shows what is lost", "enter opens"]
 
 
 def test_an_emptied_domain_has_nothing_to_repair_but_what_differs() -> None:
@@ -46,6 +51,58 @@ def test_an_emptied_domain_has_nothing_to_repair_but_what_differs() -> None:
     more = replace(desired, projects={"dune": ex.project("dune", "anna", "bob")})
     (row,) = compare(more, actual, before=HAD).rows
     assert row.kind is DriftKind.HOLLOW and is_repairable(row, PlanRules())
+    assert "R recovers" in headline(compare(more, actual, before=HAD)).sentence
+
+
+def with_accounts(*accounts: Account) -> ActualInventory:
+    return replace(sides()[1], accounts=accounts)
+
+
+def test_what_an_account_had_that_was_made_anew_is_a_loss_and_no_drift() -> None:
+    desired, _ = sides()
+    drift = compare(desired, with_accounts(replace(ANNAS, id="new")), before=HAD)
+    (row,) = drift.rows
+    assert row.kind is DriftKind.IN_SYNC
+    assert row.reason == (
+        "The account was made anew; 3 VMs and 1 template that the capture of 2017-07-28 11:50 UTC "
+        "had in ROOT/ci/dune are lost."
+    )
+    assert headline(drift).text == "The only project is in sync."
+    more = replace(desired, projects={"dune": ex.project("dune", "anna", "bob")})
+    (row,) = compare(more, with_accounts(replace(ANNAS, id="new")), before=HAD).rows
+    assert row.kind is DriftKind.DIFFERS
+    assert row.reason.startswith("1 difference: user bob. The account was made anew; 3 VMs")
+
+
+def test_the_projects_own_account_decides_and_where_there_is_none_any_other() -> None:
+    desired, _ = sides()
+    other = replace(ANNAS, id="others", name="others", users=())
+    had = {DUNE.id: replace(HAD[DUNE.id], accounts=frozenset({ANNAS.id, other.id}))}
+    anew = replace(ANNAS, id="new")
+    (row,) = compare(desired, with_accounts(anew, other), before=had).rows
+    assert row.kind is not DriftKind.HOLLOW
+    (row,) = compare(desired, with_accounts(other), before=had).rows
+    assert row.kind is DriftKind.HOLLOW
+
+
+@pytest.mark.parametrize(
+    ("created", "kind"),
+    [
+        ("2017-07-28T11:55:00+0000", DriftKind.IN_SYNC),
+        ("2017-07-28T13:55:00+0200", DriftKind.IN_SYNC),
+        ("2017-07-28T11:45:00+0000", DriftKind.HOLLOW),
+        ("", DriftKind.HOLLOW),
+        ("yesterday", DriftKind.HOLLOW),
+    ],
+)
+def test_where_captures_saw_no_account_its_age_tells_whether_it_was_made_anew(
+    created: str, kind: DriftKind
+) -> None:
+    """While CloudStack deletes a domain it hides the accounts, and lists the VMs."""
+    had = {DUNE.id: replace(HAD[DUNE.id], accounts=frozenset())}
+    desired, _ = sides()
+    (row,) = compare(desired, with_accounts(replace(ANNAS, created=created)), before=had).rows
+    assert row.kind is kind
 
 
 def test_without_captures_nothing_is_said() -> None:

@@ -134,6 +134,18 @@ def test_groups_are_worst_first_and_empty_ones_are_left_out(found: Assessment) -
     assert [group.title for group in groups(replace(found, hollow=(), dying=()))] == titles[2:]
 
 
+def test_what_was_emptied_is_a_group_of_its_own_and_nothing_to_rebuild() -> None:
+    boreal = next(row for row in ROWS if row.name == "boreal")
+    emptied = replace(boreal, parts=(), view=view_of("boreal", accounts=1), reason="It is empty.")
+    found = assess(replace(DRIFT, rows=(emptied,)), RULES, now=NOW)
+    assert (found.to_rebuild, found.stuck, found.for_people, found.projects) == ((), (), (), 1)
+    (group,) = groups(found)
+    assert group.title == "emptied"
+    step = steps(situation(assessment=found), viewed=Step.ASSESS)[1]
+    assert step.found == "nothing to rebuild; 1 emptied"
+    assert step.do.startswith("Nothing to rebuild: step 4")
+
+
 def test_an_action_that_several_need_counts_once(found: Assessment) -> None:
     (cirrus,) = found.missing
     assert action_count((cirrus, cirrus)) == len(cirrus.actions)
