@@ -128,7 +128,7 @@ def _add_report(commands: Commands) -> None:
         help="there, also as HTML, and the letters",
     )
     report.add_argument(
-        "--template", metavar="FILE", type=Path, help="of the letters: $project, $lost, $kept and others"
+        "--template", metavar="FILE", type=Path, help="of the letters: $project, $lost, $back and others"
     )
     format_option(report)
 

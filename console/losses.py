@@ -42,6 +42,8 @@ class Losses:
     """Id of an object that is lost or going → what of it an archive has, in words."""
     archive: str = NO_ARCHIVE
     """What is known of archives, in a sentence."""
+    before: Capture | None = field(default=None, repr=False, compare=False)
+    """What the losses were told against."""
 
     @property
     def returnable(self) -> tuple[Recoverable, ...]:
@@ -90,7 +92,7 @@ class LossReader:
         )
         found = recoverable(actual, self._session.rules, expunging=times)
         kept, archive = self._archived(ledger, unread)
-        return Losses(ledger, basis, found, tuple(unread), times, kept, archive)
+        return Losses(ledger, basis, found, tuple(unread), times, kept, archive, capture)
 
     def _archived(self, ledger: LossLedger, unread: list[str]) -> tuple[Mapping[str, str], str]:
         """What the environment's archive has of what is lost or going, and a sentence about it."""

@@ -6,54 +6,21 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sync import atomic_file
-from sync.corpses import below
 from sync.credentials import Credential, CredentialFile
 from sync.errors import UsageError
-from sync.model import (
-    Action,
-    ActionKind,
-    ActualInventory,
-    DesiredInventory,
-    Drift,
-    Outcome,
-    Plan,
-    project_key,
-)
+from sync.identities import MADE_BY, Identity
+from sync.model import Action, ActionKind, DesiredInventory, Drift, Outcome, Plan
 from sync.operations import target_of
 from sync.recovery import stale_ids
 from sync.schedule import is_in_place
 
 if TYPE_CHECKING:
     from sync.executor import RunReport
-
-_WHAT = {
-    ActionKind.CREATE_DOMAIN: "domain",
-    ActionKind.CREATE_ACCOUNT: "account",
-    ActionKind.CREATE_USER: "user",
-    ActionKind.CREATE_NETWORK: "network",
-    ActionKind.REGISTER_TEMPLATE: "template",
-    ActionKind.REGISTER_ISO: "ISO",
-    ActionKind.DEPLOY_VM: "VM",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One object that has a new id."""
-
-    what: str
-    """`domain`, `account`, `user`, `network`, `template`, `ISO` or `VM`."""
-    project: str
-    name: str
-    """The natural key, e.g. `ROOT/ci/dune:dune:jmartin`."""
-    old_id: str
-    """Empty where nobody kept it."""
-    new_id: str
 
 
 def identity_map(
@@ -70,14 +37,14 @@ def identity_map(
     }
     rows = [
         Identity(
-            _WHAT[action.kind],
+            MADE_BY[action.kind],
             action.project,
             action.target,
             _old_id(action, plan, desired),
             new_ids[action.id] or "",
         )
         for action in plan.actions
-        if action.kind in _WHAT and action.id in new_ids
+        if action.kind in MADE_BY and action.id in new_ids
     ]
     if after is not None:
         known = {row.project for row in rows if row.what == "domain"}
@@ -92,49 +59,6 @@ def changed_earlier(after: Drift) -> tuple[Identity, ...]:
         Identity("domain", one.key, paths.get(one.key, one.project), one.stored, one.current)
         for one in stale_ids(after)
     )
-
-
-def by_capture(before: ActualInventory, now: ActualInventory) -> tuple[Identity, ...]:
-    """Everything of a capture that is there again under its name and with another id, whoever made it."""
-    known = _objects(now)
-    ids = {id for _, id, _ in known.values()}
-    parent = before.scope.parent
-    rows = []
-    for key, (what, old_id, name) in _objects(before).items():
-        found = known.get(key)
-        path = name.partition(":")[0] if what != "network" else name.rpartition("/")[0]
-        names = below(path, parent)
-        if found is not None and names and found[1] != old_id and old_id not in ids:
-            rows.append(Identity(what, project_key(names[0]), found[2], old_id, found[1]))
-    return tuple(sorted(rows, key=lambda row: (row.project, _ORDER.index(row.what), row.name)))
-
-
-_ORDER = ("domain", "account", "user", "network", "template", "ISO", "VM")
-_GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
-
-
-def _objects(inventory: ActualInventory) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """(what, natural key in lower case) → what, id, natural key. Of several with one key, the first."""
-    paths = {domain.id: domain.path for domain in inventory.domains}
-    rows: list[tuple[str, str, str]] = [("domain", domain.id, domain.path) for domain in inventory.domains]
-    for account in inventory.accounts:
-        own = f"{paths.get(account.domain_id, '')}:{account.name}"
-        rows.append(("account", account.id, own))
-        rows += [("user", user.id, f"{own}:{user.username}") for user in account.users]
-    rows += [("network", one.id, f"{one.domain_path}/{one.name}") for one in inventory.networks]
-    for what, images in (("template", inventory.templates), ("ISO", inventory.isos)):
-        rows += [
-            (what, one.id, f"{one.domain_path}:{one.project or one.account}:{one.name}") for one in images
-        ]
-    rows += [
-        ("VM", vm.id, f"{vm.domain_path}:{vm.project or vm.account}:{vm.name}")
-        for vm in inventory.vms
-        if vm.state.casefold() not in _GONE_STATES
-    ]
-    found: dict[tuple[str, str], tuple[str, str, str]] = {}
-    for row in rows:
-        found.setdefault((row[0], row[2].casefold()), row)
-    return found
 
 
 def _old_id(action: Action, plan: Plan, desired: DesiredInventory) -> str:

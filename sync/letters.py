@@ -5,7 +5,7 @@ They are written as mail files for people to read and send; abreast sends nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
 from pathlib import Path
@@ -16,8 +16,21 @@ from sync.loss_ledger import Fate, Loss
 from sync.model import Member
 from sync.private_file import read_text
 from sync.report import ProjectReport, Report
+from sync.report_back import Back, How
 
-FIELDS = ("project", "when", "lost", "recoverable", "kept", "state", "todo", "environment")
+FIELDS = (
+    "project",
+    "when",
+    "lost",
+    "back",
+    "missing",
+    "addresses",
+    "recoverable",
+    "kept",
+    "state",
+    "todo",
+    "environment",
+)
 """What a template may name as `$field`."""
 
 LETTER = """\
@@ -25,8 +38,17 @@ Dear owners of $project,
 
 on $when your project on $environment was hit by a deletion that nobody wanted.
 
-What is lost:
+What was destroyed, or is being destroyed:
 $lost
+
+What is back by now:
+$back
+
+What of it is not back, and why:
+$missing
+
+Addresses that changed:
+$addresses
 
 What can still be recovered, if you tell us in time:
 $recoverable
@@ -111,6 +133,9 @@ def _text(report: Report, project: ProjectReport, template: Template) -> str:
         when=f"{report.since:%Y-%m-%d}",
         environment=report.environment,
         lost=_listed([one for one in objects if one.fate in (Fate.LOST, Fate.DYING)]),
+        back=_grouped((one.type, _back_words(one), one.name) for one in project.back),
+        missing=_grouped((one.type, one.why, one.name) for one in project.missing),
+        addresses=_bullets(one.words for one in project.addresses),
         recoverable=_listed([one for one in objects if one.fate is Fate.RECOVERABLE]),
         kept=_listed([one for one in objects if one.fate in (Fate.SURVIVES, Fate.UNKNOWN)]),
         state=project.state,
@@ -118,15 +143,69 @@ def _text(report: Report, project: ProjectReport, template: Template) -> str:
     )
 
 
+def _back_words(one: Back) -> str:
+    """How, and of a VM where and in which state: alike ones stand together."""
+    if one.type != "VM":
+        return one.how.value
+    parts = [one.how.value, f"now {one.state}"]
+    if one.is_at:
+        where = f"at {', '.join(one.is_at)}"
+        parts.append(f"{where} (was at {', '.join(one.was_at)})" if one.has_moved else where)
+    return ", ".join(parts)
+
+
 def _todo(project: ProjectReport) -> Iterator[str]:
-    yield "New users have new passwords: ask us for yours."
-    for change in project.changed:
-        yield _one_line(change.words)
+    """What the owners have to do, by what was taken, what is back and what is not."""
     lost = {one.type for one in project.losses.of(Fate.LOST)} if project.losses is not None else set()
-    if "VM" in lost:
-        yield "Make your VMs anew, from your templates where you have any, and tell Jenkins the addresses."
-    if "template" in lost:
-        yield "Make your templates anew, and download a copy of each."
+    back = {(one.type, one.how) for one in project.back}
+    missing = {one.type for one in project.missing}
+    if "user" in lost or ("user", How.MADE) in back:
+        yield "New users have new passwords: ask us for yours."
+    if any(change.taken_by for change in project.addresses):
+        yield (
+            "Somebody else's machine answers at an address that was yours (see above): take your agents "
+            "there offline in Jenkins, and change every key and password that was used there."
+        )
+    if project.addresses:
+        yield "Tell Jenkins, and whoever connects, the new addresses."
+    if ("VM", How.RECOVERED) in back:
+        yield "VMs that were recovered are as they were, and stopped: start those that you need."
+    if ("VM", How.MADE) in back:
+        yield (
+            "VMs that were made again have what their template has, and nothing of what was on their disks "
+            "since: set them up again, and check their host keys."
+        )
+    if ("template", How.MADE) in back or ("ISO", How.MADE) in back:
+        yield "Templates and ISOs that were registered again have new ids: change what names the old ones."
+    if any(one.can_be_made for one in project.missing):
+        yield "Wait for our next letter before you make anew what we can still make again."
+    if "VM" in missing:
+        yield "Make the VMs that are not back anew, from your templates where you have any."
+    if "template" in missing:
+        yield "Make the templates that are not back anew, and download a copy of each."
+    if not back and not lost:
+        yield "Nothing for now."
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {_one_line(text)}" for text in texts) or "- none"
+
+
+def _grouped(given: Iterable[tuple[str, str, str]]) -> str:
+    """`- VM, 2: a, b (made again)`: what is of one type and has one thing said of it stands together."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for type_name, said, name in given:
+        grouped.setdefault((type_name, said), []).append(_one_line(name))
+    lines = [
+        f"- {type_name}, {len(names)}: {_named(names)} ({_one_line(said)})"
+        for (type_name, said), names in grouped.items()
+    ]
+    return "\n".join(lines) or "- nothing"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _listed(losses: list[Loss]) -> str:
@@ -136,10 +215,8 @@ def _listed(losses: list[Loss]) -> str:
         by_type.setdefault((one.type, one.fate), []).append(one)
     lines = []
     for (type_name, fate), some in by_type.items():
-        names = ", ".join(_with_time(one) for one in some[:_NAMED])
-        more = f" and {len(some) - _NAMED} more" if len(some) > _NAMED else ""
         said = f" ({fate.value})" if fate in (Fate.DYING, Fate.UNKNOWN) else ""
-        lines.append(f"- {type_name}{said}, {len(some)}: {names}{more}")
+        lines.append(f"- {type_name}{said}, {len(some)}: {_named([_with_time(one) for one in some])}")
     return "\n".join(lines) or "- nothing"
 
 

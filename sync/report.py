@@ -11,17 +11,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sync.agents import ChangedAddress, changed_addresses
+from sync.freezes import frozen
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
-from sync.model import CONTAINMENT, Drift, DriftKind, Member, Outcome, Project
+from sync.model import CONTAINMENT, Drift, DriftKind, JsonObject, Member, Outcome, Project, project_key
 from sync.prediction import EntryLike, RecordedComparison, compared_in
+from sync.report_back import Back, NotBack, Returned, numbers
+from sync.restoration import AddressChange
 
 
 class Entry(EntryLike, Protocol):
     """What a report needs of `sync.ledger_entries.Entry`."""
 
+    @property
+    def payload(self) -> JsonObject: ...
     @property
     def operator(self) -> str: ...
     @property
@@ -52,14 +57,25 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """What became of an action in a later run than that in which it did not succeed."""
+
+    at: datetime
+    run_id: str
+    is_by_it: bool
+    """Whether that run did it; else it found it done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """An action that did not succeed, and why."""
 
     action: str
     outcome: Outcome
     detail: str
-    later: tuple[datetime, str] | None = None
-    """When it succeeded in a later run, and in which."""
+    later: Later | None = None
+    is_there_now: bool = False
+    """Whether what it was to make is there all the same, whoever made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +88,22 @@ class ProjectReport:
     state: str
     """The project's drift now, in words."""
     changed: tuple[ChangedAddress, ...] = ()
+    """Agents that are not where Jenkins looks for them."""
+    back: tuple[Back, ...] = ()
+    missing: tuple[NotBack, ...] = ()
+    moved: tuple[AddressChange, ...] = ()
+    """VMs without an agent among `changed` that are not where they were."""
+
+    @property
+    def addresses(self) -> tuple[ChangedAddress | AddressChange, ...]:
+        return (*self.changed, *self.moved)
 
     @property
     def is_hit(self) -> bool:
-        """Whether it lost anything, or may."""
+        """Whether anything was taken from it, or may be, back or not."""
+        fates = (Fate.LOST, Fate.DYING, Fate.RECOVERABLE)
         lost = self.losses
-        return lost is not None and any(lost.of(fate) for fate in (Fate.LOST, Fate.DYING, Fate.RECOVERABLE))
+        return bool(self.back) or (lost is not None and any(lost.of(fate) for fate in fates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,10 @@ class Report:
     rehearsed: tuple[RecordedComparison, ...]
     """Of the runs that were rehearsed: what was predicted, and what was."""
     losses: LossLedger
+    came_back: Mapping[str, Mapping[str, int]]
+    """Type → how it came back, or that it did not → how many, in the words of `report_back.COLUMNS`."""
+    frozen: tuple[str, ...]
+    """Zones that are still closed for a restore, in whole sentences."""
     now: Mapping[DriftKind, int]
     headline: str
     """What is the case now, in one sentence."""
@@ -114,8 +144,11 @@ def build(
     losses: LossLedger,
     drift: Drift,
     headline: str,
+    back: Returned,
+    unread: Sequence[str] = (),
 ) -> Report:
-    """Put the report together. `entries` are the ledger's since then, oldest first; `drift` is of now."""
+    """Put the report together. `entries` are the ledger's since then, oldest first; `drift` is of now, and so
+    is `back`; `unread` says what could not be read for it, in whole sentences."""
     return Report(
         environment=environment,
         since=since,
@@ -123,14 +156,16 @@ def build(
         made_by=made_by,
         timeline=tuple(_timeline(entries)),
         done=tuple(_done(entries)),
-        problems=tuple(_problems(entries)),
+        problems=tuple(_problems(entries, back)),
         progress=tuple(_progress(entries)),
         rehearsed=tuple(compared_in(entries)),
         losses=losses,
+        came_back=numbers(back),
+        frozen=tuple(_frozen(entries, environment)),
         now=drift.counts(),
         headline=headline,
-        projects=tuple(_projects(losses, drift)),
-        unsure=tuple(_unsure(losses, drift)),
+        projects=tuple(_projects(losses, drift, back)),
+        unsure=(*unread, *_unsure(losses, drift)),
     )
 
 
@@ -142,7 +177,16 @@ def _timeline(entries: Iterable[Entry]) -> Iterator[Moment]:
         for entry in group:
             if entry.kind.value not in _PER_ACTION:
                 run = f" ({run_id})" if run_id else ""
-                yield Moment(entry.at, entry.operator, f"{entry.kind.value}{run}: {entry.summary}")
+                said = f"{entry.kind.value}{run}: {entry.summary}{_kinds_planned(entry)}"
+                yield Moment(entry.at, entry.operator, said)
+
+
+def _kinds_planned(entry: Entry) -> str:
+    """Of a run that begins, what it is to do: only that tells a restore from a rebuild."""
+    if entry.kind.value != "run started":
+        return ""
+    kinds = Counter(str(action["kind"]) for action in entry.payload["plan"]["actions"])
+    return "".join(f"; {count} × {kind}" for kind, count in kinds.items())
 
 
 def _contained(run_id: str, entries: Iterable[Entry]) -> Iterator[Moment]:
@@ -167,11 +211,13 @@ def _step(entry: Entry) -> tuple[str, str]:
 
 
 def _last_outcomes(entries: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
-    """The last outcome of every action of every run: a retried one counts once."""
+    """The last outcome of every action of every run, in their order: a retried one counts once."""
     found: dict[tuple[str, str], Entry] = {}
     for entry in entries:
         if entry.kind.value == "outcome":
-            found[entry.run_id or "", entry.payload["action"]] = entry
+            key = entry.run_id or "", entry.payload["action"]
+            found.pop(key, None)
+            found[key] = entry
     return found
 
 
@@ -194,19 +240,29 @@ def _done(entries: Sequence[Entry]) -> Iterator[Done]:
         yield Done(kind, outcomes)
 
 
-def _problems(entries: Sequence[Entry]) -> Iterator[Problem]:
-    last = _last_outcomes(entries)
-    succeeded = {
-        action: (entry.at, run_id)
-        for (run_id, action), entry in last.items()
-        if entry.payload["outcome"] == Outcome.SUCCEEDED.value
-    }
-    for (_, action), entry in last.items():
+def _problems(entries: Sequence[Entry], back: Returned) -> Iterator[Problem]:
+    there = {action for one in back.back for action in one.actions}
+    later: dict[str, Later] = {}
+    found = []
+    for (run_id, action), entry in reversed(_last_outcomes(entries).items()):
         outcome = Outcome(entry.payload["outcome"])
-        if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
-            later = succeeded.get(action)
-            is_later = later is not None and later[0] > entry.at
-            yield Problem(action, outcome, str(entry.payload["detail"]), later if is_later else None)
+        if _is_in_place(entry):
+            later[action] = Later(entry.at, run_id, outcome is Outcome.SUCCEEDED)
+        elif outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+            detail, is_there = str(entry.payload["detail"]), action.casefold() in there
+            found.append(Problem(action, outcome, detail, later.get(action), is_there))
+    yield from reversed(found)
+
+
+def _is_in_place(entry: Entry) -> bool:
+    """As `schedule.is_in_place`, of what the ledger has."""
+    outcome, found = entry.payload["outcome"], entry.payload.get("object_id")
+    return outcome == Outcome.SUCCEEDED.value or (outcome == Outcome.SKIPPED.value and bool(found))
+
+
+def _frozen(entries: Iterable[Entry], environment: str) -> Iterator[str]:
+    told = [entry for entry in entries if entry.kind.value in ("intent", "outcome")]
+    return (one.words(environment) for one in frozen(told))
 
 
 def _progress(entries: Iterable[Entry]) -> Iterator[tuple[datetime, int]]:
@@ -217,13 +273,14 @@ def _progress(entries: Iterable[Entry]) -> Iterator[tuple[datetime, int]]:
             yield entry.at, done
 
 
-def _projects(losses: LossLedger, drift: Drift) -> Iterator[ProjectReport]:
+def _projects(losses: LossLedger, drift: Drift, back: Returned) -> Iterator[ProjectReport]:
     """Every project that either side or the losses name, those that lost most first."""
     lost = {one.key: one for one in losses.projects}
     rows = {row.key: row for row in drift.rows}
-    changes: dict[str, list[ChangedAddress]] = {}
-    for change in changed_addresses(drift.rows):
-        changes.setdefault(change.project, []).append(change)
+    agents = _by_project(changed_addresses(drift.rows))
+    known = {(project_key(one.project), one.known) for some in agents.values() for one in some}
+    moved = _by_project(one for one in back.moved if (one.project, one.old) not in known)
+    there, missing = _by_project(back.back), _by_project(back.missing)
     for key in [*lost, *(key for key in rows if key not in lost)]:
         row = rows.get(key)
         name = row.name if row is not None else lost[key].name
@@ -232,8 +289,27 @@ def _projects(losses: LossLedger, drift: Drift) -> Iterator[ProjectReport]:
             owners=_owners(row.project if row is not None else None),
             losses=lost.get(key),
             state=_state_words(row.kind) if row is not None else "on neither side any more",
-            changed=tuple(changes.get(name, ())),
+            changed=tuple(agents.get(key, ())),
+            back=tuple(there.get(key, ())),
+            missing=tuple(missing.get(key, ())),
+            moved=tuple(moved.get(key, ())),
         )
+
+
+class _OfProject(Protocol):
+    @property
+    def project(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_OfProject)
+
+
+def _by_project(given: Iterable[_T]) -> dict[str, list[_T]]:
+    """By key, in the order given."""
+    found: dict[str, list[_T]] = {}
+    for one in given:
+        found.setdefault(project_key(one.project), []).append(one)
+    return found
 
 
 def _state_words(kind: DriftKind) -> str:

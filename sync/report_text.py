@@ -15,7 +15,8 @@ from markdown_it import MarkdownIt
 from sync.loss_ledger import Fate
 from sync.model import DriftKind, Outcome
 from sync.object_types import NOT_READ_TYPES, Comeback, object_type
-from sync.report import ProjectReport, Report
+from sync.report import Problem, ProjectReport, Report
+from sync.report_back import COLUMNS, NotBack
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 _AT_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
@@ -23,6 +24,8 @@ _AT_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MOST_LISTED = 200
 """Moments of the timeline that are written out; the ledger has all of them."""
+_SAMPLES = 3
+"""Names that are given of what is not back for one reason; each project's letter has its own."""
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1d2430}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #c9d1da;padding:.25em .6em;"
@@ -70,6 +73,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield escaped(report.headline)
     yield from _losses(report)
+    yield from _back(report)
     yield from _done(report)
     yield from _now(report)
     yield from _timeline(report)
@@ -103,6 +107,32 @@ def _losses(report: Report) -> Iterator[str]:
     yield from _table(("", *(fate.value for fate in Fate), "comes back"), rows)
 
 
+def _back(report: Report) -> Iterator[str]:
+    if not report.came_back:
+        return
+    yield from _section("What is back")
+    yield "As the reading shows it; new ids are in the identity map. What was made again is new: passwords,"
+    yield "keys and what was on a disk do not come back with it."
+    yield ""
+    rows = [
+        (escaped(name), *(str(counts.get(column, 0)) for column in COLUMNS))
+        for name, counts in report.came_back.items()
+    ]
+    yield from _table(("", *COLUMNS), rows)
+    grouped: dict[tuple[str, str], list[NotBack]] = {}
+    for project in report.projects:
+        for one in project.missing:
+            grouped.setdefault((one.type, one.why), []).append(one)
+    if grouped:
+        yield ""
+        yield "What is not back, and why:"
+        yield ""
+    for (type_name, why), some in grouped.items():
+        names = ", ".join(f"{one.project}/{one.name}" for one in some[:_SAMPLES])
+        more = f" and {len(some) - _SAMPLES} more" if len(some) > _SAMPLES else ""
+        yield f"- {len(some)} × {escaped(type_name)}: {escaped(why)} ({escaped(names)}{more})"
+
+
 def _done(report: Report) -> Iterator[str]:
     yield from _section("What was done")
     if not report.done:
@@ -117,12 +147,7 @@ def _done(report: Report) -> Iterator[str]:
         yield ""
         yield "What did not succeed:"
         yield ""
-        for problem in report.problems:
-            line = f"- {escaped(problem.action)}: {problem.outcome.value}. {escaped(problem.detail)}"
-            if problem.later is not None:
-                at, run_id = problem.later
-                line += f" Succeeded later, at {_at(at)} ({escaped(run_id)})."
-            yield line
+        yield from (_problem(one) for one in report.problems)
     for one in report.rehearsed:
         yield ""
         yield f"Run {escaped(one.run_id)} was rehearsed at {_at(one.comparison.prediction.at)}:"
@@ -130,10 +155,21 @@ def _done(report: Report) -> Iterator[str]:
         yield from (f"- {escaped(line.strip())}" for line in one.comparison.lines())
 
 
+def _problem(problem: Problem) -> str:
+    line = f"- {escaped(problem.action)}: {problem.outcome.value}. {escaped(problem.detail)}"
+    if problem.later is not None:
+        how = "Succeeded later" if problem.later.is_by_it else "Was found done later"
+        return f"{line} {how}, at {_at(problem.later.at)} ({escaped(problem.later.run_id)})."
+    return f"{line} It is there now all the same." if problem.is_there_now else line
+
+
 def _now(report: Report) -> Iterator[str]:
     yield from _section("How it stands")
     rows = [(kind.value, str(report.now.get(kind, 0))) for kind in DriftKind]
     yield from _table(("drift", "projects"), rows)
+    for text in report.frozen:
+        yield ""
+        yield escaped(text)
 
 
 def _timeline(report: Report) -> Iterator[str]:
@@ -152,15 +188,34 @@ def _timeline(report: Report) -> Iterator[str]:
 def _projects(report: Report) -> Iterator[str]:
     hit = [one for one in report.projects if one.is_hit]
     yield from _section(f"Projects that were hit: {len(hit)}")
-    rows = [(escaped(one.name), *_counts(one), escaped(one.state)) for one in hit]
+    rows = [
+        (escaped(one.name), *_counts(one), str(len(one.back)), str(len(one.missing)), escaped(one.state))
+        for one in hit
+    ]
     if rows:
-        yield from _table(("project", "lost", "being destroyed", "recoverable", "survives", "now"), rows)
-    risks = [change for one in report.projects for change in one.changed if change.taken_by]
+        header = ("project", "lost", "being destroyed", "recoverable", "survives", "back", "not back", "now")
+        yield from _table(header, rows)
+    yield from _addresses(report)
+
+
+def _addresses(report: Report) -> Iterator[str]:
+    """Those that are somebody else's by now, and those that only changed: Jenkins and people know the old."""
+    changes = [change for one in report.projects for change in one.addresses]
+    risks = [one.words for one in changes if one.taken_by]
+    others = [one.words for one in changes if not one.taken_by]
     if risks:
         yield from _section("Addresses that somebody else has now")
-        yield "Jenkins still has the keys for these. Take the agents offline before it connects."
+        yield "Jenkins and people still have keys and passwords for these: a credential risk. Take the agents"
+        yield "offline before Jenkins connects, and change what was sent there."
         yield ""
-        yield from (f"- {escaped(one.words)}" for one in risks)
+        yield from (f"- {escaped(text)}" for text in risks)
+    if others:
+        yield from _section("Addresses that changed")
+        yield "Jenkins and people look for them where they were."
+        yield ""
+        yield from (f"- {escaped(text)}" for text in others[:_MOST_LISTED])
+        if len(others) > _MOST_LISTED:
+            yield f"- and {len(others) - _MOST_LISTED} more"
 
 
 def _counts(project: ProjectReport) -> tuple[str, ...]:

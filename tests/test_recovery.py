@@ -16,7 +16,8 @@ from sync.credentials import CredentialFile
 from sync.drift import compare
 from sync.errors import GuardError, UsageError
 from sync.executor import RunReport
-from sync.identity_map import Identity, identity_map, new_credentials, summary, write
+from sync.identities import Identity
+from sync.identity_map import identity_map, new_credentials, summary, write
 from sync.ledger import RunState
 from sync.model import (
     ActionKind,

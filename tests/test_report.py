@@ -21,6 +21,7 @@ from sync.letters import first_message, letters, template_from
 from sync.loss_ledger import Fate, loss_ledger, losses_without_capture
 from sync.model import DriftKind, Outcome
 from sync.report import Report
+from sync.report_back import Returned, returned
 from sync.report_text import escaped, markdown, page
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Image, Machine, Person, Tenant
@@ -39,7 +40,13 @@ def entry(seq: int, kind: EntryKind, /, *, run: str | None = "run-1", **payload:
 DOMAIN, USER = "create-domain ROOT/ci/a", "create-user ROOT/ci/b:b:x"
 ENTRIES = (
     entry(1, EntryKind.PINNED, run=None, endpoint="https://cloud", root_id="r", reason=""),
-    entry(2, EntryKind.RUN_STARTED, plan={"actions": [1, 2]}, policy="rebuild", confirmed={"by": "anna"}),
+    entry(
+        2,
+        EntryKind.RUN_STARTED,
+        plan={"actions": [{"kind": "create domain"}, {"kind": "create user"}]},
+        policy="rebuild",
+        confirmed={"by": "anna"},
+    ),
     entry(3, EntryKind.INTENT, action=DOMAIN, kind="create domain", command="createDomain"),
     entry(4, EntryKind.OUTCOME, action=DOMAIN, outcome="failed", detail="busy"),
     entry(5, EntryKind.INTENT, action=DOMAIN, kind="create domain", command="createDomain"),
@@ -90,6 +97,7 @@ def made(*, capture: bool = True, entries: tuple[Entry, ...] = ENTRIES) -> Repor
         losses=found,
         drift=compare(desired, now),
         headline="1 of 2 projects has no domain.",
+        back=returned(entries, found, before=before if capture else None, now=now),
     )
 
 
@@ -111,7 +119,8 @@ def test_numbers_are_those_of_the_ledger_and_a_retried_action_counts_once(report
 def test_the_timeline_has_decisions_and_containment_and_no_single_repairs(report: Report) -> None:
     said = [one.what for one in report.timeline]
     assert said[0].startswith("environment pinned: https://cloud")
-    assert "run started (run-1): 2 actions, rebuild, confirmed by anna" in said
+    started = "run started (run-1): 2 actions, rebuild, confirmed by anna; 1 × create domain; 1 × create user"
+    assert started in said
     assert "containment (contain-8d14): fence sync: succeeded locked" in said
     assert not any("create-domain" in text for text in said)
 
@@ -135,7 +144,18 @@ def test_what_succeeded_in_a_later_run_is_said_to_have(report: Report) -> None:
     again = entry(20, EntryKind.OUTCOME, run="run-2", action=USER, outcome="succeeded", detail="")
     later = made(entries=(*ENTRIES, again))
     assert "Succeeded later, at 2026-07-28 03:00:20 (run-2)." in markdown(later)
-    assert "Succeeded later" not in markdown(report)
+    assert "later" not in markdown(report)
+
+
+def test_what_a_later_run_found_done_is_said_to_be(report: Report) -> None:
+    found = entry(
+        20, EntryKind.OUTCOME, run="run-2", action=USER, outcome="skipped", detail="there", object_id="u-1"
+    )
+    assert "Was found done later, at 2026-07-28 03:00:20 (run-2)." in markdown(
+        made(entries=(*ENTRIES, found))
+    )
+    changed = replace(found, payload={**found.payload, "object_id": None})
+    assert "later" not in markdown(made(entries=(*ENTRIES, changed)))
 
 
 def test_what_was_rehearsed_stands_beside_what_was(report: Report) -> None:
@@ -188,6 +208,7 @@ def test_what_was_not_read_now_is_said(report: Report) -> None:
         losses=loss_ledger(before, now),
         drift=compare(desired, now),
         headline="",
+        back=Returned(),
     )
     assert any("the list was cut" in text for text in found.unsure)
     assert "The ledger has nothing of that time." in markdown(found)
@@ -245,7 +266,8 @@ def test_each_hit_project_gets_one_letter_to_its_owners(report: Report) -> None:
     text = again.get_content()
     assert "- VM, 1: m0" in text
     assert "How your project stands now: not there." in text
-    assert "Make your VMs anew" in text
+    assert "- VM, 1: m0 (a restore makes it again where a capture knows it, and has not yet)" in text
+    assert "Make the VMs that are not back anew" in text
 
 
 def test_an_address_that_is_none_stops_no_letter(report: Report) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync.cloudstack import Submission, Writer
-from sync.identity_map import by_capture
+from sync.identities import by_capture
 from sync.model import Action, ActionKind
 from sync.plan import build, wave_title, waves
 from sync.restoration import moved

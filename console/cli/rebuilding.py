@@ -31,7 +31,7 @@ from sync.model import Action, ActionKind, DesiredInventory, Drift, DriftKind, D
 
 if TYPE_CHECKING:
     from sync.executor import RunReport
-    from sync.identity_map import Identity
+    from sync.identities import Identity
     from sync.lookup import ArchiveLike
     from sync.plan import PlanRules
     from sync.prediction import Prediction

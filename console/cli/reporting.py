@@ -14,13 +14,14 @@ from console.cli.reading import read_both
 from console.cli.record import moment
 from console.cli.sessions import session_of
 from console.session import Session
-from sync.errors import EXIT_DONE, EXIT_UNKNOWN, UsageError
+from sync.errors import EXIT_DONE, EXIT_UNKNOWN, AbreastError, UsageError
 
 if TYPE_CHECKING:
     from sync.deletions import Situation
     from sync.loss_ledger import LossLedger
     from sync.model import ActualInventory, DesiredInventory
     from sync.report import Report
+    from sync.restoration import Restoration
 
 DEFAULT_SINCE = "24h"
 
@@ -47,20 +48,47 @@ def report(arguments: argparse.Namespace) -> int:
 def make(session: Session, *, since: datetime) -> Report:
     """The report of what happened since then, up to now. Raises LedgerError."""
     from sync.report import build
+    from sync.report_back import returned
 
     say("Reading both sides …")
     desired, actual = read_both(session)
     drift = session.compare(desired, actual)
+    entries = session.ledger.entries(since=since)
+    told, before, unread = losses(session, desired, actual, since=since)
+    planned = _planned(session, before, actual, unread)
     return build(
-        session.ledger.entries(since=since),
+        entries,
         environment=session.environment.name,
         since=since,
         made_at=session.clock(),
         made_by=session.operator,
-        losses=losses(session, desired, actual, since=since),
+        losses=told,
         drift=drift,
         headline=session.headline(drift).text,
+        back=returned(entries, told, before=before, now=actual, planned=planned),
+        unread=unread,
     )
+
+
+def _planned(
+    session: Session, before: ActualInventory | None, actual: ActualInventory, unread: list[str]
+) -> Restoration | None:
+    """What a restore of the capture would do now, and of the rest why not; None where nobody can tell."""
+    from sync.archive_folder import read
+    from sync.archives import Archives
+    from sync.restore import plan_restoration
+    from sync.restore_scene import Means
+
+    if before is None or not actual.coverage.is_complete:
+        return None
+    folder = session.environment.archive
+    try:
+        archives = Archives() if folder is None else read(folder)
+        means = Means(session.reader.stock(), archives, is_served=True)
+    except AbreastError as error:
+        unread.append(f"Why something cannot be restored is known in part only: {error}")
+        return None
+    return plan_restoration(before, actual, means)
 
 
 def situation(session: Session) -> Situation:
@@ -72,9 +100,9 @@ def situation(session: Session) -> Situation:
 
 def losses(
     session: Session, desired: DesiredInventory, actual: ActualInventory, *, since: datetime
-) -> LossLedger:
+) -> tuple[LossLedger, ActualInventory | None, list[str]]:
     """As Assess tells them: against the newest complete capture from before the deletion, and of `since` or
-    before where no event tells when it began."""
+    before where no event tells when it began. With that capture's side, and what could not be read."""
     from console.losses import LossReader
     from sync.loss_basis import began
 
@@ -84,7 +112,8 @@ def losses(
         say(text)
     if found.basis.taken_at is None:
         say(f"There is no capture to compare with: {found.basis.why}. The CI database alone is asked.")
-    return found.ledger
+    before = None if found.before is None else found.before.actual
+    return found.ledger, before, list(found.unread)
 
 
 def write(made: Report, folder: Path, template: Template) -> list[Path]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sync.agents import ChangedAddress
     from sync.capture import Capture
     from sync.freezes import Freeze
-    from sync.identity_map import Identity
+    from sync.identities import Identity
     from sync.restoration import AddressChange, Restoration
 
 SAMPLES = 3
@@ -70,7 +70,7 @@ class Ended:
         return changed_addresses(row for row in self.after.rows if self.keys is None or row.key in self.keys)
 
     def identities(self) -> tuple[Identity, ...]:
-        from sync.identity_map import by_capture
+        from sync.identities import by_capture
 
         rows = by_capture(self.before.actual, self.now)
         return tuple(row for row in rows if self.keys is None or row.project in self.keys)
