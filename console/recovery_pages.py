@@ -87,7 +87,8 @@ def _losses(losses: Sequence[Loss], width: int) -> list[Line]:
     by_project: dict[str, list[str]] = {}
     for loss in losses:
         by_project.setdefault(loss.project, []).append(loss.vm or loss.agent)
-    title = f"{counted(len(losses), 'machine')} of {counted(len(by_project), 'project')} lost for good"
+    number, projects = counted(len(losses), "machine"), counted(len(by_project), "project")
+    title = f"{number} of {projects} without a VM, by the CI database"
     lines: list[Line] = [[], *_heading(title)]
     for project, machines in by_project.items():
         lines += _pair(f"{LOSS_GLYPH} {project}", ", ".join(machines), width, tone="tone--muted")

@@ -6,7 +6,7 @@ Pure: a `Situation` goes in, lines come out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from console.recovering import (
 from console.state import RunPhase, RunState
 from console.waiting import Step as Step
 from console.waiting import if_one_waits, restorable
+from sync.drift import Loss
 from sync.loss_ledger import Fate
 from sync.model import Outcome
 from sync.recovery import Assessment, Verification
@@ -186,8 +187,7 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         ("orphaned", assessment.orphaned),
     )
     counts = ", ".join(f"{len(found)} {word}" for word, found in named if found)
-    number = len(assessment.losses) if situation.losses is None else _vms_lost(situation.losses)
-    lost = f"; {counted(number, 'VM')} lost" if number else ""
+    lost = _machines_lost(assessment.losses) if situation.losses is None else _vms_lost(situation.losses)
     run = situation.rebuild
     if run is not None and run.is_going_on:
         projects = len({action.project for action in run.plan.actions})
@@ -216,8 +216,16 @@ def _vms_do(situation: Situation) -> str:
     return _arm_words(situation)
 
 
-def _vms_lost(losses: Losses) -> int:
-    return sum(one.type == "VM" for one in losses.ledger.of(Fate.LOST))
+def _vms_lost(losses: Losses) -> str:
+    """Of all VMs that there were, as far as that is known."""
+    number = sum(one.type == "VM" for one in losses.ledger.of(Fate.LOST))
+    since = "" if losses.basis.taken_at is None else " since the capture"
+    return f"; {counted(number, 'VM')} lost{since}" if number else ""
+
+
+def _machines_lost(found: Sequence[Loss]) -> str:
+    """Of the CI database's machines alone; it knows not every VM."""
+    return f"; {counted(len(found), 'machine')} without a VM" if found else ""
 
 
 def _assess_do(situation: Situation) -> str:
@@ -390,7 +398,7 @@ def _verify(situation: Situation) -> StepView:
         problem = after.problem if after.proof is None else f"not proven. {after.proof.unproven}"
         do = "Report this." if after.proof is None else f"{key('refresh')} reads both sides again."
         return StepView(title, StepState.BAD, problem, do, why, is_alarming=True)
-    lost = f"; {counted(len(after.proof.losses), 'VM')} lost" if after.proof.losses else ""
+    lost = _machines_lost(after.proof.losses)
     found, do = _left_of(run, after.proof, situation)
     if found:
         return StepView(title, StepState.BAD, f"{found}{lost}", do, why, is_alarming=True)

@@ -20,6 +20,7 @@ from sync.model import (
     Plan,
     Side,
 )
+from sync.parts import alive
 from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _members(view: RowView) -> int:
 
 
 def _machines(view: RowView) -> int:
-    return sum(len(side.vms) for side in (view.shown.view, view.shown.dying) if side is not None)
+    return sum(len(alive(side.vms)) for side in (view.shown.view, view.shown.dying) if side is not None)
 
 
 def why_no_repair(row: DriftRow) -> str:

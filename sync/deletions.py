@@ -26,7 +26,7 @@ from sync.model import (
     Scope,
     VirtualMachine,
 )
-from sync.parts import is_made_since
+from sync.parts import alive, is_made_since, left_of
 
 __all__ = [
     "Attempt",
@@ -41,8 +41,6 @@ __all__ = [
     "assess",
     "can_tell",
 ]
-
-_GONE = frozenset({"destroyed", "expunging", "expunged"})
 
 
 class Stage(Enum):
@@ -133,7 +131,7 @@ class Deletion:
     @property
     def alive(self) -> tuple[VirtualMachine, ...]:
         """VMs that are not destroyed yet."""
-        return tuple(vm for vm in self.vms if vm.state.casefold() not in _GONE)
+        return alive(self.vms)
 
     @property
     def by(self) -> str:
@@ -306,7 +304,7 @@ class _Judge:
         elif attempt.succeeded:
             stage = Stage.ORPHANED if vms else Stage.ENDED
             why = "Its deletion has ended"
-            why += f", and {_count(len(vms), 'VM')} of it still there." if vms else "."
+            why += f", and {_count(*left_of(vms))} of it still there." if vms else "."
         elif not self.reading.coverage.is_complete:
             stage, why = (
                 Stage.REFUSED,

@@ -35,7 +35,7 @@ from sync.model import (
     VirtualMachine,
     project_key,
 )
-from sync.parts import compare_living, compare_missing, kind_of, usable_members
+from sync.parts import compare_living, compare_missing, kind_of, left_of, usable_members
 
 __all__ = ["Headline", "Loss", "compare", "headline", "losses"]
 
@@ -485,8 +485,9 @@ def _still_there(dying: DomainView) -> str:
     running = sum(vm.state.casefold() == "running" for vm in dying.vms)
     if not dying.vms:
         return f"{_count(len(dying.subdomains), 'sub-domain')} still listed"
-    verb = "is" if len(dying.vms) == 1 else "are"
-    return f"{_count(len(dying.vms), 'VM')} {verb} still there ({running} running)"
+    number, noun = left_of(dying.vms)
+    verb = "is" if number == 1 else "are"
+    return f"{_count(number, noun)} {verb} still there ({running} running)"
 
 
 def _count(number: int, noun: str) -> str:

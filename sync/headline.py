@@ -10,7 +10,7 @@ from sync.deletion_rows import settled
 from sync.deletions import Deletion, Kind, Situation, Stage
 from sync.hollow import is_emptied
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
-from sync.parts import is_blocked, is_missing_parent
+from sync.parts import alive, is_blocked, is_missing_parent, left_of
 
 STALE_AFTER = timedelta(minutes=3)
 """Three times the slowest refresh of a side."""
@@ -187,11 +187,11 @@ def _by_jobs(drift: Drift) -> Iterator[str]:
 def _orphaned(drift: Drift, *, is_told: bool) -> Iterator[str]:
     orphaned = _rows(drift, DriftKind.ORPHANED)
     if orphaned:
-        vms = sum(len(row.dying.vms) for row in orphaned if row.dying is not None)
+        vms, noun = left_of([vm for row in orphaned if row.dying is not None for vm in row.dying.vms])
         verb = "is" if vms == 1 else "are"
         domains = "a deleted domain" if len(orphaned) == 1 else f"{len(orphaned)} deleted domains"
         since = "whose own deletion runs no longer" if is_told else "and no deletion runs"
-        yield f"{_count(vms, 'VM')} {verb} left of {domains}, {since}."
+        yield f"{_count(vms, noun)} {verb} left of {domains}, {since}."
 
 
 def _hollow(drift: Drift) -> Iterator[str]:
@@ -211,7 +211,7 @@ def _deleting(drift: Drift, *, subject: str = "domain") -> Iterator[str]:
     deleting = _rows(drift, DriftKind.DELETING)
     if not deleting:
         return
-    vms = [vm for row in deleting if row.dying is not None for vm in row.dying.vms]
+    vms = alive(vm for row in deleting if row.dying is not None for vm in row.dying.vms)
     running = sum(vm.state.casefold() == "running" for vm in vms)
     verb = "is" if len(deleting) == 1 else "are"
     noun = f" {subject}{'' if len(deleting) == 1 else 's'}" if subject else ""

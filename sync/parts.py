@@ -7,7 +7,7 @@ account and the same members.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 
@@ -424,6 +424,17 @@ class Leaving:
 def is_gone(vm: VirtualMachine) -> bool:
     """Whether it is listed, but destroyed."""
     return vm.state.casefold() in _GONE_STATES
+
+
+def alive(vms: Iterable[VirtualMachine]) -> tuple[VirtualMachine, ...]:
+    """Those that are not destroyed: what is, stays listed until it is expunged."""
+    return tuple(vm for vm in vms if not is_gone(vm))
+
+
+def left_of(vms: Collection[VirtualMachine]) -> tuple[int, str]:
+    """How many VMs are left and what they are called: `destroyed VM` where no other is."""
+    living = alive(vms)
+    return (len(living), "VM") if living or not vms else (len(vms), "destroyed VM")
 
 
 @lru_cache(maxsize=65536)

@@ -14,7 +14,7 @@ from sync.drift import Loss, losses
 from sync.errors import GuardError, UsageError
 from sync.hollow import is_emptied
 from sync.model import Action, Drift, DriftKind, DriftRow, Plan, Subject
-from sync.parts import is_gone
+from sync.parts import alive
 from sync.plan import PlanRules
 
 REBUILT: tuple[DriftKind, ...] = (
@@ -126,7 +126,7 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
         kind=row.kind,
         actions=plans.repairs(row, rules=rules, now=now),
         reason=row.reason,
-        machines_alive=sum(not is_gone(vm) for view in views for vm in view.vms),
+        machines_alive=sum(len(alive(view.vms)) for view in views),
         machines_lost=len(row.losses),
         is_emptied=is_emptied(row),
         has_project=row.project is not None,

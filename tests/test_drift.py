@@ -156,6 +156,26 @@ def test_vms_of_an_unlisted_domain_tell_of_its_deletion(jobs: list[object] | Non
     assert "2 VMs are still there (1 running)" in row.reason
 
 
+@pytest.mark.parametrize(
+    ("states", "reason", "head"),
+    [
+        (["Running", "Destroyed"], "1 VM is still there (1 running)", "1 VM is left of a deleted domain"),
+        (["Stopped", "Stopped"], "2 VMs are still there (0 running)", "2 VMs are left of a deleted domain"),
+        (
+            ["Destroyed", "Expunging"],
+            "2 destroyed VMs are still there (0 running)",
+            "2 destroyed VMs are left of a deleted domain",
+        ),
+    ],
+)
+def test_a_destroyed_vm_counts_for_none_that_is_left(states: list[str], reason: str, head: str) -> None:
+    gone = ex.domain("aurora")
+    vms = [ex.vm(f"vm-{number}", gone, state=state) for number, state in enumerate(states)]
+    drift = compare(ex.desired(ex.project("aurora", "anna")), ex.actual(vms=vms))
+    assert reason in only(drift).reason
+    assert head in headline(drift).text
+
+
 def test_a_renamed_corpse_is_a_row_of_its_own() -> None:
     corpse = ex.domain("aurora-deleted-0728-0312", id="id:old")
     new = ex.domain("aurora", id="id:new")

@@ -467,7 +467,7 @@ def test_what_is_not_known_or_gone_again_is_not_verified(found: Assessment, run:
     after = later(drift_of((*kept, unknown)))
     now = situation(assessment=assess(after, RULES, now=NOW), run=over, aftermath=proven(over, after))
     view = steps(now, viewed=Step.VERIFY)[4]
-    assert (view.state, view.found) == (StepState.BAD, "1 project not rebuilt; 1 VM lost")
+    assert (view.state, view.found) == (StepState.BAD, "1 project not rebuilt; 1 machine without a VM")
     again = situation(assessment=found, run=over, aftermath=proven(over, rebuilt()))
     view = steps(again, viewed=Step.VERIFY)[4]
     assert view.state is StepState.BAD
@@ -522,6 +522,6 @@ def test_the_pages_fit_and_say_what_is_left_lost_and_untouched(run: RunState, wi
     assert "Nothing repairable is left of what was chosen." in said
     assert "1 left out, can still be repaired" in said
     assert "untouched: zephyr" in said
-    assert "1 machine of 1 project lost for good" in said
+    assert "1 machine of 1 project without a VM, by the CI database" in said
     assert "/a/map.csv" in text_of(handed) and "temporary folder" in " ".join(text_of(handed).split())
     assert "temporary" not in text_of(hand_over_page(after, width, is_drill=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from tests.screens.world import HOSTILE, NOW, ROWS, dune, in_sync
 from widgets.action_list import object_of
 from widgets.big_counts import BigCounts, big
 from widgets.comparison import ComparisonLine, comparison, machine_text, summary
-from widgets.details import part_line
+from widgets.details import belongings, part_line
 from widgets.lines import wrap
 from widgets.progress import ProgressLine, bar, duration
 from widgets.summary import CountsBar, HeadlineBar
@@ -44,6 +45,16 @@ def test_the_headline_never_loses_its_keys(width: int) -> None:
     assert len(lines) == 2
     assert lines[-1].endswith("R recovers")
     assert all(len(line) <= width for line in lines)
+
+
+def test_what_a_domain_has_tells_destroyed_vms_apart() -> None:
+    row = dune()
+    assert row.view is not None
+    first, *others = row.view.vms
+    vms = (replace(first, state="Destroyed"), *others)
+    found = belongings(replace(row, view=replace(row.view, vms=vms)))
+    assert f"{len(others)} VMs, 1 destroyed VM" in found
+    assert f"{len(row.view.vms)} VMs" in belongings(row) and "destroyed" not in belongings(row)
 
 
 def test_wrap_keeps_every_word_and_no_line_is_too_wide() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sync.deletions import Deletion, Stage
 from sync.model import DriftKind, DriftRow, Part
+from sync.parts import alive
 from widgets.cells import clean, counted, fit
 from widgets.header import clock_time
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
@@ -34,9 +35,11 @@ def belongings(row: DriftRow) -> str:
     view = row.view if row.view is not None else row.dying
     if view is None:
         return ""
+    living = len(alive(view.vms))
     found = [
         (len(view.accounts), "account", ""),
-        (len(view.vms), "VM", ""),
+        (living, "VM", ""),
+        (len(view.vms) - living, "destroyed VM", ""),
         (len(view.templates), "template", ""),
         (len(view.isos), "ISO", ""),
         (len(view.snapshots), "snapshot", ""),

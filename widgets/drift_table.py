@@ -14,6 +14,7 @@ from textual.widget import Widget
 from sync.agents import reach
 from sync.deletions import Deletion, Stage
 from sync.model import DriftKind, DriftRow
+from sync.parts import alive
 from widgets.cells import fit
 from widgets.kinds import KIND_CLASSES, kind_text
 from widgets.paint import style_of
@@ -126,8 +127,8 @@ def _actual_cells(row: DriftRow, deletion: Deletion | None) -> tuple[str, str, s
     if view is None:
         return (_NONE if row.kind is not DriftKind.UNKNOWN else "", "", "", "")
     if view.domain is None:
-        return gone, _NONE, str(len(view.vms)), _NONE
-    return view.path, str(len(view.accounts)), str(len(view.vms)), str(len(view.templates))
+        return gone, _NONE, str(len(alive(view.vms))), _NONE
+    return view.path, str(len(view.accounts)), str(len(alive(view.vms))), str(len(view.templates))
 
 
 def row_pieces(view: RowView, columns: Columns, *, mark: str, is_dim: bool = False) -> list[Piece]:

@@ -206,7 +206,7 @@ def _note(finding: Finding, more: str, width: int) -> list[Line]:
     """Why it is in the list; what is done about it and what cannot be."""
     kind = f" {kind_text(finding.kind)} "
     done = f"to do: {work_of(finding.actions)}" if finding.actions else "nothing is done about it"
-    lost = f"; {counted(finding.machines_lost, 'VM')} lost for good" if finding.machines_lost else ""
+    lost = f"; {counted(finding.machines_lost, 'machine')} without a VM" if finding.machines_lost else ""
     return [
         [(kind, KIND_CLASSES[finding.kind]), (fit(f" {finding.reason}", width - len(kind)), "")],
         [(fit(f" {more or f'{done}{lost}'}", width), "tone--good" if more else "tone--muted")],

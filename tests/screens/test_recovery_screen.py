@@ -237,7 +237,7 @@ async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
         assert {stale.project for stale in proof.stale_ids} == {"aurora", "cirrus", "dorado", "ember"}
         text = screen_text(app)
         assert f"{ALL} of {ALL} actions succeeded" in text
-        assert "nothing of it is left to repair; 5 VMs lost" in text
+        assert "nothing of it is left to repair; 5 machines without a VM" in text
         assert "these files go when the drill ends" in text
         assert str(tmp_path / "new-passwords.jsonl") in text.replace("\n", "")
         as_csv, as_json = map(Path, app.aftermath.files)
