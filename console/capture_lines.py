@@ -99,6 +99,7 @@ def _domains(capture: Capture) -> Iterator[Paragraph]:
         ("template", actual.templates),
         ("ISO", actual.isos),
         ("network", actual.networks),
+        ("public address", actual.public_addresses),
         ("CloudStack Project", actual.projects),
     ):
         for row in owned:

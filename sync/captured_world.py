@@ -8,7 +8,6 @@ own: the stand-in must never pass for the captured server.
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 from sync.capture import Capture
 from sync.captured_catalog import Catalog
+from sync.captured_networks import Networks
 from sync.model import Account as CapturedAccount
 from sync.model import Domain as CapturedDomain
 from sync.model import OwnedResource
@@ -30,7 +30,6 @@ from sync.sandbox.downloads import SETTING as FETCHING
 from sync.sandbox.passwords import hashed
 from sync.sandbox.records import Account, Domain, User, World
 from sync.sandbox.records_machines import (
-    Network,
     Nic,
     Project,
     Snapshot,
@@ -114,6 +113,7 @@ class _Builder:
         self.world = world
         self.actual = capture.actual
         self.catalog = Catalog(world)
+        self.networks = Networks(world, self.catalog, self._time)
         self.now = world.now()
         self.admin = next(one for one in world.accounts.values() if one.name == "admin" and one.is_default)
         self.roles = {role.name: role for role in world.roles.values()}
@@ -135,12 +135,14 @@ class _Builder:
         for row in actual.projects:
             self._owned("CloudStack Projects", row, self._project)
         for row in actual.networks:
-            self._owned("networks", row, self._network)
+            self._owned("networks", row, self.networks.network)
         for table, rows in (("templates", actual.templates), ("isos", actual.isos)):
             for row in rows:
                 self._owned(table, row, lambda one, owner, table=table: self._image(one, owner, table))
         for vm in actual.vms:
             self._owned("VMs", vm, self._machine)
+        for row in actual.public_addresses:
+            self._owned("public addresses", row, self.networks.address)
         for row in actual.volumes:
             self._owned("volumes", row, self._volume)
         for row in actual.snapshots:
@@ -258,6 +260,7 @@ class _Builder:
             *actual.snapshots,
             *actual.templates,
             *actual.networks,
+            *actual.public_addresses,
         )
         listed = {one.id for one in (*actual.domains, *actual.elsewhere)}
         paths = {one.domain_id: one.domain_path for one in owned if one.domain_id not in listed}
@@ -304,29 +307,6 @@ class _Builder:
         self.world.put("projects", made)
         self.world.usage.add(owner.id, "project", 1)
         self.projects[one.domain_id, one.name.casefold()] = account
-
-    def _network(self, one: OwnedResource, owner: Account) -> None:
-        details = one.details
-        cidr = details.get("cidr", "10.1.1.0/24")
-        block = ipaddress.ip_network(cidr, strict=False)
-        made = Network(
-            id=one.id,
-            number=self.world.next_number("networks"),
-            name=one.name,
-            display_text=details.get("displaytext", one.name),
-            account_id=owner.id,
-            zone_id=self.catalog.zone(details),
-            offering_id=self.catalog.network_offering(details),
-            state=one.state or "Allocated",
-            vlan=_number(details, "vlan", default=0) or None,
-            cidr=cidr,
-            gateway=details.get("gateway", str(block[1])),
-            netmask=details.get("netmask", str(block.netmask)),
-            network_domain=details.get("networkdomain", "cs.internal"),
-            created=self._time(one.created),
-        )
-        self.world.put("networks", made)
-        self.world.usage.add(owner.id, "network", 1)
 
     def _image(self, one: OwnedResource, owner: Account, table: str) -> None:
         made = self._template(one.id, one.name, one.details, owner, size=one.size or 0)
@@ -501,8 +481,3 @@ class _Builder:
         with suppress(ValueError):
             return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z")
         return self.now - timedelta(days=1)
-
-
-def _number(details: Mapping[str, str], name: str, *, default: int) -> int:
-    text = details.get(name, "")
-    return int(text) if text.isdecimal() else default

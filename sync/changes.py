@@ -58,6 +58,7 @@ NOUNS: Mapping[str, str] = {
     "actual.templates": "template",
     "actual.isos": "ISO",
     "actual.networks": "network",
+    "actual.public_addresses": "public address",
     "actual.projects": "CloudStack Project",
     "actual.jobs": "job",
 }

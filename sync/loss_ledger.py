@@ -126,6 +126,7 @@ class Expunging:
 
 # --- against a capture --------------------------------------------------------------------------------------
 
+_ADDRESSES = "listPublicIpAddresses"
 _LISTS = {
     "domain": "listDomains",
     "account": "listAccounts",
@@ -136,6 +137,7 @@ _LISTS = {
     "template": "listTemplates",
     "ISO": "listIsos",
     "network": "listNetworks",
+    "public address": _ADDRESSES,
     "CloudStack Project": "listProjects",
 }
 _SHOWN_TO_THE_END = frozenset({"VM", "snapshot"})
@@ -213,6 +215,7 @@ def _stored(inventory: ActualInventory) -> tuple[tuple[str, tuple[OwnedResource,
         ("template", inventory.templates),
         ("ISO", inventory.isos),
         ("network", inventory.networks),
+        ("public address", inventory.public_addresses),
         ("CloudStack Project", inventory.projects),
     )
 
@@ -313,6 +316,8 @@ def _most_lost_first(project: ProjectLosses) -> tuple[int, int, str]:
 def _blindness(before: ActualInventory, now: ActualInventory) -> Iterator[str]:
     if not before.coverage.is_complete:
         yield f"The capture itself is not complete: {before.coverage.why}"
+    elif not any(proof.name.startswith(_ADDRESSES) for proof in before.coverage.lists):
+        yield "The capture has no public addresses: an older abreast made it, or none of them was read."
     if not now.coverage.is_complete:
         yield f"CloudStack was not read completely now, so what is not seen is not lost: {now.coverage.why}"
     yield "What was made after the capture and destroyed since is not in it."
@@ -329,7 +334,7 @@ def losses_without_capture(
     name, and domains that were deleted and that the CI database does not know.
 
     Names only: whether a VM of the right name is the one of before, nobody knows. Snapshots, templates, data
-    volumes and VMs without an agent are not in it at all.
+    volumes, addresses and VMs without an agent are not in it at all.
     """
     teller = _Teller(desired, now, situation)
     projects = [teller.project(key, project) for key, project in desired.projects.items()]
@@ -340,7 +345,8 @@ def losses_without_capture(
         projects=tuple(sorted([*projects, *strangers], key=_most_lost_first)),
         blind=(
             "There is no capture: only projects, members and VMs named by the CI database's agents are told.",
-            "Snapshots, templates, ISOs, data volumes, networks and other VMs are not in this list at all.",
+            "Snapshots, templates, ISOs, data volumes, networks, public addresses and other VMs are not in "
+            "this list at all.",
             "A VM that is there by name may be another than the one of before.",
             _events_words(situation, len(strangers)),
         ),

@@ -284,7 +284,7 @@ class VirtualMachine:
 
 @dataclass(frozen=True, slots=True)
 class OwnedResource:
-    """A volume, snapshot, template, ISO, network or CloudStack Project: what is shown and counted of it."""
+    """A volume, snapshot, template, ISO, network, public address or CloudStack Project: what is shown."""
 
     id: str
     name: str
@@ -339,6 +339,8 @@ class ActualInventory:
     templates: tuple[OwnedResource, ...] = ()
     isos: tuple[OwnedResource, ...] = ()
     networks: tuple[OwnedResource, ...] = ()
+    public_addresses: tuple[OwnedResource, ...] = ()
+    """Those that somebody has; the name is the address."""
     projects: tuple[OwnedResource, ...] = ()
     """CloudStack's own Projects, which own things that belong to no account."""
     jobs: tuple[RunningJob, ...] | None = None

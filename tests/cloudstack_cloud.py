@@ -18,7 +18,8 @@ from sync.secret import Secret
 NOW = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
 SCOPE = Scope("ROOT/ci")
 LISTS = (
-    "domains", "accounts", "vms", "volumes", "snapshots", "templates", "isos", "networks", "projects"
+    "domains", "accounts", "vms", "volumes", "snapshots", "templates", "isos", "networks",
+    "public_addresses", "projects",
 )  # fmt: skip
 
 

@@ -198,7 +198,7 @@ def test_many_lists_that_end_alike_are_said_once() -> None:
 
     inventory = gather(broken)
     assert inventory.coverage.state is CoverageState.PARTIAL
-    assert "And 6 more lists." in inventory.coverage.why
+    assert "And 7 more lists." in inventory.coverage.why
 
 
 def test_a_machine_of_an_unlisted_domain_below_the_parent_is_kept_and_others_are_not() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -175,10 +176,19 @@ def test_a_release_that_counts_per_page_is_detected_and_said(rows: int) -> None:
     assert listing.proof.problem == ""
     # Up to one row, nothing tells the two apart, and nothing needs to.
     told_apart = rows > 1
-    assert habits.counts_per_page is told_apart
-    assert ("counts each page" in listing.proof.note) is told_apart
+    assert bool(habits.counts_per_page) is told_apart
+    assert ("each page is counted" in listing.proof.note) is told_apart
     again = read(server, habits=habits)
     assert again.rows == server.rows
+
+
+def test_that_one_list_counts_per_page_says_nothing_of_the_others() -> None:
+    """As on releases that count only the public addresses of the page."""
+    odd, sound, habits = ListServer(3, per_page=True), ListServer(3), Habits(page_size=10)
+    assert "each page is counted" in read(odd, habits=habits).proof.note
+    other = replace(QUERY, command="listOthers")
+    pager = Pager(lambda _, parameters: sound("listThings", parameters), habits=habits)
+    assert pager.read(other).proof.note == ""
 
 
 def test_a_full_page_that_grows_meanwhile_is_no_per_page_count() -> None:

@@ -76,6 +76,23 @@ def test_a_row_of_a_project_has_no_account_and_a_project_has_its_owner() -> None
     assert parse.owned(row, "ROOT/ci/pelagos", parse.PROJECT).account == "pelagos"
 
 
+def test_an_address_is_named_by_itself_and_says_what_it_is_for() -> None:
+    """No address was recorded: the fields are those of CloudStack's documentation."""
+    row = {
+        "id": "a-1", "ipaddress": "203.0.113.7", "allocated": "2026-07-27T05:00:00+0000",
+        "state": "Allocated", "account": "dune", "domainid": "d-1", "issourcenat": False,
+        "isstaticnat": True, "tags": [],
+        "virtualmachineid": "v-1", "virtualmachinename": "dune-1", "associatednetworkid": "n-1",
+        "associatednetworkname": "dune-net", "zonename": "zone-1", "networkid": "public",
+    }  # fmt: skip
+    one = parse.owned(row, "ROOT/ci/dune", parse.ADDRESS)
+    assert (one.id, one.name, one.account, one.created) == ("a-1", "203.0.113.7", "dune", row["allocated"])
+    assert one.details == {
+        "associatednetworkid": "n-1", "associatednetworkname": "dune-net", "isstaticnat": "True",
+        "virtualmachineid": "v-1", "virtualmachinename": "dune-1", "zonename": "zone-1",
+    }  # fmt: skip
+
+
 def test_strange_rows_are_no_error() -> None:
     assert parse.domain({"id": 7, "level": "x"}, with_limits=True).id == "7"
     assert parse.machine({"nic": [{}, {"ipaddress": "10.1.1.9"}]}, "").addresses == ("10.1.1.9",)

@@ -41,6 +41,7 @@ TABLES = {
     "template": "templates",
     "ISO": "isos",
     "network": "networks",
+    "public address": "addresses",
     "CloudStack Project": "projects",
 }
 slice_of_it = settings(
@@ -147,7 +148,7 @@ def is_exact(incident: tuple[Blueprint, list[dict[str, Any]]]) -> None:
 def seen_below_parent(inventory: ActualInventory) -> set[str]:
     owned = (
         *inventory.vms, *inventory.volumes, *inventory.snapshots, *inventory.templates, *inventory.isos,
-        *inventory.networks, *inventory.projects,
+        *inventory.networks, *inventory.public_addresses, *inventory.projects,
     )  # fmt: skip
     below = {domain.id for domain in inventory.domains if domain.path.startswith("ROOT/ci/")}
     accounts = [one for one in inventory.accounts if one.domain_id in below]
@@ -307,6 +308,31 @@ def test_a_vm_whose_domain_is_not_listed_is_dying() -> None:
     now = replace(before, domains=before.domains[:1])
     fates = {one.id: one.fate for one in loss_ledger(before, now).objects}
     assert fates["v"] is Fate.DYING
+
+
+def test_public_addresses_are_told_one_by_one() -> None:
+    """Of both roles: the way out of the network, and one more."""
+    cloud = small()
+    network = next(iter(cloud.world.networks))
+    cloud.ask("associateIpAddress", {"networkid": network, "ipaddress": "192.168.3.7"}, client=CLIENT)
+    cloud.sleep(10)
+    before = cloud.read()
+    roles = {one.name: one.details.get("issourcenat", "") for one in before.public_addresses}
+    assert roles["192.168.3.7"] == "" and sorted(roles.values()) == ["", "True"]
+    assert {one.details["associatednetworkname"] for one in before.public_addresses} == {"aurora-net"}
+    happen(cloud, {"delete": "aurora"})
+    happen(cloud, {"wait": 400.0})
+    lost = [one for one in loss_ledger(before, cloud.read()).of(Fate.LOST) if one.type == "public address"]
+    assert {one.name for one in lost} == set(roles)
+
+
+def test_a_capture_of_an_older_abreast_is_said_to_have_no_addresses() -> None:
+    now = small().read()
+    lists = tuple(one for one in now.coverage.lists if not one.name.startswith("listPublicIpAddresses"))
+    old = replace(now, public_addresses=(), coverage=replace(now.coverage, lists=lists))
+    words = "The capture has no public addresses"
+    assert any(one.startswith(words) for one in loss_ledger(old, now).blind)
+    assert not any(one.startswith(words) for one in loss_ledger(now, now).blind)
 
 
 # --- the table of types -------------------------------------------------------------------------------------

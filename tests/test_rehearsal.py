@@ -30,7 +30,7 @@ from tests import examples as ex
 from tests.test_capture import lab
 
 SCOPE = Scope("ROOT/ci")
-LISTS = ("vms", "volumes", "snapshots", "templates", "networks", "projects")
+LISTS = ("vms", "volumes", "snapshots", "templates", "networks", "public_addresses", "projects")
 
 
 @pytest.fixture(scope="module")

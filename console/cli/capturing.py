@@ -26,6 +26,7 @@ _NOUNS = {
     "actual.templates": "templates",
     "actual.isos": "ISOs",
     "actual.networks": "networks",
+    "actual.public_addresses": "public addresses",
     "actual.projects": "CloudStack Projects",
 }
 

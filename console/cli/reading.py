@@ -251,6 +251,7 @@ def _lines(side: str, reading: DesiredInventory | ActualInventory) -> Iterator[J
         "template": reading.templates,
         "iso": reading.isos,
         "network": reading.networks,
+        "public address": reading.public_addresses,
         "cloudstack project": reading.projects,
         "job": reading.jobs or (),
     }

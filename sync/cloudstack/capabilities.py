@@ -21,6 +21,7 @@ READING_CALLS = (
     "listTemplates",
     "listIsos",
     "listNetworks",
+    "listPublicIpAddresses",
     "listProjects",
 )
 """What an inventory calls; listAsyncJobs may be missing."""

@@ -54,6 +54,10 @@ OTHERS = {
     ),
     "isos": (Owned(Query("listIsos", "iso", {**_LISTALL, "isofilter": "all"}, identity=_PLACES)), parse.ISO),
     "networks": (Owned(Query("listNetworks", "network", _LISTALL), hidden="displaynetwork"), parse.NETWORK),
+    "public_addresses": (
+        Owned(Query("listPublicIpAddresses", "publicipaddress", _LISTALL), hidden="fordisplay"),
+        parse.ADDRESS,
+    ),
 }
 _COUNTS = {
     "vms": "vmtotal",

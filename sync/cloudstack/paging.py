@@ -73,8 +73,9 @@ class Habits:
     """What was learnt about a server: shared by all that read it."""
 
     page_size: int = 500
-    counts_per_page: bool = False
-    """`count` is the number of rows of this page, as in some old releases."""
+    counts_per_page: set[str] = field(default_factory=set)
+    """Commands whose `count` is the number of rows of this page: all of them in some old releases, only
+    listPublicIpAddresses in some later ones (read in CloudStack's source)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -135,12 +136,11 @@ class Pager:
             for future in futures:
                 future.cancel()
 
-    @property
-    def counts_per_page(self) -> bool:
-        return self._habits.counts_per_page
+    def counts_per_page(self, query: Query) -> bool:
+        return query.command in self._habits.counts_per_page
 
-    def learn_that_count_is_per_page(self) -> None:
-        self._habits.counts_per_page = True
+    def learn_that_count_is_per_page(self, query: Query) -> None:
+        self._habits.counts_per_page.add(query.command)
 
 
 class _Reading:
@@ -169,11 +169,11 @@ class _Reading:
         first, size = self._pager.first(self._query, self._largest)
         rows = self._take(first)
         self.first_rows = len(rows)
-        if self._pager.counts_per_page:
+        if self._pager.counts_per_page(self._query):
             return self._until_short(len(rows), size)
         before = _count(first, rows)
         if len(rows) == size == before and self._page_two_counts_itself(size):
-            self._pager.learn_that_count_is_per_page()
+            self._pager.learn_that_count_is_per_page(self._query)
             return self._until_short(len(self._rows) - size, size)
         # A server that does not page this list has shown all of it by now.
         last = -(-before // size) if len(rows) < before else 1
@@ -188,7 +188,7 @@ class _Reading:
             recount = self._pager.page(self._query, 1, 1)
             after = _count(recount, _rows_of(self._query, recount))
             if after == 1 < before and self._second_row_counts_itself():
-                self._pager.learn_that_count_is_per_page()
+                self._pager.learn_that_count_is_per_page(self._query)
                 return self._by_ids(behind)
         return self._proven(before, after, behind)
 
@@ -267,7 +267,7 @@ class _Reading:
         problem = self._cut_off(behind)
         if unique != len(self._rows):
             problem = f"{self._query.name}: {len(self._rows)} rows with {unique} ids; read again"
-        note = "this release counts each page on its own: read until a page was not full, ids distinct"
+        note = "each page is counted on its own here: read until a page was not full, ids distinct"
         return self._listing(unique, problem=problem, note=note)
 
     def _listing(

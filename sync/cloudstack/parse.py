@@ -164,6 +164,7 @@ def _details(row: JsonObject, names: Iterable[str]) -> dict[str, str]:
 class Shape:
     """Where a kind of owned resource keeps what is shown of it."""
 
+    name: str = "name"
     state: str = "state"
     size: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
@@ -204,24 +205,31 @@ NETWORK = Shape(
         *("networkofferingname", "networkofferingid", "zonename"),
     )
 )
+ADDRESS = Shape(
+    name="ipaddress",
+    details=(
+        *("associatednetworkid", "associatednetworkname", "issourcenat", "isstaticnat", "isportable"),
+        *("virtualmachineid", "virtualmachinename", "vpcid", "zonename"),
+    ),
+)
 PROJECT = Shape(details=("displaytext", "projectaccountname"))
 
 
 def owned(row: JsonObject, path: str, shape: Shape) -> OwnedResource:
-    """A volume, snapshot, template, ISO, network or CloudStack Project in the domain at `path`."""
+    """A volume, snapshot, template, ISO, network, public address or Project in the domain at `path`."""
     state = _text(row, shape.state)
     if not state and "isready" in row:
         state = "Ready" if row["isready"] else "Not ready"
     return OwnedResource(
         id=_text(row, "id"),
-        name=_text(row, "name"),
+        name=_text(row, shape.name),
         state=state,
         domain_id=_text(row, "domainid"),
         domain_path=path,
         account=_text_or_none(row, "account") or _owner(row),
         project=_text_or_none(row, "project"),
         size=_size(row, shape.size),
-        created=_text(row, "created"),
+        created=_text(row, "created") or _text(row, "allocated"),
         details=_details(row, shape.details),
     )
 

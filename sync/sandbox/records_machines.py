@@ -76,6 +76,8 @@ class Address:
     zone_id: str
     network_id: str | None = None
     source_nat: bool = False
+    vm_id: str | None = None
+    """The VM that it is the static NAT of."""
     created: datetime
     removed: datetime | None = None
 

@@ -28,7 +28,8 @@ from sync.model import (
 )
 from tests import examples
 
-LISTS = ("listDomains", "listAccounts", "listUsers", "listVirtualMachines", "listVolumes", "listNetworks")
+LISTS = ("listDomains", "listAccounts", "listUsers", "listVirtualMachines", "listVolumes", "listNetworks",
+         "listPublicIpAddresses")  # fmt: skip
 DAY = timedelta(days=1)
 
 
@@ -95,6 +96,7 @@ class _Lab:
         ]
         self.accounts = [self._account(domain) for domain in self.domains]
         self.networks = [self._network(domain) for domain in self.domains]
+        self.addresses = [self._address(*one) for one in zip(self.domains, self.networks, strict=True)]
         self.vms: list[VirtualMachine] = []
         self.volumes: list[OwnedResource] = []
         self._shared = [self._id() for _ in range(12)]
@@ -126,6 +128,7 @@ class _Lab:
             vms=tuple(self.vms),
             volumes=tuple(self.volumes),
             networks=tuple(self.networks),
+            public_addresses=tuple(self.addresses),
             jobs=(),
             release="4.23.0.0",
             limits_taken_at=at,
@@ -150,6 +153,13 @@ class _Lab:
         details = {"type": "Isolated", "cidr": "10.1.1.0/24", "gateway": "10.1.1.1", "zonename": "zone-1"}
         name = f"{domain.name}-net"
         return OwnedResource(self._id(), name, "Implemented", domain.id, domain.path, domain.name, None,
+                             None, "2026-11-23T05:27:17+0000", details)  # fmt: skip
+
+    def _address(self, domain: Domain, network: OwnedResource) -> OwnedResource:
+        details = {"associatednetworkid": network.id, "associatednetworkname": network.name,
+                   "issourcenat": "True", "zonename": "zone-1"}  # fmt: skip
+        name = f"203.0.{self._chance.randrange(256)}.{self._chance.randrange(256)}"
+        return OwnedResource(self._id(), name, "Allocated", domain.id, domain.path, domain.name, None,
                              None, "2026-11-23T05:27:17+0000", details)  # fmt: skip
 
     def _deploy(self, owner: int, number: int) -> None:

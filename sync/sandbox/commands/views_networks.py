@@ -177,10 +177,13 @@ def address_row(world: World, address: Address) -> dict[str, Any]:
         "issourcenat": address.source_nat,
         **owner_fields(world, address.account_id),
         "forvirtualnetwork": True,
-        "isstaticnat": False,
+        "isstaticnat": address.vm_id is not None,
         "issystem": False,
         "state": "Allocated",
     }
+    if address.vm_id is not None:
+        vm = world.find("vms", address.vm_id)
+        row |= {"virtualmachineid": address.vm_id} | ({} if vm is None else {"virtualmachinename": vm.name})
     if network is not None:
         row |= {"associatednetworkid": network.id, "associatednetworkname": network.name}
     physical = world.zones[address.zone_id].row["physicalnetworkid"]
