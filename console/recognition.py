@@ -80,6 +80,13 @@ class Recogniser:
         server = self.server()
         self._ledger().pins.recognise(server, self.neighbours(afresh=True))
 
+    def admit(self) -> None:
+        """As `require`; and LedgerError where somebody altered the ledger. Before anything is executed."""
+        self.require()
+        from sync.ledger_check import require_sound
+
+        require_sound(self._ledger())
+
     def refuse_strangers(self) -> None:
         """As `require`, but what cannot be read is no obstacle. For containing, which has to work while the
         team's database dies, and changes nothing that it does not take back."""

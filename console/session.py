@@ -120,9 +120,9 @@ class Session:
     def arm(self) -> None:
         """Construct the write client.
 
-        Raises GuardError when the environment has no credentials for it, or this is not the server that the
-        environment is pinned to; LedgerError where that cannot be told; SourceError when the server does not
-        answer.
+        Raises GuardError when the environment has no credentials for it, or this is not the server that it is
+        pinned to; LedgerError where that cannot be told, or the ledger was altered; SourceError when the
+        server does not answer.
         """
         credentials = self.environment.cloudstack.write
         if credentials is None:
@@ -130,7 +130,7 @@ class Session:
                 f"The environment {self.environment.name} is read-only: it has no credentials for writing.",
                 next_step=f"Name them as `write` under [environments.{self.environment.name}.cloudstack].",
             )
-        self.recogniser.require()
+        self.recogniser.admit()
         from sync.cloudstack import Writer
 
         with self._lock:
@@ -424,7 +424,7 @@ class Session:
                 f"The console is read-only: nothing can be changed in {self.environment.name}.",
                 next_step="Arm it first.",
             )
-        self.recogniser.require()
+        self.recogniser.admit()
         return Executor(
             reader=self.reader,
             writer=writer,
@@ -447,7 +447,7 @@ class Session:
             reader=self.reader,
             ledger=self.ledger,
             read_both=self._read_both,
-            recognise=self.recogniser.require,
+            recognise=self.recogniser.admit,
             clock=self.clock,
         )
 

@@ -139,7 +139,7 @@ class Containment:
 
         With this machine's own journal alone nothing tells it, which must not keep anybody from containing.
         """
-        if not self.journal.is_local:
+        if self.journal.is_recognising:
             self._recognise()
 
     def scope(self) -> Scope:

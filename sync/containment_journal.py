@@ -11,22 +11,25 @@ import queue
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from platformdirs import user_data_path
 
 from sync.errors import AbreastError, LedgerError
 from sync.ledger import Entry, EntryKind, Ledger, utc_now
+from sync.ledger_check import altered
 from sync.model import CONTAINMENT, JsonObject, Outcome
 
 PATIENCE = 5.0
 """Seconds after which the team's ledger is taken to be gone."""
 
 _KINDS = (EntryKind.INTENT, EntryKind.OUTCOME)
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,25 @@ class Standing:
 class ContainmentJournal:
     """Intents and outcomes of containment. Every method raises LedgerError when it cannot do its work."""
 
-    def __init__(self, ledger: Ledger, *, is_local: bool, note: str = "", has_all: bool = True) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        is_local: bool,
+        note: str = "",
+        has_all: bool = True,
+        earlier: Sequence[Entry] | None = None,
+    ) -> None:
+        """`earlier` is what containment wrote into the environment's ledger before somebody altered that."""
         self._ledger = ledger
+        self._earlier = earlier
         self.is_local = is_local
         self.note = note
         """Why it is the local one, or why that one was not merged; else empty."""
         self.has_all = has_all
         """Whether nothing stands in this machine's own file that is not in here."""
+        self.is_recognising = not is_local or earlier is not None
+        """Whether the environment's ledger can be asked which server this has to be."""
         self.run_id = f"{CONTAINMENT}{uuid.uuid4().hex[:12]}"
 
     def close(self) -> None:
@@ -103,7 +118,13 @@ class ContainmentJournal:
 
     def standing(self, kind: str) -> list[Standing]:
         """What of a kind is set and not undone, oldest first; also what nobody knows the outcome of."""
-        return standing(self._ledger.entries(kinds=_KINDS), kind)
+        return standing(joined(self._earlier or (), self._ledger.entries(kinds=_KINDS)), kind)
+
+
+def joined(earlier: Sequence[Entry], own: Sequence[Entry]) -> list[Entry]:
+    """Entries of two records in the order of their times; what was merged from one into the other once."""
+    found = {(one.at, one.run_id, one.kind, str(one.payload["action"])): one for one in (*earlier, *own)}
+    return sorted(found.values(), key=lambda one: one.at)
 
 
 def standing(entries: list[Entry], kind: str) -> list[Standing]:
@@ -186,7 +207,7 @@ def open_journal(
     patience: float = PATIENCE,
 ) -> ContainmentJournal:
     """The environment's ledger, with what this machine's own file has; or that file alone, when the ledger
-    does not open in time.
+    does not open in time or was altered. What containment wrote into an altered one is heeded.
 
     Raises LedgerError only when neither can be written: then nothing may be done.
     """
@@ -194,16 +215,21 @@ def open_journal(
     ledger, why = _in_time(
         lambda: Ledger(url, environment=environment, operator=operator, clock=clock).open(), patience
     )
+    earlier = None
     if ledger is not None:
+        why, earlier = _altered_in_time(ledger, patience)
+    if ledger is not None and earlier is None:
         try:
             merge_journal(ledger, path)
         except LedgerError as error:
-            note = f"This machine's own journal is not merged: {error}"
+            note = f"This machine's own journal is not merged: {error} {why}".strip()
             return ContainmentJournal(ledger, is_local=False, note=note, has_all=False)
-        return ContainmentJournal(ledger, is_local=False)
+        return ContainmentJournal(ledger, is_local=False, note=why)
+    if ledger is not None:
+        ledger.close()
     own = Ledger(f"sqlite:///{path}", environment=environment, operator=operator, clock=clock).open()
     note = f"The environment's ledger cannot be used: {why} This is recorded in {path} alone."
-    return ContainmentJournal(own, is_local=True, note=note)
+    return ContainmentJournal(own, is_local=True, note=note, earlier=earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,20 +271,40 @@ def earlier_local(
     return ContainmentJournal(ledger, is_local=True, note=f"Recorded in {path}.")
 
 
-def _in_time(open_: Callable[[], Ledger], patience: float) -> tuple[Ledger | None, str]:
-    """The ledger, or why not. The thread that waits for a dead database ends with the process."""
-    answers: queue.SimpleQueue[Ledger | AbreastError] = queue.SimpleQueue()
+def _altered_in_time(ledger: Ledger, patience: float) -> tuple[str, list[Entry] | None]:
+    """That somebody altered the ledger, with what containment wrote into it; without that where it is sound,
+    or where verifying it takes too long: then it is used, and the words say so."""
+
+    def verify() -> tuple[str, list[Entry] | None]:
+        found = altered(ledger)
+        return found, _written_by_containment(ledger) if found else None
+
+    answer, why_not = _in_time(verify, patience)
+    if answer is None:
+        return f"Whether the ledger was altered is not known: {why_not}", None
+    return answer
+
+
+def _written_by_containment(ledger: Ledger) -> list[Entry]:
+    try:
+        return [one for one in ledger.each(kinds=_KINDS) if (one.run_id or "").startswith(CONTAINMENT)]
+    except (LedgerError, ValueError):
+        # Altered so that it is no entry any more.
+        return []
+
+
+def _in_time(ask: Callable[[], Answer], patience: float) -> tuple[Answer | None, str]:
+    """What was asked of the ledger, or why not. The thread that waits for a dead database ends with the
+    process."""
+    answers: queue.SimpleQueue[tuple[Answer | None, str]] = queue.SimpleQueue()
 
     def attempt() -> None:
         try:
-            answers.put(open_())
+            answers.put((ask(), ""))
         except AbreastError as error:
-            answers.put(error)
+            answers.put((None, str(error)))
 
-    threading.Thread(target=attempt, name="open ledger", daemon=True).start()
+    threading.Thread(target=attempt, name="ask ledger", daemon=True).start()
     with suppress(queue.Empty):
-        answer = answers.get(timeout=patience)
-        if isinstance(answer, Ledger):
-            return answer, ""
-        return None, str(answer)
+        return answers.get(timeout=patience)
     return None, f"it did not answer within {patience:.0f} s."

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
+from sync.errors import LedgerError
 from sync.ledger_entries import NO_HASH, EntryKind, RunState, canonical, hash_of
 from sync.model import JsonObject
+
+if TYPE_CHECKING:
+    from sync.ledger import Ledger
 
 _STATES = {
     EntryKind.RUN_STARTED.value: RunState.RUNNING.value,
@@ -63,6 +67,29 @@ class Chain:
             self.states[row.run_id] = json.loads(row.payload)["state"]
         elif row.kind == EntryKind.PINNED.value:
             self.pin = json.loads(row.payload)
+
+
+def altered(ledger: Ledger) -> str:
+    """That its environment's ledger does not say what was written, in words; empty where it does.
+
+    Raises LedgerError where it cannot be read.
+    """
+    problems = ledger.verify().problems
+    if not problems:
+        return ""
+    more = f" {len(problems) - 1} more like it." if len(problems) > 1 else ""
+    return f"The ledger of {ledger.environment} was altered: {problems[0]}{more}"
+
+
+def require_sound(ledger: Ledger) -> None:
+    """Raises LedgerError where it was altered, or cannot be read: nothing may be executed on it."""
+    found = altered(ledger)
+    if found:
+        raise LedgerError(
+            f"{found} Nothing is executed on it.",
+            next_step="`abreast ledger verify` lists all. Keep a copy, and find out who did it; then go on "
+            f"with a new one, named as `ledger` under [environments.{ledger.environment}].",
+        )
 
 
 def check_head(chain: Chain, head: tuple[int, str] | None) -> list[str]:

@@ -18,6 +18,8 @@ NO_HASH = "0" * 64
 """What the first entry follows."""
 
 _CHUNK = 1 << 16
+_text = json.JSONEncoder().encode
+"""A text as `canonical` spells it, only faster: a whole ledger is hashed before anything is armed."""
 
 
 class EntryKind(Enum):
@@ -227,12 +229,13 @@ def hash_of(
 ) -> str:
     """SHA-256, hex, over everything that an entry says and what it follows."""
     digest = hashlib.sha256()
-    before, behind = canonical([environment, seq, run_id, kind, at, operator]), canonical(previous_hash)
-    digest.update(f'{before[:-1]},"'.encode("ascii"))
+    run = "null" if run_id is None else _text(run_id)
+    before = f"{_text(environment)},{seq},{run},{_text(kind)},{_text(at)},{_text(operator)}"
+    digest.update(f'[{before},"'.encode("ascii"))
     # The canonical JSON of the list, without a second and a third copy of a payload of many megabytes.
     for start in range(0, len(payload), _CHUNK):
-        digest.update(canonical(payload[start : start + _CHUNK])[1:-1].encode("ascii"))
-    digest.update(f'",{behind}]'.encode("ascii"))
+        digest.update(_text(payload[start : start + _CHUNK])[1:-1].encode("ascii"))
+    digest.update(f'",{_text(previous_hash)}]'.encode("ascii"))
     return digest.hexdigest()
 
 

@@ -37,7 +37,7 @@ class Desk:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`read_both` reads both sides anew and whole, compared with the readings before; `recognise` raises
-        unless the server is the pinned one."""
+        unless the server is the pinned one and the ledger what was written."""
         self.environment = environment
         self.reader = reader
         self.ledger = ledger

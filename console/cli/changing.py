@@ -97,8 +97,8 @@ def apply(arguments: argparse.Namespace) -> int:
             show(plan)
             approving.show_radii(plan, approving.radii_stated(plan), arguments.file, affecting_only=True)
         approved = require(standing)
-        confirmation = confirm(session, plan, digest=arguments.confirm)
         session.arm()
+        confirmation = confirm(session, plan, digest=arguments.confirm)
         with stop_on_interrupt() as stop:
             report = session.executor().run(
                 plan, confirmed=confirmation, on_event=progress(), stop=stop, approved=approved

@@ -332,6 +332,8 @@ def shield(arguments: argparse.Namespace) -> int:
     keys = frozenset(project_key(name) for name in arguments.projects)
     with session_of(arguments) as session, containment_of(session) as containment:
         look = containment.look(projects=keys)
+        for note in look.notes:
+            say(f"abreast: {note}")
         if arguments.lift:
             return _lift_shields(session, containment, arguments, look)
         if look.shield_why_not:

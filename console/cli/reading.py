@@ -17,6 +17,7 @@ from sync.errors import (
     EXIT_UNKNOWN,
     ConfigurationError,
     IncompleteError,
+    LedgerError,
 )
 from sync.model import (
     ActualInventory,
@@ -128,12 +129,29 @@ def check(arguments: argparse.Namespace) -> int:
         desired, actual, situation = read_all(session)
         drift = session.compare(desired, actual)
         code, word = verdict(drift, situation)
+        tampering = _tampering(session)
+        if tampering and code == EXIT_DONE:
+            code, word = EXIT_DRIFT, "drift"
         with while_read():
             if arguments.format == "json":
-                result_json(summary(session, drift, situation))
+                told = summary(session, drift, situation)
+                result_json({**told, "status": word, "exit_code": code, "ledger_problem": tampering})
             else:
                 _print_check(session, drift, situation, word)
+                if tampering:
+                    result(tampering)
         return code
+
+
+def _tampering(session: Session) -> str:
+    """That the ledger was altered; empty where it was not, or cannot be read, which the drift tells."""
+    from sync.ledger_check import altered
+
+    try:
+        found = altered(session.ledger)
+    except LedgerError:
+        return ""
+    return f"{found} Nothing is executed on it: `abreast ledger verify` lists all." if found else ""
 
 
 def _print_check(session: Session, drift: Drift, situation: Situation | None, word: str) -> None:

@@ -11,6 +11,7 @@ CAPABILITIES = "tests/test_cloudstack_capabilities.py"
 READER = "tests/test_cloudstack_reader.py"
 PINS = "tests/test_pins.py"
 CLI_CONTAIN = "tests/test_cli_contain.py"
+ALTERED = "tests/test_cli_altered_ledger.py"
 WRONG = "tests/scenarios/test_wrong_environment.py"
 SETTINGS = "tests/test_settings.py"
 
@@ -217,9 +218,45 @@ ENVIRONMENT = (
     guard(
         "nothing is armed at another server",
         "console/session.py",
-        "        self.recogniser.require()\n        from sync.cloudstack import Writer",
+        "        self.recogniser.admit()\n        from sync.cloudstack import Writer",
         "        from sync.cloudstack import Writer",
         f"{WRONG}::test_a_new_server_at_the_same_address_is_refused",
+    ),
+    guard(
+        "nothing is armed on an altered ledger",
+        "console/recognition.py",
+        "        require_sound(self._ledger())",
+        "        assert require_sound",
+        f"{ALTERED}::test_neither_armed_nor_run_nor_retired_by_a_session",
+        f"{ALTERED}::test_nothing_is_executed_on_an_altered_ledger",
+    ),
+    guard(
+        "nothing is run on a ledger that was altered since it was armed",
+        "console/session.py",
+        "        self.recogniser.admit()\n        return Executor(",
+        "        self.recogniser.require()\n        return Executor(",
+        f"{ALTERED}::test_neither_armed_nor_run_nor_retired_by_a_session",
+    ),
+    guard(
+        "nothing is retired on an altered ledger",
+        "console/session.py",
+        "            recognise=self.recogniser.admit,",
+        "            recognise=self.recogniser.require,",
+        f"{ALTERED}::test_neither_armed_nor_run_nor_retired_by_a_session",
+    ),
+    guard(
+        "what stood in an altered ledger is not forgotten",
+        "sync/containment_journal.py",
+        "joined(self._earlier or (), self._ledger",
+        "joined((), self._ledger",
+        f"{ALTERED}::test_containment_goes_on_in_a_file_of_its_own_and_undoes_what_stood",
+    ),
+    guard(
+        "check warns of an altered ledger",
+        "console/cli/reading.py",
+        "        if tampering and code == EXIT_DONE:",
+        "        if False:",
+        f"{ALTERED}::test_check_tells_drift_where_only_the_ledger_is_wrong",
     ),
     guard(
         "the keys for reading and writing are of one server",
@@ -231,7 +268,7 @@ ENVIRONMENT = (
     guard(
         "nothing is contained at another server",
         "sync/containment.py",
-        "        if not self.journal.is_local:\n            self._recognise()",
+        "        if self.journal.is_recognising:\n            self._recognise()",
         "        if False:\n            self._recognise()",
         f"{CLI_CONTAIN}::test_nothing_is_sent_to_another_server_than_the_pinned_one",
     ),
