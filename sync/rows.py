@@ -21,6 +21,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from sync.characters import escaped, obeyed_words
 from sync.errors import MappingError
 from sync.mapping import nearest
 from sync.model import RESOURCE_TYPES, UNLIMITED, Agent, Member, Project, Retirement, project_key
@@ -32,8 +33,6 @@ LONGEST_NETWORK_DOMAIN = 190
 LARGEST_LIMIT = 2**63 - 1
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NAMED_AT_MOST = 3
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Control characters, and the two further ends of a line."""
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
 
@@ -118,7 +117,7 @@ def whole_number_of(value: Any) -> int | None:
 
 def shown(text: str) -> str:
     """A name of the CI database within a message: quoted, on one line, cut."""
-    plain = _CONTROL.sub("·", text)
+    plain = escaped(text)
     return f"“{plain if len(plain) <= 60 else plain[:59] + '…'}”"
 
 
@@ -126,10 +125,6 @@ def _some(items: Iterable[str]) -> str:
     listed = list(dict.fromkeys(items))
     more = len(listed) - _NAMED_AT_MOST
     return ", ".join(listed[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-
-
-def _has_control(text: str) -> bool:
-    return _CONTROL.search(text) is not None
 
 
 # --- one project --------------------------------------------------------------------------------------------
@@ -179,8 +174,8 @@ def name_problems(name: str) -> list[str]:
         problems.append(f"the name has {len(name)} characters, CloudStack takes {LONGEST}")
     if "/" in name:
         problems.append("the name contains `/`, which separates domains")
-    if _has_control(name):
-        problems.append("the name contains a control character")
+    if obeyed := obeyed_words(name):
+        problems.append(f"the name contains {obeyed}")
     return problems
 
 
@@ -211,8 +206,8 @@ def member_problem(username: str, fields: Mapping[str, str], enabled: bool | Non
     for name, value in values.items():
         if len(value) > LONGEST:
             fault = f"has a `{name}` of {len(value)} characters, CloudStack takes {LONGEST}"
-        elif _has_control(value):
-            fault = f"has a control character in `{name}`"
+        elif obeyed := obeyed_words(value):
+            fault = f"has {obeyed} in `{name}`"
     if not fault:
         return ""
     who = shown(username) if username else f"a member without a username ({shown(fields['email'])})"

@@ -495,9 +495,18 @@ def changing(lab: Lab) -> list[dict[str, Any]]:
 
 def test_control_characters_never_reach_the_terminal(capsys: Any) -> None:
     output.result("a\x1b[31mred\x07\x9b\ttab\nnext")
-    assert capsys.readouterr().out == "a�[31mred���tab\nnext\n"
-    output.result_json({"name": "\x9b[2J\x1b"}, indent=None)
-    assert json.loads(capsys.readouterr().out)["name"] == "�[2J\x1b"
+    assert capsys.readouterr().out == "a\\u{1b}[31mred\\u{7}\\u{9b}\\u{9}tab\nnext\n"
+    output.result("gpj.\u202eexe 👩\u200d💻")
+    assert capsys.readouterr().out == "gpj.\\u{202e}exe 👩\u200d💻\n", "what joins an emoji is left in it"
+
+
+def test_json_has_every_character_of_a_name_and_none_that_a_terminal_obeys(capsys: Any) -> None:
+    name = "\x9b[2J\x1b\u202e\ud800\u2028é"
+    for indent in (None, 2):
+        output.result_json({"name": name}, indent=indent)
+        printed = capsys.readouterr().out
+        assert json.loads(printed) == {"name": name}
+        assert printed.replace("\n", "").isprintable()
 
 
 def test_a_reader_that_goes_away_is_no_traceback(lab: Lab) -> None:

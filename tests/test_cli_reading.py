@@ -40,4 +40,4 @@ def test_nothing_is_made_from_a_side_that_was_not_read_whole(side: str, coverage
 def test_a_name_that_is_too_long_or_has_a_tab_leaves_the_columns_where_they_are() -> None:
     assert clipped("x" * 60) == "x" * 60
     assert clipped("x" * 300) == "x" * 59 + "…"
-    assert safe("a\tb") == "a�b"
+    assert safe("a\tb") == "a\\u{9}b"

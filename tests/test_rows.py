@@ -55,6 +55,10 @@ def member(username: Any = "jo", email: Any = "jo@example.org", **changes: Any) 
         ("a/b", "the name contains `/`, which separates domains"),
         ("a\nb", "the name contains a control character"),
         ("a\x00b", "the name contains a control character"),
+        ("a\u202eb", "the name contains a character that turns the reading direction (U+202E)"),
+        ("a\u2066b", "the name contains a character that turns the reading direction (U+2066)"),
+        ("a\u200fb", "the name contains a character that turns the reading direction (U+200F)"),
+        ("👩\u200d💻", ""),
     ],
 )
 def test_names_that_cloudstack_would_refuse_are_a_problem(name: str, problem: str) -> None:
@@ -203,6 +207,10 @@ def test_a_project_whose_only_member_is_incomplete_has_the_problem_itself() -> N
     [
         ({"lastname": "x" * 300}, "“jo” has a `lastname` of 300 characters, CloudStack takes 255"),
         ({"firstname": "a\nb"}, "“jo” has a control character in `firstname`"),
+        (
+            {"username": "jo\u2067"},
+            "“jo\\u{2067}” has a character that turns the reading direction (U+2067) in `username`",
+        ),
         ({"enabled": None}, "“jo” has an `enabled` that is neither true nor false"),
         ({"enabled": "perhaps"}, "“jo” has an `enabled` that is neither true nor false"),
     ],
@@ -243,7 +251,7 @@ def test_rows_of_unknown_projects_are_noted_and_the_reading_is_complete() -> Non
     assert result.projects["dune"].problem == ""
     assert result.notes == (
         "3 rows of `members` left out: of projects that `projects` does not have "
-        "(“nowhere”, no project at all, “gone·[/x]”)",
+        "(“nowhere”, no project at all, “gone\\u{a}[/x]”)",
         "1 row of `agents` left out: of projects that `projects` does not have (“nowhere”)",
         "1 row of `quotas` left out: of projects that `projects` does not have (“nowhere”)",
     )

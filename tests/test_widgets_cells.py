@@ -23,6 +23,19 @@ def test_clean_leaves_one_printable_line(text: str) -> None:
     assert "\u202e" not in cleaned, "direction overrides make a name read as another one"
 
 
+@pytest.mark.parametrize("text", ["👩\u200d💻 lab", "👨🏽\u200d🚀", "👨\u200d👩\u200d👧"])
+def test_an_emoji_of_several_stays_one(text: str) -> None:
+    assert clean(text) == text
+    assert cell_len(fit(text, 12)) == 12
+    for width in range(8):
+        assert cell_len(fit(f"ROOT/{text}", width, keep_end=True)) == width
+
+
+@pytest.mark.parametrize("text", ["du\u200dne", "\u200ddune", "👩\u200d", "👩\u200dx", "a\u200d💻"])
+def test_a_joiner_that_joins_no_emoji_is_seen(text: str) -> None:
+    assert clean(text) == text.replace("\u200d", "\N{REPLACEMENT CHARACTER}")
+
+
 @pytest.mark.parametrize(
     ("text", "width", "expected"),
     [

@@ -13,19 +13,35 @@ from rich.cells import cell_len, set_cell_size
 Alignment = Literal["left", "right"]
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_JOINER = "\N{ZERO WIDTH JOINER}"
+_PICTURE_STYLE = "\N{VARIATION SELECTOR-16}"
+_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
 
 def clean(text: str) -> str:
     """One line without characters that move the cursor, change direction or have no certain width."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_clean_character(character) for character in text)
+    return "".join(
+        character if character == _JOINER and _joins(text, place) else _clean_character(character)
+        for place, character in enumerate(text)
+    )
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether the joiner there makes one picture of two, as in the emoji of a profession or a family."""
+    before = text[:place].rstrip(_PICTURE_STYLE)[-1:]
+    return _is_picture(before) and _is_picture(text[place + 1 : place + 2])
+
+
+def _is_picture(character: str) -> bool:
+    return bool(character) and (unicodedata.category(character) == "So" or character in _SKIN_TONES)
 
 
 def _clean_character(character: str) -> str:
     if character in "\n\r\t":
         return " "
-    if character == "\N{VARIATION SELECTOR-16}":
+    if character == _PICTURE_STYLE:
         return ""
     category = unicodedata.category(character)
     if category in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
@@ -56,6 +72,7 @@ def _shorten(text: str, width: int, *, keep_end: bool) -> str:
         if cell_len(character + tail) > width - 1:
             break
         tail = character + tail
+    tail = tail.removeprefix(_JOINER)
     return " " * (width - 1 - cell_len(tail)) + "…" + tail if width > 1 else "…"
 
 

@@ -12,11 +12,10 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
+from sync.characters import escaped, escaped_json
+
 WIDEST = 60
 """Characters of a clipped cell."""
-
-_CONTROL = {code: "�" for code in (*range(32), 127, *range(128, 160))}
-"""A name from outside may hold terminal escapes; they are shown, not obeyed."""
 
 
 def plain(value: object) -> Any:
@@ -39,8 +38,8 @@ def plain(value: object) -> Any:
 
 
 def safe(text: str) -> str:
-    """Text from outside without control characters, so that it cannot drive the terminal."""
-    return text.translate(_CONTROL)
+    """Text from outside in which what would drive the terminal, or turn its direction, is shown instead."""
+    return escaped(text)
 
 
 def say(text: str) -> None:
@@ -54,7 +53,7 @@ def result(text: str) -> None:
 
 
 def safe_lines(text: str) -> str:
-    return "\n".join(safe(line) for line in text.split("\n"))
+    return escaped(text, kept="\n")
 
 
 @contextlib.contextmanager
@@ -73,7 +72,7 @@ def silence() -> None:
 
 
 def result_json(value: object, *, indent: int | None = 2) -> None:
-    result(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+    print(escaped_json(json.dumps(plain(value), ensure_ascii=False, indent=indent)), flush=True)  # noqa: T201
 
 
 def table(rows: Iterable[Sequence[object]], *, header: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ READER = "tests/test_cloudstack_reader.py"
 PINS = "tests/test_pins.py"
 CLI_CONTAIN = "tests/test_cli_contain.py"
 ALTERED = "tests/test_cli_altered_ledger.py"
+ROWS = "tests/test_rows.py"
 WRONG = "tests/scenarios/test_wrong_environment.py"
 SETTINGS = "tests/test_settings.py"
 
@@ -257,6 +258,13 @@ ENVIRONMENT = (
         "        if tampering and code == EXIT_DONE:",
         "        if False:",
         f"{ALTERED}::test_check_tells_drift_where_only_the_ledger_is_wrong",
+    ),
+    guard(
+        "a name that a terminal would obey is a problem",
+        "sync/rows.py",
+        "if obeyed := obeyed_words(name):",
+        "if (obeyed := obeyed_words(name)) and False:",
+        f"{ROWS}::test_names_that_cloudstack_would_refuse_are_a_problem",
     ),
     guard(
         "the keys for reading and writing are of one server",

@@ -117,6 +117,7 @@ REFUSED = {
     "[/x] [b]bold[/b]": "contains `/`, which separates domains",
     "bell\x07": "contains a control character",
     "esc\x1b[31mred": "contains a control character",
+    "gpj.\u202eexe": "contains a character that turns the reading direction (U+202E)",
     "Twin": "2 projects of this name",
     "tWIN": "2 projects of this name",
 }
@@ -126,6 +127,7 @@ FINE = [
     "écluse Ångström",
     "日本語 ラボ",
     "🚀 lab",
+    "👩\u200d💻 lab",
     'o\'brien "x" %s {y} $(z)',
 ]
 
@@ -148,7 +150,7 @@ def test_names_that_cloudstack_would_refuse(make_desk: MakeDesk, empty: SandboxP
     desk = make_desk(Access(ready.url, ready.key, ready.secret), rows)
     ran = desk.run("check")
     assert ran.code == CRITICAL
-    assert not re.search(r"[\x00-\x09\x0b-\x1f]", ran.said), "a control character reaches the terminal"
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", ran.said), "a control character reaches the terminal"
     for why in REFUSED.values():
         assert why in ran.out
     found = desk.check(CRITICAL)
