@@ -24,7 +24,7 @@ from sync.parts import alive
 from widgets.values import RowView, SourceStatus
 
 if TYPE_CHECKING:
-    from sync.deletions import Situation
+    from sync.deletions import Deletion, Situation
     from sync.model import ActualInventory, DesiredInventory
     from sync.prediction import Prediction
 
@@ -91,8 +91,9 @@ def row_views(
 ) -> tuple[RowView, ...]:
     """The rows of the overview, worst first, with what Jenkins says of the agents where it was asked. Where a
     side was not read, the last known rows fill the columns and stay listed, but as unknown. What is being
-    deleted by `situation`, or submitted to be, is said so."""
+    deleted by `situation`, or submitted to be, is said so; where CloudStack cannot be read, that it was."""
     from sync.deletion_rows import deletions_by_row, settled
+    from sync.deletions import can_tell
 
     if drift is None:
         return ()
@@ -106,12 +107,23 @@ def row_views(
     else:
         views = _with_last_known(drift, last_known, said)
     deletions = deletions_by_row(situation, drift.scope.parent)
-    if not deletions:
+    if situation is None or not deletions:
         return tuple(views)
+    seen_at = None if can_tell(drift.actual) else situation.taken_at
     marked = (
-        replace(view, deletion=deletions[view.key]) if view.key in deletions else view for view in views
+        _with_deletion(view, deletions[view.key], seen_at) if view.key in deletions else view
+        for view in views
     )
     return tuple(sorted(marked, key=lambda view: view.rank))
+
+
+def _with_deletion(view: RowView, deletion: Deletion, seen_at: datetime | None) -> RowView:
+    """The row with its deletion; one that was seen at an earlier reading alone is what the row was then."""
+    if seen_at is None:
+        return replace(view, deletion=deletion)
+    from sync.deletion_rows import deleting
+
+    return replace(view, was=deleting(view.shown, deletion), was_at=seen_at)
 
 
 def _with_last_known(

@@ -58,11 +58,12 @@ def with_deletions(drift: Drift, situation: Situation | None) -> Drift:
     busy = deletions_by_row(situation, drift.scope.parent)
     if not busy:
         return drift
-    rows = [_said(row, busy[row.key]) if row.key in busy else row for row in drift.rows]
+    rows = [deleting(row, busy[row.key]) if row.key in busy else row for row in drift.rows]
     return replace(drift, rows=_worst_first(rows))
 
 
-def _said(row: DriftRow, one: Deletion) -> DriftRow:
+def deleting(row: DriftRow, one: Deletion) -> DriftRow:
+    """The row, of which this deletion is known."""
     by = f" It is {one.by} who deletes it." if one.by else ""
     reason = f"{row.reason}{by}" if row.kind is DriftKind.DELETING else f"{one.why}{by}"
     return replace(row, kind=DriftKind.DELETING, reason=reason)

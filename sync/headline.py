@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sync.deletion_rows import settled
-from sync.deletions import Deletion, Kind, Situation, Stage
+from sync.deletions import Deletion, Kind, Situation, Stage, can_tell
 from sync.hollow import is_emptied
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
 from sync.parts import alive, is_blocked, is_missing_parent, left_of
@@ -61,14 +61,16 @@ def headline(
 ) -> Headline:
     """What to know first: a deletion that goes on, where `situation` says so; then everything else.
 
-    With `now`, a side that was read too long ago is said before that.
+    With `now`, a side that was read too long ago is said before that. Of deletions that only an earlier
+    reading of CloudStack told, the past tense is used.
     """
     drift = settled(drift, situation)
+    past = situation is not None and not can_tell(drift.actual)
     sides = ((Side.ACTUAL, drift.actual), (Side.DESIRED, drift.desired))
     is_complete = all(coverage.is_complete for _, coverage in sides)
     sentences = [*_stale(drift, now, stale_after)]
     if situation is not None and situation.is_happening:
-        sentences += _happening(situation)
+        sentences += _happening(situation, past=past)
     is_told = situation is not None and bool(situation.busy)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
     if drift.misplaced:
@@ -79,7 +81,7 @@ def headline(
         dying = _dying(drift, is_told=is_told)
         grave = [*_shrunk(drift), *(dying or ([] if is_told else _by_jobs(drift)))]
         lesser = [*_unknown(drift)]
-    remains = [] if situation is None else [*_remains(situation)]
+    remains = [] if situation is None else [*_remains(situation, past=past)]
     sentences += [*grave, *_unrecorded(drift, is_brief=bool(grave) or is_told), *lesser]
     if is_complete and not (grave or lesser or remains or is_told):
         sentences.append(_in_sync(drift))
@@ -225,22 +227,38 @@ def _deleting(drift: Drift, *, subject: str = "domain") -> Iterator[str]:
 # --- deletions --------------------------------------------------------------------------------------------
 
 
-def _happening(situation: Situation) -> Iterator[str]:
-    """What is being deleted now and what is submitted."""
+def _happening(situation: Situation, *, past: bool) -> Iterator[str]:
+    """What is being deleted now and what is submitted; in the `past`, where that is not known of now."""
     running, queued = situation.of(Stage.RUNNING), situation.of(Stage.QUEUED)
+    said = []
     if running:
         alive = sum(len(one.alive) for one in running)
-        verb = "is" if len(running) == 1 else "are"
-        said = f"{_number(len(running))} {_what(running)} {verb} being deleted now ({_alive(alive)})"
+        now = "" if past else " now"
+        going = f"{_number(len(running))} {_what(running)} {_be(len(running), past)} being deleted{now}"
+        going += f" ({_alive(alive)})"
         if queued:
-            said += f", {len(queued)} more {'is' if len(queued) == 1 else 'are'} submitted"
-        yield f"{said}."
+            going += f", {len(queued)} more {_be(len(queued), past)} submitted"
+        said.append(f"{going}.")
     elif queued:
-        verb = "is" if len(queued) == 1 else "are"
-        yield f"The deletion of {_count(len(queued), _what(queued[:1]))} {verb} submitted."
+        what = _count(len(queued), _what(queued[:1]))
+        said.append(f"The deletion of {what} {_be(len(queued), past)} submitted.")
     if situation.unnamed_jobs:
-        runs = "runs" if situation.unnamed_jobs == 1 else "run"
-        yield f"{_count(situation.unnamed_jobs, 'deletion job')} {runs}, and no event says of what."
+        runs = "ran" if past else "runs" if situation.unnamed_jobs == 1 else "run"
+        said.append(f"{_count(situation.unnamed_jobs, 'deletion job')} {runs}, and no event says of what.")
+    yield from _told_at(situation, said) if past else said
+
+
+def _be(number: int, past: bool) -> str:
+    if past:
+        return "was" if number == 1 else "were"
+    return "is" if number == 1 else "are"
+
+
+def _told_at(situation: Situation, said: Sequence[str]) -> Iterator[str]:
+    """These sentences, of which the first says when they were true."""
+    for number, sentence in enumerate(said):
+        when = f"When CloudStack was last read, at {situation.taken_at:%H:%M:%S} UTC, "
+        yield f"{when}{sentence[0].lower()}{sentence[1:]}" if number == 0 else sentence
 
 
 def _what(deletions: Sequence[Deletion]) -> str:
@@ -253,16 +271,18 @@ def _alive(vms: int) -> str:
     return f"{_count(vms, 'VM')} still alive" if vms else "no VM of it is left"
 
 
-def _remains(situation: Situation) -> Iterator[str]:
+def _remains(situation: Situation, *, past: bool) -> Iterator[str]:
     """What deletions left half done, and what was refused: no alarm, but somebody tried."""
-    half = len(situation.of(Stage.HALF_DONE))
+    half = situation.of(Stage.HALF_DONE)
+    said = []
     if half:
-        verb = "is" if half == 1 else "are"
-        yield f"{_number(half)} {verb} half deleted: CloudStack's clean-up may go on with it."
+        it = "it" if len(half) == 1 else "them"
+        state = f"{_number(len(half))} {_what(half)} {_be(len(half), past)} half deleted"
+        said.append(f"{state}: CloudStack's clean-up may go on with {it}.")
     refused = len(situation.of(Stage.REFUSED))
     if refused:
-        verb = "was" if refused == 1 else "were"
-        yield f"{_count(refused, 'deletion')} {verb} refused."
+        said.append(f"{_count(refused, 'deletion')} {_be(refused, past=True)} refused.")
+    yield from _told_at(situation, said) if past and not situation.is_happening else said
 
 
 # --- the rest ---------------------------------------------------------------------------------------------

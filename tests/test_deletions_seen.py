@@ -19,6 +19,7 @@ from sync.headline import headline
 from sync.model import Coverage, CoverageState, DriftKind
 from tests.screens.world import NOW, ROWS, Clock, FakeSession, deletion, drift_of, in_sync
 from tests.test_refresh import SynchronousApp
+from widgets.drift_table import drift_cell
 from widgets.steps import StepState
 
 RUNNING = deletion("aurora", machines=3, snapshots=2)
@@ -46,7 +47,11 @@ def situation(*found: Deletion, unnamed: int = 0, problems: tuple[str, ...] = ()
         (situation(QUEUED), "The deletion of 1 domain is submitted.", "! contains it"),
         (situation(unnamed=2), "2 deletion jobs run, and no event says of what.", "! contains it"),
         (situation(REFUSED), "1 deletion was refused.", "! shows it"),
-        (situation(HALF), "One is half deleted: CloudStack's clean-up may go on with it.", "! shows it"),
+        (
+            situation(HALF),
+            "One domain is half deleted: CloudStack's clean-up may go on with it.",
+            "! shows it",
+        ),
         (situation(deletion("x", Stage.ENDED)), "1 of 14 projects has no domain.", ""),
     ],
 )
@@ -66,6 +71,32 @@ def test_what_goes_on_comes_first_and_is_not_said_twice() -> None:
     assert "being deleted now (3 VMs still run)" in headline(drift_of(), situation()).text
 
 
+UNREAD = Coverage(CoverageState.FAILED, why="No route to host")
+LAST = "When CloudStack was last read, at 03:12:44 UTC, "
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (
+            situation(RUNNING, QUEUED, HALF),
+            f"{LAST}one domain was being deleted (3 VMs still alive), 1 more was submitted. CloudStack could "
+            "not be read: No route to host. One domain was half deleted:",
+        ),
+        (situation(QUEUED), f"{LAST}the deletion of 1 domain was submitted."),
+        (situation(unnamed=2), f"{LAST}2 deletion jobs ran, and no event says of what."),
+        (situation(HALF), f"{LAST}one domain was half deleted: CloudStack's clean-up may go on with it."),
+        (situation(HALF, REFUSED), "may go on with it. 1 deletion was refused."),
+        (situation(REFUSED), f"{LAST}1 deletion was refused."),
+    ],
+)
+def test_what_an_earlier_reading_alone_told_is_told_in_the_past(found: Situation, words: str) -> None:
+    text = headline(replace(drift_of(()), actual=UNREAD), found).text
+    assert words in text
+    assert text.count("was last read") == 1
+    assert "being deleted now" not in text
+
+
 def test_what_cannot_be_seen_of_deletions_is_said() -> None:
     said = headline(drift_of((in_sync("galaxy"),)), situation(problems=("listEvents may not be called.",)))
     assert said.text.endswith("Deletions are not seen in full: listEvents may not be called.")
@@ -81,6 +112,19 @@ def test_a_row_whose_deletion_is_submitted_is_deleting_and_comes_first() -> None
     assert by_key["galaxy"].row.kind is DriftKind.IN_SYNC, "what is repaired follows the comparison alone"
     assert {view.key for view in views[:2]} == {"aurora", "galaxy"}
     assert len(views) == len(ROWS)
+
+
+def test_a_row_whose_deletion_an_earlier_reading_alone_told_is_unknown_and_was_deleting() -> None:
+    rows = tuple(replace(row, kind=DriftKind.UNKNOWN) for row in ROWS)
+    unread = replace(drift_of(rows), actual=UNREAD)
+    for last_known in (drift_of(), None):
+        views = row_views(unread, last_known, {}, situation(RUNNING, QUEUED))
+        assert [view.key for view in views[:2]] == ["aurora", "galaxy"]
+        for view in views[:2]:
+            assert (view.kind, view.deletion, view.was_at) == (DriftKind.UNKNOWN, None, NOW)
+            assert view.was is not None and view.was.kind is DriftKind.DELETING
+            assert drift_cell(view) == "· was deleting"
+    assert counts_of(views)[DriftKind.DELETING] == 0
 
 
 def test_the_commands_count_what_the_console_shows() -> None:

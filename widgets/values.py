@@ -60,6 +60,12 @@ class SourceStatus:
         seconds = self.age_seconds(now)
         return seconds is not None and seconds > stale_after(self.period_seconds)
 
+    def is_silent(self, now: datetime) -> bool:
+        """Whether it did not answer when it was asked last, or should have answered by now."""
+        if self.coverage is None or self.is_foreign:
+            return False
+        return self.coverage is CoverageState.FAILED or self.is_stale(now)
+
     @property
     def is_sound(self) -> bool:
         return self.coverage is CoverageState.COMPLETE

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from console import commands
 from console.screens.table import TableScreen
 from console.state import toggle_staged, why_no_repair
+from widgets.banner import Banner
 from widgets.details import DetailsPane
 from widgets.drift_table import DriftHeading, DriftTable
 from widgets.summary import CountsBar, HeadlineBar
@@ -28,6 +29,7 @@ class OverviewScreen(TableScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*commands.bindings("overview")]
 
     def body(self) -> ComposeResult:
+        yield Banner()
         yield HeadlineBar()
         yield CountsBar()
         yield DriftHeading(id="heading")

@@ -12,7 +12,8 @@ from console.screens.base import ConsoleScreen
 from console.screens.filtered import box_of_enter
 from console.state import Filter, SortOrder, counts_of, visible
 from sync.model import DriftKind, Side
-from widgets.cells import counted
+from widgets.banner import Banner
+from widgets.cells import age, counted
 from widgets.drift_table import DriftTable
 from widgets.lines import Line
 from widgets.summary import CountsBar, HeadlineBar
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 
 class TableScreen(ConsoleScreen):
-    """Subclasses compose a `HeadlineBar`, a `CountsBar`, a `DriftHeading` of the id `heading` and a
-    `DriftTable`, wherever they like."""
+    """Subclasses compose a `Banner`, a `HeadlineBar`, a `CountsBar`, a `DriftHeading` of the id `heading` and
+    a `DriftTable`, wherever they like."""
 
     AUTO_FOCUS = "DriftTable"
 
@@ -152,6 +153,14 @@ class TableScreen(ConsoleScreen):
         if dim != self.table.is_dimmed:
             self.table.is_dimmed = dim
             self.show_counts()
+        silent = [status for status in self.console.sources if status.is_silent(now)]
+        words = []
+        for status in silent:
+            seconds = status.age_seconds(now)
+            words.append(f"{status.label} silent for {age(seconds)}" if seconds else f"{status.label} unread")
+        rest = "What is shown is old." if self.console.views else "Nothing is known yet."
+        self.query_one(Banner).show(f"STALE: {', '.join(words)}. {rest}" if words else "")
+        self.set_class(bool(words), "-stale")
 
     def key_label(self, command: commands.Command) -> str:
         if command.id == "show-all":

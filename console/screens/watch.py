@@ -24,7 +24,7 @@ from sync.model import Drift, DriftKind
 from widgets.alarm_list import AlarmLine, AlarmList
 from widgets.banner import Banner
 from widgets.big_counts import BigCounts
-from widgets.cells import age, counted
+from widgets.cells import counted
 from widgets.confirm import Paragraphs
 from widgets.drift_table import DriftHeading, DriftTable
 from widgets.summary import CountsBar, HeadlineBar
@@ -149,18 +149,3 @@ class WatchScreen(TableScreen):
             is_stale=self.table.is_dimmed,
             is_known=drift is not None and drift.desired.is_complete and drift.actual.is_complete,
         )
-
-    def show_soundness(self) -> None:
-        super().show_soundness()
-        silent = [status for status in self.console.sources if self._is_silent(status)]
-        now = self.console.now
-        words = []
-        for status in silent:
-            seconds = status.age_seconds(now)
-            words.append(f"{status.label} silent for {age(seconds)}" if seconds else f"{status.label} unread")
-        rest = "What is shown is old." if self.console.views else "Nothing is known yet."
-        self.query_one(Banner).show(f"STALE: {', '.join(words)}. {rest}" if words else "")
-        self.set_class(bool(words), "-stale")
-
-    def _is_silent(self, status: SourceStatus) -> bool:
-        return status.coverage is not None and (not status.is_sound or status.is_stale(self.console.now))

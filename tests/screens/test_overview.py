@@ -400,6 +400,25 @@ async def test_a_deletion_is_in_the_headline_in_its_row_and_in_its_details(size:
         assert "galaxy" not in table.keys
 
 
+async def test_a_deletion_that_was_seen_last_before_cloudstack_fell_silent_is_told_in_the_past() -> None:
+    session = FakeSession()
+    session.found = (deletion("aurora", machines=2),)
+    app = console(session)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert "! deleting" in screen_text(app) and "STALE" not in screen_text(app)
+        session.actual_coverage = REFUSED
+        await read_again(pilot)
+        text = screen_text(app)
+        assert "STALE: CloudStack 4.23 silent for 75 s. What is shown is old." in text
+        assert "one domain was being deleted (2 VMs still alive)." in " ".join(text.split())
+        assert "being deleted now" not in text
+        assert app.views[0].kind is DriftKind.UNKNOWN and "· was deleting" in text
+        session.actual_coverage = session.desired_coverage
+        await read_again(pilot)
+        assert "STALE" not in screen_text(app) and "! deleting" in screen_text(app)
+
+
 async def test_deletions_that_are_read_late_still_reach_the_screen() -> None:
     session = FakeSession()
     session.found = (deletion("galaxy", Stage.QUEUED, machines=2),)
