@@ -156,6 +156,9 @@ def add_changers(commands: Commands) -> None:
     signing.add_argument(
         "--print", action="store_true", help="sign nothing: write the text and print the command for others"
     )
+    approve.add_argument(
+        "--confirm", metavar="DIGEST", help="sign the plan of this digest without being asked"
+    )
     format_option(approve)
     apply = add(commands, "apply", "changing:apply", "execute a plan after showing it")
     apply.add_argument("file", metavar="FILE", type=Path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.parsing import Parser, add, environment_options, format_option, word_option
+from console.parsing import Parser, above_zero, add, environment_options, format_option, word_option
 
 if TYPE_CHECKING:
     from console.parsing import Commands
@@ -21,7 +21,7 @@ def add_ledger(commands: Commands) -> None:
     show = add(verbs, "show", "record:show", "every intent, job and outcome, the oldest first")
     show.add_argument("--run", metavar="ID", help="only this run")
     show.add_argument("--since", metavar="T", help="only since then: 12h, 3d, 2026-07-28T03:12 (UTC)")
-    show.add_argument("--limit", type=int, metavar="N", help="only the newest N entries")
+    show.add_argument("--limit", type=above_zero, metavar="N", help="only the newest N entries")
     format_option(show)
     verify = add(
         verbs,
@@ -145,7 +145,5 @@ def add_retirement(commands: Commands) -> None:
     retire.add_argument("--signature", metavar="FILE", type=Path, help="what ssh-keygen made elsewhere")
     retire.add_argument("--print", action="store_true", help="write the text to be signed, sign nothing")
     retire.add_argument("--start", action="store_true", help="with --undo: start the VMs that ran before")
-    retire.add_argument(
-        "--confirm", metavar="WORD", help="the name and the number of what is lost, instead of typing it"
-    )
+    retire.add_argument("--confirm", metavar="WORD", help="the word that is asked for, instead of typing it")
     format_option(retire)

@@ -63,6 +63,14 @@ def environment_options(parser: argparse.ArgumentParser, *, nested: bool = False
     )
 
 
+def above_zero(text: str) -> int:
+    """A number of things to show; wrong usage where it is none, or would show nothing."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return number
+
+
 def format_option(parser: argparse.ArgumentParser) -> None:
     """How the result is printed."""
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the result")

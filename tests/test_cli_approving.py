@@ -107,17 +107,27 @@ def rewrite(lab: Lab, **changes: Any) -> None:
 
 
 def test_approve_shows_what_is_signed_and_says_how_it_stands(lab: Lab) -> None:
-    done = lab.run("approve", str(lab.file), "--key", str(lab.signers.key("alice")), code=0)
+    done = lab.run("approve", str(lab.file), "--key", str(lab.signers.key("alice")), typed="lab\n", code=0)
     assert disabled(lab) in done.stderr
     assert done.stdout.startswith("signed by alice@example.org (SHA256:")
     assert "approvals: 1 of 2 (2 for undoable): 1 missing" in done.stdout
     assert "Missing: 1 of bob@example.org." in done.stdout
     assert lab.file.with_name("plan.json.alice@example.org.sig").exists()
-    again = lab.run(
-        "approve", str(lab.file), "--key", str(lab.signers.key("bob")), "--format", "json", code=0
-    )
+    key, digest = str(lab.signers.key("bob")), read(lab.file)["digest"]
+    again = lab.run("approve", str(lab.file), "--key", key, "--confirm", digest, "--format", "json", code=0)
     found = json.loads(again.stdout)
     assert (found["signed_by"], found["approvals"]["approved"]) == ("bob@example.org", True)
+
+
+@pytest.mark.parametrize(
+    ("more", "typed"), [((), ""), ((), "yes\n"), (("--format", "json"), "y\n"), (("--confirm", "lab"), "")]
+)
+def test_approve_signs_nothing_before_the_word(lab: Lab, more: tuple[str, ...], typed: str) -> None:
+    key = str(lab.signers.key("alice"))
+    done = lab.run("approve", str(lab.file), "--key", key, *more, typed=typed, code=1)
+    assert disabled(lab) in done.stderr or "--confirm" in more
+    assert done.stdout == ""
+    assert not list(lab.file.parent.glob("plan.json.*.sig"))
 
 
 def test_approve_prints_one_line_for_others(lab: Lab) -> None:
@@ -130,7 +140,7 @@ def test_approve_prints_one_line_for_others(lab: Lab) -> None:
 
 
 def test_approve_refuses_one_s_own_plan_and_writes_nothing(lab: Lab) -> None:
-    done = lab.run("approve", str(lab.file), "--key", str(lab.signers.key("jmartin")), code=1)
+    done = lab.run("approve", str(lab.file), "--key", str(lab.signers.key("jmartin")), typed="lab\n", code=1)
     assert "nobody approves a plan of their own" in done.stderr
     assert not list(lab.file.parent.glob("plan.json.*"))
 
@@ -139,7 +149,7 @@ def test_an_approver_needs_no_credentials(lab: Lab) -> None:
     ini = lab.configured.folder / "cloudstack.ini"
     kept = ini.rename(ini.with_suffix(".away"))
     try:
-        lab.run("approve", str(lab.file), "--key", str(lab.signers.key("alice")), code=0)
+        lab.run("approve", str(lab.file), "--key", str(lab.signers.key("alice")), typed="lab\n", code=0)
         shown = lab.run("review", str(lab.file), "--format", "json", code=0)
     finally:
         kept.rename(ini)
@@ -149,7 +159,11 @@ def test_an_approver_needs_no_credentials(lab: Lab) -> None:
 def test_wrong_usage(lab: Lab) -> None:
     lab.run("approve", str(lab.file), code=64)
     lab.run("approve", str(lab.file), "--key", "k", "--print", code=64)
-    done = lab.run("approve", str(lab.file), "--key", str(lab.file.with_name("no-key")), code=64)
+    idle = lab.run("approve", str(lab.file), "--print", "--confirm", "x", code=64)
+    assert "--confirm does nothing with --print" in idle.stderr
+    done = lab.run(
+        "approve", str(lab.file), "--key", str(lab.file.with_name("no-key")), typed="lab\n", code=64
+    )
     assert "ssh-keygen did not sign" in done.stderr
     done = lab.run("--environment", "other", "approve", str(lab.file), "--print", code=1)
     assert "The plan is for lab, this is other." in done.stderr
@@ -224,7 +238,7 @@ def apply(lab: Lab, *, code: int) -> subprocess.CompletedProcess[str]:
 
 def sign(lab: Lab, *names: str) -> None:
     for name in names:
-        lab.run("approve", str(lab.file), "--key", str(lab.signers.key(name)), code=0)
+        lab.run("approve", str(lab.file), "--key", str(lab.signers.key(name)), typed="lab\n", code=0)
 
 
 def cut_off(lab: Lab) -> None:

@@ -109,6 +109,20 @@ def test_the_word_is_the_environments_name(run: Run, sandbox: SandboxProcess) ->
     assert set(changing(sandbox)[1:]) == {"updateVirtualMachine"}
 
 
+def test_an_option_that_would_do_nothing_is_refused(run: Run, sandbox: SandboxProcess) -> None:
+    for idle in (
+        ("--hold", "5"),
+        ("--caller", "x"),
+        ("--brake", "--caller", "x"),
+        ("--shield", "--hold", "5"),
+        ("--reason", "over"),
+        ("--lift-fence", SYNC_USER, "--reason", "over", "--shield"),
+    ):
+        ran = run("contain", *idle, "--confirm", "lab")
+        assert (ran.code, changing(sandbox)) == (64, []), idle
+        assert " does nothing " in ran.error
+
+
 def test_everything_is_recorded_before_it_is_sent(run: Run) -> None:
     run("contain", "--fence", "--confirm", "lab")
     ran = run("ledger", "show", "--format", "json")

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from console.__main__ import main
 from console.cli.output import clipped, safe
 from console.cli.reading import refuse_unread, verdict
 from sync.drift import compare
@@ -41,3 +42,11 @@ def test_a_name_that_is_too_long_or_has_a_tab_leaves_the_columns_where_they_are(
     assert clipped("x" * 60) == "x" * 60
     assert clipped("x" * 300) == "x" * 59 + "…"
     assert safe("a\tb") == "a\\u{9}b"
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "two", ""])
+def test_a_limit_that_would_show_nothing_is_wrong_usage(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "show", f"--limit={number}"]) == 64
+    assert f"{number} is not a whole number above 0" in capsys.readouterr().err

@@ -79,10 +79,14 @@ def test_from_the_proposal_into_the_quarantine_and_back(site: Lab) -> None:
     handed_in = run(site, PROJECT, "--approve", "--signature", f"{text}.sig")
     assert handed_in.returncode == EXIT_DONE, handed_in.stderr
     assert "Signed by alice@example.org" in handed_in.stderr
-    own = run(site, PROJECT, "--approve", "--key", str(site.signers.key("tester")))
+    word = shown(site, PROJECT, "--show")["confirm"]
+    own = run(site, PROJECT, "--approve", "--key", str(site.signers.key("tester")), "--confirm", word)
     assert own.returncode == EXIT_DRIFT
     assert "nobody approves a retirement of their own" in own.stderr
-    assert run(site, PROJECT, "--approve", "--key", str(site.signers.key("bob"))).returncode == EXIT_DONE
+    unasked = run(site, PROJECT, "--approve", "--key", str(site.signers.key("bob")))
+    assert (unasked.returncode, "nothing was signed" in unasked.stderr) == (EXIT_DRIFT, True)
+    bob = run(site, PROJECT, "--approve", "--key", str(site.signers.key("bob")), typed=f"{word}\n")
+    assert bob.returncode == EXIT_DONE, bob.stderr
 
     state = shown(site, PROJECT, "--show")
     assert (state["stage"], state["next"], state["approvals"]["missing"]) == ("proposed", "quarantine", 0)
@@ -133,13 +137,25 @@ def test_a_campaign_and_options_that_do_not_belong_together(site: Lab) -> None:
     assert run(site, "a", "--campaign").returncode == EXIT_USAGE
     assert run(site, "a", "--propose", "--reason", "ended").returncode == EXIT_USAGE
     assert run(site, "a", "--propose", "--undo").returncode == EXIT_USAGE
+    for idle in (
+        (PROJECT, "--no-archive"),
+        (PROJECT, "--start"),
+        (PROJECT, "--undo", "--reason", "x"),
+        (PROJECT, "--propose", "--key", "k"),
+        (PROJECT, "--approve", "--print", "--key", "k"),
+        (PROJECT, "--list"),
+    ):
+        refused = run(site, *idle)
+        assert refused.returncode == EXIT_USAGE, idle
+        assert "does nothing" in refused.stderr or "shows all of them" in refused.stderr
     site.until_today()
     until = f"{site.clock().date().replace(day=1)}"
     past = run(site, "a", "--campaign", "--until", until, "--reason", "closing")
     assert past.returncode == EXIT_DRIFT
     campaign = shown(site, "a", "b", "--campaign", "--until", site.tomorrow(), "--reason", "closing")
     assert campaign["projects"] == ["a", "b"]
-    signed = run(site, campaign["id"], "--approve", "--key", str(site.signers.key("alice")))
+    signing = (campaign["id"], "--approve", "--key", str(site.signers.key("alice")))
+    signed = run(site, *signing, typed=f"{campaign['id']}\n")
     assert signed.returncode == EXIT_DONE, signed.stderr
     assert "1. a" in signed.stdout
     (listed,) = shown(site, "--list")["campaigns"]

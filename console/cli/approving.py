@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli.idle_options import refuse_idle
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.planning import read_plan
 from console.session import Session, utc_now
@@ -45,7 +46,8 @@ def refuse_other(plan: Plan, environment: str | None) -> None:
 
 
 def approve(arguments: argparse.Namespace) -> int:
-    """`abreast approve FILE --key KEY`: sign the plan's objects. `--print` only writes what others sign."""
+    """`abreast approve FILE --key KEY`: show a plan's objects, ask, sign. `--print` only writes the text."""
+    from console.cli.changing import word_or_digest
     from sync.approval import approve as sign
     from sync.approval import assess
     from sync.plan import refuse_expired
@@ -55,9 +57,11 @@ def approve(arguments: argparse.Namespace) -> int:
     refuse_expired(plan, now)
     rules = rules_of(arguments, plan)
     if arguments.print:
+        refuse_idle(arguments, ("confirm",), used=(), here="with --print")
         return _print_command(arguments, plan)
-    if arguments.format == "text":
+    if arguments.format == "text" or arguments.confirm is None:
         _show_text(plan)
+    word_or_digest(plan, word=plan.environment, digest=arguments.confirm, to="sign all of it")
     path, signature = sign(plan, file, arguments.key.expanduser(), rules=rules, now=now)
     standing = assess(plan, file, rules, now=utc_now()) if rules is not None else None
     if arguments.format == "json":
@@ -73,7 +77,7 @@ def approve(arguments: argparse.Namespace) -> int:
 
 
 def _show_text(plan: Plan) -> None:
-    """What is about to be signed, before ssh-keygen asks for a passphrase or a touch."""
+    """What is about to be signed, before it is asked for and ssh-keygen wants a passphrase or a touch."""
     from sync.approval_text import objects_text
 
     say(objects_text(plan).rstrip("\n"))

@@ -28,23 +28,25 @@ def confirm(session: Session, plan: Plan, *, digest: str | None, left: int | Non
     """A named person's word for exactly this plan, of which `left` actions are still to be run (by default
     all). Raises GuardError without it."""
     from sync.executor import Confirmation
+    from widgets.cells import counted
 
-    if digest is not None:
-        if digest != plan.digest:
-            raise GuardError(
-                f"The digest given is not that of this plan ({plan.digest}).",
-                next_step="Review the plan again: it is not the one that was confirmed.",
-            )
-    else:
-        word = session.environment.name
-        from widgets.cells import counted
-
-        count = len(plan.actions) if left is None else left
-        what = counted(count, "action")
+    if digest is None:
+        what = counted(len(plan.actions) if left is None else left, "action")
         say(f"{what} in {session.environment.title}. Nothing is deleted.")
-        if ask(f"Type {word} to run them, anything else to leave:") != word:
-            raise NotConfirmedError("Not confirmed: nothing was done.")
+    word_or_digest(plan, word=session.environment.name, digest=digest, to="run them")
     return Confirmation(digest=plan.digest, by=session.operator, at=session.clock())
+
+
+def word_or_digest(plan: Plan, *, word: str, digest: str | None, to: str) -> None:
+    """Raises GuardError unless the digest is this plan's; without one, unless the word is typed."""
+    if digest is None:
+        if ask(f"Type {word} to {to}, anything else to leave:") != word:
+            raise NotConfirmedError("Not confirmed: nothing was done.")
+    elif digest != plan.digest:
+        raise GuardError(
+            f"The digest given is not that of this plan ({plan.digest}).",
+            next_step="Review the plan again: it is not the one that was confirmed.",
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.containing_text import show_look, show_steps
+from console.cli.idle_options import refuse_idle
 from console.cli.output import ask, plain, result_json, say
 from console.cli.sessions import session_of
 from console.cli.situation import situation_json
@@ -49,6 +50,7 @@ def containment_of(session: Session) -> Iterator[Containment]:
 def contain(arguments: argparse.Namespace) -> int:
     """`abreast contain`: looks; with rungs named, confirms and takes them, in the order of the ladder."""
     as_json = arguments.format == "json"
+    _refuse_idle(arguments)
     with session_of(arguments) as session, containment_of(session) as containment:
         look = containment.look()
         if not as_json:
@@ -62,6 +64,22 @@ def contain(arguments: argparse.Namespace) -> int:
                 result_json(look_json(session, look) | evidence)
             return _verdict(look)
         return _take(session, containment, look, rungs, arguments, evidence)
+
+
+def _refuse_idle(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for options that no rung among those asked for, or to be asked for, takes."""
+    options = ("all", *RUNGS, "caller", "hold", "evidence", "reason", "second")
+    if arguments.lift_fence is not None:
+        refuse_idle(arguments, options, used=("reason", "second"), here="with --lift-fence")
+        return
+    used = {"all", *RUNGS, "evidence"}
+    is_named = arguments.all or arguments.fence or arguments.brake or arguments.shield
+    may_be_asked = not is_named and arguments.format == "text" and sys.stdin.isatty()
+    if arguments.all or arguments.fence or may_be_asked:
+        used.add("caller")
+    if arguments.all or arguments.brake or may_be_asked:
+        used.add("hold")
+    refuse_idle(arguments, options, used=used, here="without the rung that it is for")
 
 
 def _rungs(arguments: argparse.Namespace, *, as_json: bool, look: Look) -> tuple[str, ...]:

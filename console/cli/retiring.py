@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import stop_on_interrupt
+from console.cli.idle_options import refuse_idle
 from console.cli.output import ask, result, result_json, say
 from console.cli.record import moment
 from console.cli.sessions import session_of
@@ -21,11 +22,27 @@ if TYPE_CHECKING:
     from sync.retiring import Retiring
 
 
+_OPTIONS = (
+    *("empty", "no_archive", "no_files", "reason", "until"),
+    *("key", "signature", "print", "start", "confirm"),
+)
+_USED = {
+    "list": (),
+    "show": (),
+    "propose": ("empty", "no_archive", "no_files", "reason", "key"),
+    "approve": ("key", "signature", "print", "confirm"),
+    "undo": ("start", "confirm"),
+    "campaign": ("until", "reason"),
+}
+"""Which options say something with which."""
+
+
 def retire(arguments: argparse.Namespace) -> int:
     """Without an option: show the state and do the next step, when it is due, approved and confirmed.
 
     Raises GuardError for whatever speaks against it, UsageError for options that do not belong together.
     """
+    _refuse_idle(arguments)
     with session_of(arguments) as session:
         if arguments.list:
             return _list(session, arguments)
@@ -43,6 +60,22 @@ def retire(arguments: argparse.Namespace) -> int:
         if arguments.show:
             return _show(session, arguments, name)
         return _go_on(session, arguments, name)
+
+
+def _refuse_idle(arguments: argparse.Namespace) -> None:
+    what = next((name for name in _USED if getattr(arguments, name)), None)
+    if what is None:
+        refuse_idle(arguments, _OPTIONS, used=("confirm",), here="at a step")
+        return
+    refuse_idle(arguments, _OPTIONS, used=_USED[what], here=f"with --{what}")
+    if what == "list" and arguments.projects:
+        raise UsageError("--list shows all of them.", next_step="One is shown with --show.")
+    if what == "propose" and arguments.reason is None:
+        refuse_idle(arguments, ("key",), used=(), here="with --propose and without --reason")
+    if what == "approve" and arguments.print:
+        refuse_idle(arguments, ("key", "signature", "confirm"), used=(), here="with --print")
+    if what == "approve" and arguments.signature is not None:
+        refuse_idle(arguments, ("confirm",), used=(), here="with --signature")
 
 
 def _only(names: list[str]) -> list[str]:
@@ -143,21 +176,22 @@ def _campaign(session: Session, arguments: argparse.Namespace) -> int:
 
 def _approve(session: Session, arguments: argparse.Namespace, name: str) -> int:
     """Sign the text of a retirement or of a campaign, or hand in a signature, or only write the text."""
+    from sync.retirement_steps import word_for
     from sync.retirement_text import campaign_text, loss_text
 
     retiring = session.retiring
     campaign = next((one for one in retiring.history().campaigns if one.id == name), None)
     if campaign is not None:
-        text = campaign_text(campaign)
+        text, word = campaign_text(campaign), campaign.id
     else:
         retirement = retiring.of(name)
-        text = loss_text(retirement.proposal)
+        text, word = loss_text(retirement.proposal), word_for(retirement)
     if arguments.print:
         return _write_text(text, name)
     if arguments.format == "text":
         for line in text.splitlines():
             result(f"| {line}")
-    content = _signature(arguments, text)
+    content = _signature(arguments, text, word)
     judged = (
         retiring.sign_campaign(campaign, content)
         if campaign is not None
@@ -169,12 +203,17 @@ def _approve(session: Session, arguments: argparse.Namespace, name: str) -> int:
     return EXIT_DONE
 
 
-def _signature(arguments: argparse.Namespace, text: str) -> bytes:
+def _signature(arguments: argparse.Namespace, text: str, word: str) -> bytes:
+    """Made now, once the word is given, or elsewhere. Raises GuardError, UsageError."""
     if (arguments.key is None) == (arguments.signature is None):
         raise UsageError("Sign with --key, hand in with --signature, or write the text with --print.")
     if arguments.key is not None:
         from sync.ssh_signature import sign
 
+        if arguments.format == "json" and arguments.confirm is None:
+            say(text)
+        if (arguments.confirm or ask(f"Type {word} to sign all of it, anything else to leave:")) != word:
+            raise GuardError("Not confirmed: nothing was signed.")
         return sign(text.encode(), arguments.key)
     try:
         content: bytes = arguments.signature.read_bytes()
