@@ -14,6 +14,7 @@ from sync.model import ActionResult, Outcome
 
 if TYPE_CHECKING:
     from sync.latest_run import LatestRun
+    from sync.lease import Holder
     from sync.ledger import Ledger
     from sync.model import Plan
     from sync.prediction import Comparison
@@ -54,6 +55,11 @@ class LedgerRun:
         return not self.latest.run.is_resumable
 
     @property
+    def silent(self) -> Holder | None:
+        """Who has the lease on a machine that has not been heard of; breaking it takes a person's word."""
+        return self.latest.silent_holder
+
+    @property
     def words(self) -> str:
         """How it stands, in one or two sentences."""
         run, holder = self.latest.run, self.latest.holder
@@ -65,10 +71,7 @@ class LedgerRun:
         if not self.is_held:
             return f"Run {run.run_id} was interrupted, but something else is executed now, by {who}."
         if self.latest.is_silent:
-            return (
-                f"Whether run {run.run_id} goes on is not known: held by {who}, which is not heard of. "
-                f"If nothing of it runs: {holder.command_to_break(run.environment)}."
-            )
+            return f"Whether run {run.run_id} goes on is not known: held by {who}, which is not heard of."
         return f"Run {run.run_id} is running, by {who}."
 
 

@@ -48,6 +48,15 @@ RECOVERY: tuple[Command, ...] = (
         dangerous=True,
     ),
     Command(
+        "break-lease",
+        "b",
+        "break lease",
+        "End the lease of an execution whose machine is not heard of, by its owner's name and with a reason.",
+        "break_lease",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
         "step",
         "tab",
         "other step",

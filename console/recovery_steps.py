@@ -237,7 +237,7 @@ def _assess_do(situation: Situation) -> str:
     if assessment is None:
         return "Wait: the list appears when both sides have been compared."
     if situation.held is not None:
-        return _held_words(situation.held, situation.key)
+        return _held_words(situation.held, situation)
     if situation.unfinished is not None:
         return _resume_words(situation.unfinished, situation)
     if assessment.unproven:
@@ -290,8 +290,18 @@ def _resume_words(found: LedgerRun, situation: Situation) -> str:
     return f"{found.words} {key('resume')} finishes it, after asking."
 
 
-def _held_words(found: LedgerRun, key: Callable[[str], str]) -> str:
-    return f"{found.words} {key('history')} shows its steps; nothing else is sent before it has ended."
+def _held_words(found: LedgerRun, situation: Situation) -> str:
+    key = situation.key
+    if found.silent is None:
+        return f"{found.words} {key('history')} shows its steps; nothing else is sent before it has ended."
+    do = f"If nothing of it runs, {key('break-lease')} breaks its lease, by name; then it can be finished."
+    if situation.is_armed:
+        return f"{found.words} {do}"
+    return f"{found.words} {_arm_words(situation)}{f' {do}' if situation.can_arm else ''}"
+
+
+def _held_state(found: LedgerRun) -> str:
+    return "goes on elsewhere" if found.silent is None else "may go on elsewhere: not heard of"
 
 
 def _rebuild(situation: Situation) -> StepView:
@@ -300,7 +310,7 @@ def _rebuild(situation: Situation) -> StepView:
     if run is None:
         found, do = _ahead(situation), "Comes after step 2."
         if situation.held is not None:
-            found, do = "goes on elsewhere", _held_words(situation.held, key)
+            found, do = _held_state(situation.held), _held_words(situation.held, situation)
         elif situation.unfinished is not None and situation.unfinished.plan is not None:
             done, plan = len(situation.unfinished.results), situation.unfinished.plan
             found = f"interrupted: {done} of {counted(len(plan.actions), 'action')} done"
@@ -340,13 +350,13 @@ def _unfinished(run: RunState, situation: Situation, why: str) -> StepView:
         do = f"{key('history')} has its steps; step 2 has what is left."
         return StepView(title, StepState.WAITING, found, do, why)
     if held is not None and held.run_id == run.run_id:
-        return StepView(title, StepState.WAITING, "goes on elsewhere", _held_words(held, key), why)
+        return StepView(title, StepState.WAITING, _held_state(held), _held_words(held, situation), why)
     problem = run.problem or "some outcomes are unknown"
     found, do = f"not finished: {problem}", "The ledger has every step."
     if run.has_not_begun:
         found, do = f"not begun: {problem}", "Nothing was sent. Step 2 tries again."
     if held is not None:
-        do = _held_words(held, key)
+        do = _held_words(held, situation)
     elif situation.unfinished is not None:
         do = _resume_words(situation.unfinished, situation)
     return StepView(title, StepState.BAD, found, do, why, is_alarming=True)

@@ -276,4 +276,6 @@ class RunningApp(ReadingApp):
         if known is not None and (known.run_id, known.is_held) == (found.run_id, found.is_held):
             return
         offer = "R opens the recovery, where it can be finished." if found.can_be_finished else ""
+        if found.silent is not None:
+            offer = "R opens the recovery, where its lease can be broken, by name."
         self.notify(f"{found.words} {offer}".rstrip(), severity="warning", timeout=15)

@@ -103,6 +103,8 @@ def _rebuild(situation: Situation) -> str:
     run = situation.rebuild
     if run is not None and run.is_going_on:
         return "It goes on by itself. Leaving the screen stops nothing."
+    if situation.held is not None and situation.held.silent is not None:
+        return "Nothing is learnt by waiting: whoever has its lease is not heard of, and keeps it."
     if situation.held is not None:
         return "It goes on elsewhere; when it has ended, this screen says so."
     if situation.unfinished is not None or (run is not None and is_unfinished(run)):

@@ -19,14 +19,16 @@ from sync.drill_others import fence_the_sync
 from sync.drill_scenarios import DEFAULT
 from sync.drill_script import Act, Rehearsal, Say, rebuild, recovered, silent, summary, wait_out
 from sync.drill_wave import second_wave
-from sync.errors import GuardError, UnreachableError
-from sync.ledger_entries import EntryKind
+from sync.errors import GuardError, LeaseHeldError, UnreachableError
+from sync.ledger_entries import Entry, EntryKind, RunSummary
 from sync.loss_ledger import Fate
 from sync.model import ActualInventory, DriftKind, JsonObject, Scope, project_key
 from sync.sandbox.naive_sync import SyncLog
 
 SECOND_OPERATOR = "ben@ops"
 """Who finishes what the first operator's terminal died with."""
+WHY_BROKEN = "Her machine is not heard of, and she says on the phone that nothing of it runs."
+"""What the ledger is to say of the lease that is broken."""
 PATIENCE_SECONDS = 120.0
 """Real time for what has to happen in another thread."""
 
@@ -159,18 +161,20 @@ def _counted(entries: Iterable[Mapping[str, Any]]) -> str:
 def second_operator(drill: Drill, say: Say, since: float) -> Act:
     """Another operator finishes the run that the ledger has, and nothing is done twice.
 
-    The lease of a process that died on this machine is taken over, and the ledger says from whom; on another
-    machine a person would break it by name.
+    Whether the first one's machine goes on nobody here can see: its lease is broken by name, with a reason.
     """
     mine = Rehearsal(drill.environment, say=say, operator=SECOND_OPERATOR)
     act = Act.first_look(drill, mine, say=say, since=since)
     with mine.ledger() as ledger:
-        found, holder = ledger.interrupted_run(), ledger.lease_holder()
-    if found is None:
-        raise GuardError("The ledger has no interrupted run: there is nothing to adopt.")
-    say(f"the ledger has the run {found.run_id} of {FIRST_OPERATOR}, interrupted")
-    if holder is not None:
-        say(f"its lease is still held by {holder.words}")
+        latest = ledger.latest_run()
+    if latest is None or not latest.is_silent:
+        raise GuardError("The ledger has no run of somebody who is not heard of: there is nothing to adopt.")
+    found = latest.run
+    refusal = _refused(mine, found)
+    say(f"the run {found.run_id} is not gone on with: {refusal}")
+    with mine.ledger() as ledger:
+        holder = ledger.break_lease(owner=FIRST_OPERATOR, reason=WHY_BROKEN)
+    say(f"{SECOND_OPERATOR} breaks the lease of {holder.words}")
     report = mine.resume(found.run_id, found.digest)
     act.look_again()
     rebuild(act)
@@ -178,21 +182,46 @@ def second_operator(drill: Drill, say: Say, since: float) -> Act:
     with mine.ledger() as ledger:
         entries, is_sound, runs = ledger.entries(), ledger.verify().is_sound, len(ledger.runs())
     names = {entry.operator for entry in entries if entry.run_id == found.run_id}
+    broken = [_broken(one) for one in entries if one.kind is EntryKind.LEASE_BROKEN]
     taken = [one.payload["owner"] for one in entries if one.kind is EntryKind.LEASE_TAKEN]
     twice = _made_twice(mine.actual)
     act.told = {
         "held": is_sound
         and names == {FIRST_OPERATOR, SECOND_OPERATOR}
-        and taken == [FIRST_OPERATOR]
+        and [(one["of"], one["by"]) for one in broken] == [(FIRST_OPERATOR, SECOND_OPERATOR)]
+        and not taken
         and not twice,
         "run": found.run_id,
         "operators": sorted(names),
-        "lease_taken_over_from": taken,
+        "refused_before": refusal,
+        "leases_broken": broken,
+        "leases_taken_over": taken,
         "state": report.state.value,
         "runs": runs,
         "made_twice": twice,
     }
     return act
+
+
+def _refused(mine: Rehearsal, run: RunSummary) -> str:
+    """That nobody goes on under a lease of somebody else's, in words. Raises GuardError where one can."""
+    try:
+        mine.resume(run.run_id, run.digest)
+    except LeaseHeldError as refusal:
+        return str(refusal)
+    raise GuardError(f"The run {run.run_id} was gone on with while its lease was held elsewhere.")
+
+
+def _broken(entry: Entry) -> JsonObject:
+    """A lease that was broken, as the ledger has it."""
+    told = entry.payload
+    return {
+        "of": told["owner"],
+        "on": told["host"],
+        "last_heard_of": told["heartbeat"],
+        "by": entry.operator,
+        "reason": told["reason"],
+    }
 
 
 def _made_twice(found: ActualInventory | None) -> list[str]:

@@ -92,14 +92,17 @@ SCENARIOS: Mapping[str, Scenario] = {
         ),
         Scenario(
             "second-operator",
-            "Somebody else began to rebuild, and their terminal died: you find the run and finish it.",
+            "Somebody else's terminal died in the rebuild, on another machine: you break its lease by name "
+            "and finish the run.",
             Night.JULY_28,
             "the interrupted run is finished by another operator, and nothing is done twice",
             is_interrupted=True,
             notes=(
                 "After the night of 28 July a first operator, anna@ops, began to rebuild. The drill has "
-                "killed that process in mid-run, with SIGKILL.",
-                "R opens the recovery, where the run can be finished under your name.",
+                "killed that process in mid-run, with SIGKILL. It plays that it ran on another machine, five "
+                "minutes ago: from here nobody can see whether it still runs.",
+                "R opens the recovery: while armed, b there breaks the lease of anna@ops, by name and with a "
+                "reason; then the run can be finished under your name.",
             ),
         ),
         Scenario(

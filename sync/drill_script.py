@@ -30,6 +30,7 @@ from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executo
 from sync.headline import headline
 from sync.hollow import BASELINE
 from sync.jenkins import Jenkins
+from sync.lease import Place
 from sync.ledger import Ledger
 from sync.loss_ledger import LossLedger, loss_ledger, losses_without_capture
 from sync.model import (
@@ -70,6 +71,8 @@ class Rehearsal:
     say: Say = silent
     operator: str = OPERATOR
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    place: Place | None = None
+    """Where it executes, as its leases say; this machine when left out."""
     reports: list[RunReport] = field(default_factory=list)
     desired: DesiredInventory | None = None
     """As it was read last, and so is `actual`."""
@@ -151,6 +154,7 @@ class Rehearsal:
             environment=self.environment.name,
             operator=self.operator,
             clock=self.clock,
+            place=self.place,
         )
 
     def _executor(self, ledger: Ledger) -> Executor:

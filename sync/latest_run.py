@@ -34,6 +34,11 @@ class LatestRun:
         return self.is_held and self.standing is Standing.SILENT
 
     @property
+    def silent_holder(self) -> Holder | None:
+        """Who has the lease, for whatever, on a machine that has not been heard of."""
+        return self.holder if self.standing is Standing.SILENT else None
+
+    @property
     def is_interrupted(self) -> bool:
         """Whether it was stopped or killed with something left to do, and nobody goes on with it."""
         return self.run.is_resumable and not self.is_held

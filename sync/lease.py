@@ -76,6 +76,20 @@ def machine_identity() -> str:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an execution runs, as its lease tells the others."""
+
+    host: str
+    machine: str
+    """See `machine_identity`."""
+
+
+def here() -> Place:
+    """This machine."""
+    return Place(socket.gethostname(), machine_identity())
+
+
 def _answers(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -197,10 +211,12 @@ class Lease:
         now: Callable[[Connection], datetime],
         is_local: bool,
         on_taken: Callable[[Connection, Holder], None],
+        place: Place | None = None,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         """`writing` opens a write transaction on the ledger's database, `alone` one at a time of them all;
-        `now` is that database's time; `on_taken` records, before it happens, from whom it is taken."""
+        `now` is that database's time; `on_taken` records, before it happens, from whom it is taken; `place`
+        is this machine when left out."""
         self._environment = environment
         self._owner = owner
         self._writing = writing
@@ -208,6 +224,7 @@ class Lease:
         self._now = now
         self._is_local = is_local
         self._on_taken = on_taken
+        self._place = place or here()
         self._heartbeat_seconds = heartbeat_seconds
         self._token = secrets.token_hex(16)
         self._ended = threading.Event()
@@ -263,12 +280,12 @@ class Lease:
             "environment": self._environment,
             "token": self._token,
             "owner": self._owner,
-            "host": socket.gethostname(),
+            "host": self._place.host,
             "pid": os.getpid(),
             "process": process_identity(os.getpid()) or "",
             "since": now.isoformat(),
             "heartbeat": now.isoformat(),
-            "machine": machine_identity(),
+            "machine": self._place.machine,
         }
 
     def _refusal(self, holder: Holder, standing: Standing, now: datetime) -> LeaseHeldError:

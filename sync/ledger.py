@@ -81,12 +81,20 @@ class Ledger:
     """The record of one environment in a database of its own or the team's. Threads may share it."""
 
     def __init__(
-        self, url: str, *, environment: str, operator: str | None = None, clock: Clock = utc_now
+        self,
+        url: str,
+        *,
+        environment: str,
+        operator: str | None = None,
+        clock: Clock = utc_now,
+        place: leases.Place | None = None,
     ) -> None:
-        """`url` is SQLAlchemy's; `operator` is who acts, by default the system's user and host."""
+        """`url` is SQLAlchemy's; `operator` is who acts, by default the system's user and host; `place` is
+        where, as a lease says it, by default this machine."""
         self.environment = environment
         self.operator = operator or current_operator()
         self._clock = clock
+        self._place = place
         self._engine = connect(url)
         self._name = make_url(url).render_as_string(hide_password=True)
         self._lease: Lease | None = None
@@ -206,6 +214,7 @@ class Ledger:
             now=self._database_now,
             is_local=is_local(self._engine),
             on_taken=self._record_taking,
+            place=self._place,
         )
         with lease:
             self._lease = lease

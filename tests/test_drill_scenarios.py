@@ -119,7 +119,12 @@ def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
         assert found["losses"]["blind"]
     elif name == "second-operator":
         assert found["promise"]["operators"] == ["anna@ops", "ben@ops"]
-        assert found["promise"]["lease_taken_over_from"] == ["anna@ops"]
+        (broken,) = found["promise"]["leases_broken"]
+        assert (broken["of"], broken["on"], broken["by"]) == ("anna@ops", "ops", "ben@ops")
+        assert "nothing of it runs" in broken["reason"]
+        assert "no sign of life for 5 min" in found["promise"]["refused_before"]
+        assert "--owner anna@ops" in found["promise"]["refused_before"]
+        assert found["promise"]["leases_taken_over"] == []
         assert found["promise"]["runs"] == 1
     elif name == "hollow":
         assert found["promise"]["failed_half_way"] == 39

@@ -376,11 +376,16 @@ def test_before_anything_ran_here_the_rebuild_step_says_how_far_an_interrupted_r
     assert fresh.found.startswith("not started")
 
 
-def test_of_a_run_whose_machine_is_silent_nobody_says_that_it_was_interrupted(run: RunState) -> None:
+def test_of_a_run_whose_machine_is_silent_nobody_says_that_it_was_interrupted(
+    found: Assessment, run: RunState
+) -> None:
     silent = in_ledger(run, holder=holder("run-1"), standing=Standing.SILENT)
     assert not silent.can_be_finished
     assert "Whether run run-1 goes on is not known: held by anna@desk" in silent.words
-    assert "`abreast ledger break-lease --environment drill --owner anna@desk" in silent.words
+    given = situation(assessment=found, ledger_run=silent)
+    for view in steps(given, viewed=Step.ASSESS)[1:3]:
+        assert "If nothing of it runs, <break-lease> breaks its lease, by name" in view.do
+    assert steps(given, viewed=Step.ASSESS)[2].found == "may go on elsewhere: not heard of"
 
 
 def test_an_interrupted_run_is_not_offered_while_something_else_is_executed(

@@ -415,6 +415,9 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         if command.id == "resume":
             found = self.console.ledger_run
             return found is not None and found.can_be_finished and not is_going_on
+        if command.id == "break-lease":
+            found = self.console.ledger_run
+            return found is not None and found.silent is not None and not is_going_on
         if command.id in ("stop", "pause"):
             return self.offers_to_hold(command)
         if command.id == "next-failure":

@@ -1,16 +1,34 @@
-"""Finishing an interrupted run: asked of the operator about the very run that the ledger has now."""
+"""Finishing an interrupted run: asked of the operator about the very run that the ledger has now; and, where
+somebody who is not heard of may still have hold of it, breaking their lease first."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
+from textual import on
+from textual.message import Message
+
+from console.faults import as_error
 from console.ledger_run import LedgerRun
 from console.recovering import questions
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
+from console.screens.contain_questions import FormScreen
+from sync.errors import AbreastError
 from widgets.cells import counted
 
 
 class ResumingScreen(ConsoleScreen):
     """Subclasses follow `ledger_fault` with `take_ledger_fault`."""
+
+    class LeaseBroken(Message):
+        """Somebody's lease was ended, or was not: then `error` says why."""
+
+        def __init__(self, words: str, error: AbreastError | None = None) -> None:
+            super().__init__()
+            self.words = words
+            self.error = error
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,8 +76,65 @@ class ResumingScreen(ConsoleScreen):
         if not self.console.operations.resume(found.latest.run.run_id, found.plan, found.results):
             self.notify("Another run is going on: nothing was sent.", severity="warning")
 
+    # --- whoever is not heard of ----------------------------------------------------------------------------
+
+    def action_break_lease(self) -> None:
+        """Ask for the owner's name and a reason; the ledger refuses while there is any sign of life."""
+        found = self.console.ledger_run
+        holder = found.silent if found is not None else None
+        if found is None or holder is None:
+            return
+        minutes = max(0, int((self.console.utc_clock() - holder.heartbeat).total_seconds() // 60))
+        texts = [
+            f"{holder.owner} on host {holder.host}, process {holder.pid}, since "
+            f"{holder.since.astimezone():%H:%M:%S}; no sign of life for {minutes} min.",
+            "From here nobody can see whether it still runs: make sure by another way that nothing of it "
+            "does. What it might still send, it could not record.",
+            "It is recorded, with your name and the reason.",
+        ]
+        fields = {
+            "owner": f"whose lease is broken: {holder.owner}",
+            "reason": "how you know that nothing runs",
+        }
+        form = FormScreen(
+            f"Break the lease of {self.console.identity.title}?",
+            texts,
+            fields,
+            "Break it",
+            refuse=partial(_why_not_owner, holder.owner),
+        )
+        self.app.push_screen(form, self._break_if)
+
+    def _break_if(self, values: Mapping[str, str] | None) -> None:
+        if not values:
+            return
+        owner, reason = values["owner"], values["reason"]
+
+        def work() -> None:
+            try:
+                broken = self.console.session.ledger.break_lease(owner=owner, reason=reason)
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                self.post_message(self.LeaseBroken("", as_error(error, doing="breaking the lease")))
+            else:
+                self.post_message(self.LeaseBroken(f"The lease was taken from {broken.words}."))
+
+        self.console.run_in_background(work, name="break the lease")
+
+    @on(LeaseBroken)
+    def _take_broken(self, message: LeaseBroken) -> None:
+        if message.error is not None:
+            self.console.show_error(message.error)
+        else:
+            self.notify(message.words, timeout=10)
+        self.console.operations.ask_ledger()
+
     def take_ledger_fault(self, fault: str) -> None:
         """A question that waits for the ledger says that it could not be asked."""
         if fault and self._resuming is not None and self._to_resume is None and self._resuming.is_current:
             self._resuming.put("The ledger could not be asked.", [fault], None)
         self.show()
+
+
+def _why_not_owner(owner: str, id: str, value: str) -> str:
+    is_another = id == "owner" and bool(value) and value != owner
+    return f"The lease is held by {owner}, not by {value}." if is_another else ""

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from console.app import ConsoleApp
 from console.screens.confirm import ConfirmScreen
+from console.screens.contain_questions import FormScreen
 from console.screens.drill import DrillScreen
 from console.session import Session
 from sync.drill import FIRST_OPERATOR, practice
@@ -16,6 +18,7 @@ from sync.drill_scenarios import SCENARIOS
 from sync.drill_script import Rehearsal
 from sync.drill_stage import Stage, Turn
 from sync.errors import UsageError
+from sync.ledger import EntryKind
 from sync.model import DriftKind, Outcome
 from sync.plan import repairable
 from tests.screens.driving import console, said, screen_text, settle
@@ -64,13 +67,23 @@ async def test_the_run_of_somebody_whose_terminal_died_is_finished() -> None:
         app = ConsoleApp(session, start="overview", stage=Stage(drill))
         try:
             async with app.run_test(size=(80, 24), notifications=True) as pilot:
-                await patiently(pilot, lambda: f"by {FIRST_OPERATOR} was interrupted" in said(app))
+                await patiently(pilot, lambda: "goes on is not known" in said(app))
+                assert f"held by {FIRST_OPERATOR}" in said(app)
                 await pilot.press("A")
                 await answer(pilot, "drill")
                 await patiently(pilot, lambda: app.console_mode.armed)
                 await pilot.press("R")
+                await patiently(pilot, lambda: "b breaks its lease, by name" in screen_text(app))
+                assert app.ledger_run is not None and not app.ledger_run.can_be_finished
+                await pilot.press("b")
+                await patiently(pilot, lambda: isinstance(app.screen, FormScreen))
+                await pilot.press(*"ben", "enter")
+                await patiently(pilot, lambda: "not by ben" in screen_text(app))
+                app.screen.query_one("#owner", Input).value = FIRST_OPERATOR
+                await pilot.press("enter", *"she phoned")
+                await pilot.press("enter")
                 await patiently(pilot, lambda: "finishes it, after asking" in screen_text(app))
-                assert app.ledger_run is not None
+                assert f"The lease was taken from {FIRST_OPERATOR}" in said(app)
                 left = app.ledger_run.latest.run.total - len(app.ledger_run.results)
                 assert left > 0
                 await pilot.press("c")
@@ -85,6 +98,9 @@ async def test_the_run_of_somebody_whose_terminal_died_is_finished() -> None:
             after = Rehearsal(drill.environment).assess()
             assert repairable(after, session.rules) == ()
             assert len(session.ledger.runs()) == 1
+            (broken,) = session.ledger.entries(kinds=[EntryKind.LEASE_BROKEN])
+            assert (broken.operator, broken.payload["owner"]) == (session.operator, FIRST_OPERATOR)
+            assert broken.payload["reason"] == "she phoned"
             assert {entry.operator for entry in session.ledger.entries()} == {
                 FIRST_OPERATOR,
                 session.operator,
