@@ -206,7 +206,7 @@ CONTAINMENT = (
     guard(
         "deletions: accounts that were made since do not turn what is half deleted into refused",
         "sync/deletions.py",
-        "return attempt.at is not None and created > attempt.at",
+        "return attempt.at is not None and is_made_since(account, attempt.at)",
         "return False",
         DELETIONS,
     ),
