@@ -45,7 +45,7 @@ DIRECT = (
     ),
     Direct(r"tests\.test_cloudstack_(reader|proof)", re.escape(USER_AGENT), "the hand that lets things go"),
     Direct(
-        r"tests\.test_(loss_ledger|report|recoverable|cli_losses|restore|freezes)",
+        r"tests\.test_(loss_ledger|report|report_back|recoverable|cli_losses|restore|freezes)",
         "test",
         "what a loss ledger is about",
     ),
