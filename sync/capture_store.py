@@ -8,12 +8,11 @@ has a digest over all that is in it, which is compared whenever it is read. The 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Self
 
 from sync.capture import Capture, PartKey, from_parts, head_of, parts_of, type_of
 from sync.capture_codec import CodecError, as_text, decode
+from sync.capture_database import connect, transaction
 from sync.capture_rows import (
     MODULUS,
     State,
@@ -38,44 +38,8 @@ from sync.capture_rules import Thinning
 from sync.capture_schedule import let_go
 from sync.errors import CaptureError
 from sync.model import Contents, CoverageState
-from sync.private_file import has_others
 
-APPLICATION_ID = 0x61627263
-"""`abrc`, by which the file is known."""
-FORMAT = 1
-"""Of the file. A file of another format is refused, never guessed at."""
-_MAGIC = b"SQLite format 3\0"
-_APPLICATION_AT = 68
-"""Where SQLite's header has the application's id."""
 _DICTIONARY_SIZE = 4096
-_BUSY_SECONDS = 15.0
-_LOG_SIZE = 4 << 20
-"""Bytes to which the log beside the file is cut back after a large capture."""
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE captures (
-    id INTEGER PRIMARY KEY,
-    taken_at TEXT NOT NULL,
-    desired TEXT NOT NULL,
-    actual TEXT NOT NULL,
-    counts TEXT NOT NULL,
-    changed INTEGER NOT NULL,
-    head BLOB NOT NULL,
-    digest TEXT NOT NULL
-);
-CREATE TABLE versions (
-    list TEXT NOT NULL,
-    key TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    until INTEGER,
-    owner TEXT NOT NULL,
-    content BLOB NOT NULL,
-    PRIMARY KEY (list, key, number, first)
-) WITHOUT ROWID;
-CREATE INDEX ended ON versions (until) WHERE until IS NOT NULL;
-CREATE INDEX by_key ON versions (key);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +61,6 @@ class CaptureEntry:
         return CoverageState.COMPLETE is self.desired is self.actual
 
 
-def is_capture(path: Path) -> bool:
-    """Whether the file says of itself that it has captures. Raises OSError."""
-    with path.open("rb") as file:
-        header = file.read(_APPLICATION_AT + 4)
-    return header.startswith(_MAGIC) and header[_APPLICATION_AT:] == APPLICATION_ID.to_bytes(4, "big")
-
-
 class CaptureStore:
     """The captures in one file. Threads may share it; several processes may write to the same one."""
 
@@ -116,12 +73,7 @@ class CaptureStore:
         self._users: tuple[int, frozenset[str]] | None = None
         """The newest capture, and the ids of the users in it."""
         with self._guarded("opened"):
-            self._connection = _connect(path, read_only=read_only)
-            try:
-                self._prepare(read_only=read_only)
-            except BaseException:
-                self._connection.close()
-                raise
+            self._connection = connect(path, read_only=read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -134,27 +86,6 @@ class CaptureStore:
         with self._lock:
             self._connection.close()
             self._state = None
-
-    def _prepare(self, *, read_only: bool) -> None:
-        application = self._connection.execute("PRAGMA application_id").fetchone()[0]
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not tables and not application and not read_only:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {FORMAT}")
-            self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        elif application != APPLICATION_ID:
-            raise CaptureError(
-                f"{self.path} is no file of captures.", next_step="`abreast capture FILE` writes one."
-            )
-        elif version != FORMAT:
-            raise CaptureError(
-                f"{self.path} has captures of format {version}, this abreast reads {FORMAT}.",
-                next_step="Use the abreast that wrote it, or a newer one.",
-            )
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute(f"PRAGMA journal_size_limit = {_LOG_SIZE}")
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -445,15 +376,12 @@ class CaptureStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            with transaction(self._connection):
+                yield
         except BaseException:
             self._state = None
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     @contextmanager
     def _guarded(self, doing: str) -> Iterator[None]:
@@ -479,22 +407,3 @@ class CaptureStore:
             f"The captures in {self.path} are damaged: {why}.",
             next_step="Move the file away and keep it; other captures are not affected.",
         )
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection whose transactions are ours alone. Raises OSError, CaptureError."""
-    if not read_only:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    if has_others(path.stat().st_mode):
-        raise CaptureError(
-            f"{path}: captures, with the names and addresses of people in them, can be read by others.",
-            next_step=f"Run: chmod 600 {path}",
-        )
-    return sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.errors import ConfigurationError, LedgerError
+from sync.write_ahead import use_write_ahead_log
 
 LATEST_REVISION = "0004"
 """The schema that this release writes; the newest module of `migrations/versions`."""
@@ -98,7 +99,7 @@ def _configure_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     """Durable and readable while it is written; transactions are begun by `_begin_sqlite` alone."""
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
+    use_write_ahead_log(cursor.execute, patience_seconds=_BUSY_SECONDS)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
 

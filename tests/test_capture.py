@@ -11,6 +11,7 @@ import threading
 import types
 import typing
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,10 +26,11 @@ from hypothesis import strategies as st
 from sync import capture_codec as codec
 from sync import model
 from sync.capture import Capture, captured, from_parts, head_of, lists_of, parts_of
+from sync.capture_database import is_capture
 from sync.capture_file import read_file, write_file
 from sync.capture_rules import CaptureRules, Thinning
 from sync.capture_schedule import is_due, let_go, why_not
-from sync.capture_store import CaptureStore, is_capture
+from sync.capture_store import CaptureStore
 from sync.errors import CaptureError, UsageError
 from sync.secret import Secret
 from tests import examples as ex
@@ -371,6 +373,20 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         assert store.verify() == ()
     with pytest.raises(CaptureError, match="cannot be opened"):
         CaptureStore(tmp_path / "nothing", read_only=True)
+
+
+def test_of_many_that_open_a_new_store_at_once_one_makes_it(tmp_path: Path) -> None:
+    """SQLite itself does not wait where its log is switched on for the first time."""
+    path = tmp_path / "captures.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(4) as pool:
+        path.chmod(0o600)
+        other.execute("BEGIN IMMEDIATE")
+        opened = [pool.submit(CaptureStore, path) for _ in range(4)]
+        wait(opened, timeout=0.2)
+        other.execute("COMMIT")
+        for one in opened:
+            with one.result() as store:
+                assert store.verify() == ()
 
 
 @pytest.mark.parametrize(

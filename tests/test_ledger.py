@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -419,6 +422,22 @@ def test_it_can_be_opened_by_many_at_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_a_new_file_is_waited_for_while_another_process_makes_it(tmp_path: Path) -> None:
+    """SQLite itself does not wait where the log is switched on for the first time."""
+    path = tmp_path / "ledger.sqlite"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        opened = pool.submit(Ledger(f"sqlite:///{path}", environment="drill").open)
+        wait([opened], timeout=0.2)
+        other.execute("COMMIT")
+        with opened.result() as ledger:
+            fill(ledger, 1)
+            assert ledger.verify().is_sound
 
 
 def test_a_ledger_of_a_newer_release_is_refused(store: Store) -> None:

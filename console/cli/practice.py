@@ -150,7 +150,7 @@ def _refuse_impossible(arguments: argparse.Namespace) -> None:
 
 def _is_capture(world: str) -> bool:
     """Whether the world is a file with captures."""
-    from sync.capture_store import is_capture
+    from sync.capture_database import is_capture
 
     try:
         return is_capture(Path(world))
