@@ -69,8 +69,6 @@ def _fence_rung(look: Look, read_only: str) -> tuple[Standing, str]:
     if look.ladder[1].why_not:
         return Standing.CLOSED, look.ladder[1].why_not
     able = [view for view in look.callers if view.may_be_fenced]
-    if not able:
-        return Standing.CLOSED, look.callers[0].refusal or "no way to fence is offered here"
     if must_choose(look.callers):
         return Standing.OPEN, f"possible; {counted(len(look.callers), 'caller')}: you say who"
     return Standing.OPEN, f"possible: {_name(able[0].caller.label)} by {able[0].methods[0].value}"

@@ -349,6 +349,8 @@ class Means:
     brake_why_not: str = ""
     brake_locks: tuple[str, ...] = ()
     shield_why_not: str = ""
+    nobody_why: str = ""
+    """Why nobody may be fenced, whatever is offered; empty where somebody may."""
 
 
 def ladder(means: Means, situation: Situation) -> tuple[Rung, ...]:
@@ -387,7 +389,7 @@ def _fence(means: Means) -> Rung:
         choice: tuple[Method, ...] = ()
     else:
         choice = methods(means.offered)
-        why_not = "" if choice else "CloudStack offers none of the ways to the writing key."
+        why_not = means.nobody_why if choice else "CloudStack offers none of the ways to the writing key."
     best = METHODS[choice[0]] if choice else METHODS[Method.LOCK]
     way = f" ({choice[0].value}; else {', '.join(one.value for one in choice[1:])})" if choice else ""
     return Rung(

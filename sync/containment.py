@@ -47,6 +47,15 @@ class CallerView:
         return not self.refusal and bool(self.methods)
 
 
+def why_nobody(callers: Sequence[CallerView]) -> str:
+    """Why none of them may be fenced, named or not; empty where one may."""
+    if not callers:
+        return "Neither events nor jobs name anybody who deletes."
+    if any(view.may_be_fenced for view in callers):
+        return ""
+    return " ".join(f"{one.caller.label}: {one.refusal or 'no way is offered for it.'}" for one in callers)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Everything about one moment."""
@@ -158,11 +167,13 @@ class Containment:
             fences, shields, note = standing_.result()
         situation = assess(reading)
         shield_why_not = why_not if offered is None else why_no_shield(offered)
+        callers = self._callers(reading, offered)
         release = reading.world.release or (offered.release if offered else "")
         means = Means(
             runbook=self.environment.runbook,
             offered=offered,
             offered_why_not=why_not,
+            nobody_why=why_nobody(callers),
             brake_why_not=self._brake_why_not(),
             brake_locks=lock_names(release),
             shield_why_not=shield_why_not,
@@ -171,7 +182,7 @@ class Containment:
         return Look(
             situation=situation,
             release=release,
-            callers=self._callers(reading, offered),
+            callers=callers,
             ladder=ladder(means, situation),
             shields=choice,
             shield_why_not=shield_why_not,

@@ -156,6 +156,7 @@ def test_the_user_that_abreast_itself_calls_as_is_never_fenced(
     assert "fence: ci-sync/ci-sync in ROOT: abreast itself calls with this user's key" in ran.error
     assert "use --caller" not in ran.error, "naming it would be refused as well"
     assert "must not be fenced: abreast itself calls with this user's key" in ran.out
+    assert "NOT POSSIBLE: ci-sync/ci-sync in ROOT: abreast itself calls with this user's key" in ran.out
     assert run("contain", "--fence", "--caller", "ci-sync", "--confirm", "lab").code == 1
     assert changing(sandbox) == []
 

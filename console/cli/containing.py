@@ -150,22 +150,12 @@ def _possible(
     for rung in rungs:
         why_not = by_name[names[rung]].why_not
         if not why_not and rung == "fence" and not chosen:
-            why_not = _why_nobody(look)
+            why_not = "nobody can be fenced without being named: see `who` and use --caller"
         if why_not:
             refused.append(f"{rung}: {why_not}")
         else:
             possible.append(rung)
     return tuple(possible), tuple(refused)
-
-
-def _why_nobody(look: Look) -> str:
-    """Why none of the callers is fenced without being named."""
-    refused = [f"{view.caller.label}: {view.refusal}" for view in look.callers if view.refusal]
-    if not look.callers:
-        return "neither events nor jobs name anybody who deletes"
-    if len(refused) == len(look.callers):
-        return " ".join(refused)
-    return "nobody can be fenced without being named: see `who` and use --caller"
 
 
 def _chosen_callers(look: Look, named: Sequence[str]) -> tuple[CallerView, ...]:

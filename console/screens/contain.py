@@ -240,14 +240,7 @@ class ContainScreen(ConsoleScreen):
         look = self._possible(1, self.action_fence)
         if look is None:
             return
-        if not look.callers:
-            self.notify("Nobody deletes, by the events and the jobs: there is nobody to fence.")
-        elif not any(view.may_be_fenced for view in look.callers):
-            why = look.callers[0].refusal or "no way to fence is offered here."
-            self.notify(
-                f"{look.callers[0].caller.label} is not fenced: {why}", severity="warning", timeout=10
-            )
-        elif must_choose(look.callers):
+        if must_choose(look.callers):
             question = CallersScreen(look.callers, default_choice(look))
             await self.app.push_screen(question, lambda ids: self._fence_chosen(look, ids or frozenset()))
         else:

@@ -15,7 +15,7 @@ from console.screens.contain import ContainScreen
 from sync.brake import BrakeState
 from sync.callers import Caller
 from sync.contain import Means, Method, Step, ladder
-from sync.containment import CallerView, Look
+from sync.containment import CallerView, Look, why_nobody
 from sync.containment_journal import Standing
 from sync.deletions import Deletion, Situation, Stage
 from sync.errors import AbreastError
@@ -89,6 +89,7 @@ def look(
         brake_why_not,
         ("DomainCleanup",),
         shield_why_not,
+        why_nobody(callers),
     )
     return Look(found, "4.23.0", callers, ladder(means, found), SHIELDS, shield_why_not, **named)
 

@@ -385,7 +385,8 @@ async def test_a_rung_that_is_not_possible_says_why() -> None:
         assert isinstance(app.screen, ContainScreen)
         told = said(app)
         assert "Not possible here: No connection to CloudStack's database is configured" in told
-        assert "It is the last enabled root admin." in told
+        assert "Not possible here: admin/admin in ROOT: It is the last enabled root admin." in told
+        assert "fence the caller – admin/admin in ROOT: It is the last enabled root admin." in words_of(app)
         assert why in told
         assert session.fake.calls == []
 
