@@ -87,10 +87,15 @@ class Deletions:
             return before != (len(self._events), problem, True)
 
     def marked(self, drift: Drift) -> Drift:
-        """The comparison with the deletions that are not in the ledger. Another server's are not this
-        environment's."""
+        """The comparison with the deletions that are not in the ledger, and with the old domains that may
+        still hold the names of missing ones. Another server's are not this environment's."""
         if not self._is_asked or drift.actual.is_foreign:
             return drift
+        from sync.deletion_rows import with_holders
+
+        with self._lock:
+            events = tuple(self._events.values())
+        drift = with_holders(drift, events, self._reader().paths)
         return replace(drift, deletions=self._compared())
 
     def told(self) -> DeletionCheck:

@@ -5,10 +5,13 @@ Pure. A comparison alone sees that some deletion runs, not which one: the events
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from sync.corpses import below
+from sync.deletion_attempts import Attempt, Event, attempts
 from sync.deletions import Deletion, Kind, Situation, Stage
-from sync.model import Drift, DriftKind, DriftRow, project_key
+from sync.model import DomainView, Drift, DriftKind, DriftRow, project_key
 
 
 def deletions_by_row(situation: Situation | None, parent: str) -> dict[str, Deletion]:
@@ -67,6 +70,46 @@ def deleting(row: DriftRow, one: Deletion) -> DriftRow:
     by = f" It is {one.by} who deletes it." if one.by else ""
     reason = f"{row.reason}{by}" if row.kind is DriftKind.DELETING else f"{one.why}{by}"
     return replace(row, kind=DriftKind.DELETING, reason=reason)
+
+
+def with_holders(drift: Drift, events: Iterable[Event], paths: Mapping[str, str]) -> Drift:
+    """The comparison, in which a missing project has the old domain that may still hold its name.
+
+    A domain holds its name until its deletion has ended (measured on 4.23). When no VM of it is left, only
+    the event of its deletion tells its id. Whose it was is told by the path under which it was listed, one of
+    `paths` by id, or by the id that the CI database stores: by its name alone it may be a stranger's.
+    """
+    missing = {
+        row.key: row.project
+        for row in drift.rows
+        if row.kind is DriftKind.MISSING and row.project is not None and row.dying is None
+    }
+    if not missing:
+        return drift
+    stored = {one.domain_id.strip().casefold(): key for key, one in missing.items() if one.domain_id}
+    listed = {row.view.domain_id for row in drift.rows if row.view is not None}
+    last: dict[str, Attempt] = {}
+    gone = set()
+    for attempt in attempts(events):
+        if attempt.kind is Kind.DOMAIN and attempt.target_id not in listed:
+            path = paths.get(attempt.target_id, "")
+            names = below(path, drift.scope.parent) if path else []
+            key = project_key(names[0]) if len(names) == 1 else ""
+            last[key if path else stored.get(attempt.target_id.casefold(), "")] = attempt
+            if attempt.succeeded:
+                gone.add(attempt.target_id)
+    ids = {key: one.target_id for key, one in last.items()}
+    holders = {key: id for key, id in ids.items() if key in missing and id not in gone}
+    rows = [
+        _held(row, holders[row.key], drift.scope.parent) if row.key in holders else row for row in drift.rows
+    ]
+    return replace(drift, rows=tuple(rows)) if holders else drift
+
+
+def _held(row: DriftRow, domain_id: str, parent: str) -> DriftRow:
+    old = DomainView(domain_id, f"{parent}/{row.name.strip()}", None)
+    reason = f"{row.reason} The deletion of its old one has not ended by the events: it may hold the name."
+    return replace(row, dying=old, reason=reason)
 
 
 def _worst_first(rows: list[DriftRow]) -> tuple[DriftRow, ...]:

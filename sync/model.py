@@ -483,7 +483,7 @@ class DriftRow:
     project: Project | None
     view: DomainView | None
     dying: DomainView | None = None
-    """The domain of this name that CloudStack is deleting, where its VMs still tell of it."""
+    """The domain of this name that CloudStack is deleting, where its VMs or its event still tell of it."""
     parts: tuple[Part, ...] = ()
     reason: str = ""
     """One sentence: why this kind."""

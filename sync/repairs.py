@@ -205,8 +205,8 @@ class _Repair:
 
     def _rename_corpse(self) -> tuple[str, ...]:
         """A dying domain holds its name while it lasts (measured on 4.23): it is renamed, not awaited. So may
-        one whose deletion was cut off, until the clean-up comes by; where its row is gone the rename is
-        skipped."""
+        one whose deletion was cut off, until the clean-up comes by, whether VMs of it are left or its event
+        alone tells of it; where its row is gone the rename is skipped."""
         dying = self.row.dying
         if dying is None or not dying.domain_id:
             return ()

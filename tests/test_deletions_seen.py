@@ -13,11 +13,16 @@ from console.recovery_steps import Step, steps
 from console.refresh import Refresher
 from console.state import counts_of, row_views
 from console.telling import Telling
-from sync.deletion_rows import deletions_by_row, with_deletions
+from sync.deletion_attempts import Event
+from sync.deletion_rows import deletions_by_row, with_deletions, with_holders
 from sync.deletions import Deletion, Kind, Situation, Stage, Told
+from sync.drift import compare
 from sync.headline import headline
-from sync.model import Coverage, CoverageState, DriftKind
+from sync.model import ActionKind, Coverage, CoverageState, DriftKind
+from sync.plan import PlanRules, repairs
+from tests import examples as ex
 from tests.screens.world import NOW, ROWS, Clock, FakeSession, deletion, drift_of, in_sync
+from tests.test_deletions import AURORA, events
 from tests.test_refresh import SynchronousApp
 from widgets.drift_table import drift_cell
 from widgets.steps import StepState
@@ -135,6 +140,64 @@ def test_the_commands_count_what_the_console_shows() -> None:
     assert told.counts()[DriftKind.DELETING] == 2
     assert {row.key for row in told.rows[:2]} == {"aurora", "galaxy"}
     assert with_deletions(drift_of(), None) == drift_of() == with_deletions(drift_of(), situation(REFUSED))
+
+
+def held(told: list[Event], *, paths: dict[str, str], stored: str = "", key: str = "aurora") -> list[str]:
+    """What is planned first for a missing project, with these events and no VM that is left."""
+    project = replace(ex.project(key, "anna"), domain_id=stored or None)
+    drift = with_holders(compare(ex.desired(project), ex.actual()), told, paths)
+    (row,) = drift.rows
+    assert row.kind is DriftKind.MISSING
+    rename, *rest = repairs(row, rules=PlanRules(), now=ex.NOON)
+    if rename.kind is not ActionKind.RENAME_DOMAIN:
+        return []
+    assert "may hold the name" in row.reason
+    assert rename.id in rest[0].needs and rest[0].kind is ActionKind.CREATE_DOMAIN
+    return [rename.target, str(rename.target_id)]
+
+
+AURORA_PATHS = {AURORA.id: AURORA.path}
+OPEN = events(AURORA, "Scheduled", "Started")
+BEGUN = ("Scheduled", "Started", "Completed")
+
+
+@pytest.mark.parametrize(
+    "told", [OPEN, events(AURORA, "Scheduled"), events(AURORA, *BEGUN, failed=True)], ids=len
+)
+def test_a_deletion_that_has_not_ended_holds_the_name_though_no_vm_is_left(told: list[Event]) -> None:
+    assert held(told, paths=AURORA_PATHS) == [AURORA.path, AURORA.id]
+    assert held(told, paths={}, stored=AURORA.id.upper()) == [AURORA.path, AURORA.id]
+
+
+def test_who_held_a_name_is_never_told_by_the_name_alone() -> None:
+    assert held(OPEN, paths={}) == [], "a stranger's domain may have the same name"
+    assert held(OPEN, paths={AURORA.id: "ROOT/others/aurora"}, stored=AURORA.id) == []
+    assert held(OPEN, paths={AURORA.id: f"{AURORA.path}/sub"}) == []
+    assert held(OPEN, paths=AURORA_PATHS, key="boreal") == []
+    assert held(events(AURORA, "Scheduled", type="ACCOUNT.DELETE"), paths=AURORA_PATHS) == []
+
+
+def test_what_is_deleted_to_its_end_holds_no_name() -> None:
+    ended = events(AURORA, *BEGUN)
+    assert held(ended, paths=AURORA_PATHS) == []
+    again = [*ended, *events(AURORA, *BEGUN, at=60, failed=True)]
+    assert held(again, paths=AURORA_PATHS) == [], "it was gone when somebody tried once more"
+    newer = replace(AURORA, id="id:newer")
+    paths = AURORA_PATHS | {newer.id: newer.path}
+    assert held([*OPEN, *renamed(events(newer, *BEGUN, at=60))], paths=paths) == []
+    assert held([*ended, *renamed(events(newer, "Scheduled", at=60))], paths=paths) == [newer.path, newer.id]
+
+
+def renamed(told: list[Event]) -> list[Event]:
+    """Events of another domain of the same name have ids of their own."""
+    return [replace(one, id=f"n-{one.id}", parent_id=one.parent_id and f"n-{one.parent_id}") for one in told]
+
+
+def test_a_domain_that_is_listed_or_told_by_its_vms_needs_no_event() -> None:
+    desired = ex.desired(ex.project("aurora", "anna"))
+    for actual in (ex.actual(AURORA), ex.actual(vms=[ex.vm("v", AURORA)])):
+        drift = compare(desired, actual)
+        assert with_holders(drift, OPEN, AURORA_PATHS) == drift
 
 
 @pytest.mark.parametrize("stage", [Stage.ORPHANED, Stage.HALF_DONE])

@@ -361,6 +361,16 @@ def test_a_dying_domain_is_renamed_and_its_name_taken(bench: Bench) -> None:
     assert bench.cloud.dying[dying.id].name == "aurora-deleted"
 
 
+def test_a_dying_domain_of_which_no_vm_is_left_is_renamed_by_its_id(bench: Bench) -> None:
+    dying = bench.cloud.start_dying("aurora")
+    bench.cloud.vms.clear()
+    away = replace(rename("aurora", dying.id), precondition={"listed": "no", "name": "aurora"})
+    report = bench.run(away, needing(create_domain("aurora"), away))
+
+    assert outcomes(report) == [S, S], details(report)
+    assert bench.cloud.dying[dying.id].name == "aurora-deleted"
+
+
 def test_a_domain_that_came_back_is_not_renamed(bench: Bench) -> None:
     alive = bench.cloud.add_project("aurora")
     away = rename("aurora", alive.id)
