@@ -92,6 +92,7 @@ _HARMLESS: Mapping[ActionKind, str] = MappingProxyType(
         ActionKind.ENABLE_USER: f"{NOTHING}: the user gets access back, and the account is enabled with it",
         ActionKind.UPDATE_LIMIT: f"{NOTHING}: a limit counts for what is made later",
         ActionKind.CREATE_NETWORK: NOTHING,
+        ActionKind.TAKE_ADDRESS: f"{NOTHING}: a free address is the project's again, within its limits",
         ActionKind.REGISTER_TEMPLATE: NOTHING,
         ActionKind.REGISTER_ISO: NOTHING,
         ActionKind.DEPLOY_VM: NOTHING,

@@ -27,6 +27,7 @@ from sync.named import Named
 from sync.sandbox import persistence
 from sync.sandbox.clock import ManualClock
 from sync.sandbox.downloads import SETTING as FETCHING
+from sync.sandbox.lifecycle import ANY_PUBLIC_ADDRESS
 from sync.sandbox.passwords import hashed
 from sync.sandbox.records import Account, Domain, User, World
 from sync.sandbox.records_machines import (
@@ -69,6 +70,7 @@ def write_world(
     world = World(release=release or release_for(capture), clock=ManualClock(now))
     fresh_cloud(world)
     world.settings[FETCHING] = "true"
+    world.settings[ANY_PUBLIC_ADDRESS] = "true"
     builder = _Builder(world, capture)
     builder.build()
     if named is not None:

@@ -15,6 +15,7 @@ MADE_BY = {
     ActionKind.CREATE_ACCOUNT: "account",
     ActionKind.CREATE_USER: "user",
     ActionKind.CREATE_NETWORK: "network",
+    ActionKind.TAKE_ADDRESS: "public address",
     ActionKind.REGISTER_TEMPLATE: "template",
     ActionKind.REGISTER_ISO: "ISO",
     ActionKind.DEPLOY_VM: "VM",
@@ -27,7 +28,7 @@ class Identity:
     """One object that has a new id."""
 
     what: str
-    """`domain`, `account`, `user`, `network`, `template`, `ISO` or `VM`."""
+    """`domain`, `account`, `user`, `network`, `public address`, `template`, `ISO` or `VM`."""
     project: str
     name: str
     """The natural key, e.g. `ROOT/ci/dune:dune:jmartin`."""
@@ -51,7 +52,7 @@ def by_capture(before: ActualInventory, now: ActualInventory) -> tuple[Identity,
     return tuple(sorted(rows, key=lambda row: (row.project, _ORDER.index(row.what), row.name)))
 
 
-_ORDER = ("domain", "account", "user", "network", "template", "ISO", "VM")
+_ORDER = ("domain", "account", "user", "network", "public address", "template", "ISO", "VM")
 GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
 """Of VMs that are not there for anybody."""
 
@@ -65,9 +66,13 @@ def objects_by_name(inventory: ActualInventory) -> dict[tuple[str, str], tuple[s
         rows.append(("account", account.id, own))
         rows += [("user", user.id, f"{own}:{user.username}") for user in account.users]
     rows += [("network", one.id, f"{one.domain_path}/{one.name}") for one in inventory.networks]
-    for what, images in (("template", inventory.templates), ("ISO", inventory.isos)):
+    for what, owned in (
+        ("public address", inventory.public_addresses),
+        ("template", inventory.templates),
+        ("ISO", inventory.isos),
+    ):
         rows += [
-            (what, one.id, f"{one.domain_path}:{one.project or one.account}:{one.name}") for one in images
+            (what, one.id, f"{one.domain_path}:{one.project or one.account}:{one.name}") for one in owned
         ]
     rows += [
         ("VM", vm.id, f"{vm.domain_path}:{vm.project or vm.account}:{vm.name}")

@@ -16,7 +16,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
-from sync.stock import Image, Zone
+from sync.stock import Image, PublicAddress, Zone
 
 
 class CapabilitiesLike(Protocol):
@@ -67,6 +67,7 @@ class ReaderLike(Protocol):
     def images(self, isos: bool, domain_id: str, account: str, name: str, /) -> tuple[Image, ...]: ...
     def machines(self, domain_id: str, account: str, name: str, /) -> tuple[VirtualMachine, ...]: ...
     def address_holder(self, network_id: str, address: str, /) -> str: ...
+    def public_addresses(self, *, address: str = "", network_id: str = "") -> tuple[PublicAddress, ...]: ...
     def zone(self, name: str, /) -> Zone | None: ...
 
 

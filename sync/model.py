@@ -584,6 +584,7 @@ class ActionKind(Enum):
     DISABLE_USER = "disable user"
     UPDATE_LIMIT = "update limit"
     CREATE_NETWORK = "create network"
+    TAKE_ADDRESS = "take address"
     REGISTER_TEMPLATE = "register template"
     REGISTER_ISO = "register ISO"
     DEPLOY_VM = "deploy VM"
@@ -598,7 +599,7 @@ class Action:
     `target` is the natural key and stays the same over restarts: `ROOT/ci/dune` (domain),
     `ROOT/ci/dune:dune` (account), `ROOT/ci/dune:dune:jmartin` (user), `ROOT/ci/dune#vm` (limit),
     `ROOT/ci/dune/dune-net` with kind CREATE_NETWORK (network), `ROOT/ci/dune:dune:debian-12` (template, ISO,
-    VM), `zone-1` (zone).
+    VM), `ROOT/ci/dune:dune:203.0.113.7` (public address), `zone-1` (zone).
     """
 
     kind: ActionKind

@@ -64,8 +64,8 @@ OBJECT_TYPES: tuple[ObjectType, ...] = (
     ObjectType("CloudStack Project", _C.LOST, "A capture has its name; it is made by hand.", True, "project"),
     ObjectType(
         "public address",
-        _C.LOST,
-        "Who gets it next is whom DNS, known hosts and allow-lists trust; take it by hand while it is free.",
+        _C.CAPTURE,
+        "While it is free; its rules and NAT are set anew. Somebody else's, it is a credential risk.",
         True,
         "address",
     ),

@@ -58,11 +58,18 @@ class Target:
     """Of the domain."""
     account: str = ""
     name: str = ""
-    """Of the user, the resource, the network, the template, ISO or VM, or the zone."""
+    """Of the user, the resource, the network, the template, ISO or VM, or zone; a public address itself."""
 
 
 _ON_ZONES = frozenset({ActionKind.FREEZE_ZONE, ActionKind.THAW_ZONE})
-_OF_AN_ACCOUNT = frozenset({ActionKind.REGISTER_TEMPLATE, ActionKind.REGISTER_ISO, ActionKind.DEPLOY_VM})
+_OF_AN_ACCOUNT = frozenset(
+    {
+        ActionKind.TAKE_ADDRESS,
+        ActionKind.REGISTER_TEMPLATE,
+        ActionKind.REGISTER_ISO,
+        ActionKind.DEPLOY_VM,
+    }
+)
 
 
 def target_of(action: Action) -> Target:

@@ -186,7 +186,8 @@ def _send_limit(_: Lookup, action: Action, now: Observation) -> Parameters:
 
 def _send_network(lookup: Lookup, action: Action, _: Observation) -> Parameters:
     target = target_of(action)
-    shape = {name: action.parameters[name] for name in ("gateway", "netmask") if name in action.parameters}
+    given = ("gateway", "netmask", "vlan")
+    shape = {name: action.parameters[name] for name in given if name in action.parameters}
     return {
         "name": target.name,
         "displaytext": target.name,

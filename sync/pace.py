@@ -26,6 +26,7 @@ PRIOR_SECONDS: Mapping[ActionKind, float] = MappingProxyType(
         ActionKind.DISABLE_USER: 0.6,
         ActionKind.UPDATE_LIMIT: 0.1,
         ActionKind.CREATE_NETWORK: 0.4,
+        ActionKind.TAKE_ADDRESS: 0.6,
         ActionKind.REGISTER_TEMPLATE: 60.0,
         ActionKind.REGISTER_ISO: 60.0,
         ActionKind.DEPLOY_VM: 8.0,

@@ -63,6 +63,7 @@ _WAVES: tuple[tuple[str, frozenset[ActionKind]], ...] = (
     ),
     ("limits", frozenset({ActionKind.UPDATE_LIMIT})),
     ("networks", frozenset({ActionKind.CREATE_NETWORK})),
+    ("public addresses", frozenset({ActionKind.TAKE_ADDRESS})),
     ("templates", frozenset({ActionKind.REGISTER_TEMPLATE, ActionKind.REGISTER_ISO})),
     ("new VMs", frozenset({ActionKind.DEPLOY_VM})),
 )
@@ -184,8 +185,8 @@ def _ordered(actions: Sequence[Action]) -> tuple[Action, ...]:
 
 
 def waves(plan: Plan) -> tuple[tuple[Action, ...], ...]:
-    """Zones, VMs to recover, renames, domains, accounts, users, limits, networks, templates, VMs; none needs
-    another of its wave."""
+    """Zones, VMs to recover, renames, domains, accounts, users, limits, networks, addresses, templates, VMs;
+    none needs another of its wave."""
     ranks = _ranks(plan.actions)
     ordered = sorted(plan.actions, key=lambda action: ranks[action.id])
     return tuple(tuple(wave) for _, wave in groupby(ordered, key=lambda action: ranks[action.id]))

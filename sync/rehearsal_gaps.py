@@ -8,7 +8,7 @@ from sync.model import ActionKind, ActualInventory, Plan
 from sync.named import Named
 
 _CREATES_USERS = frozenset({ActionKind.CREATE_ACCOUNT, ActionKind.CREATE_USER})
-_LIMITED = frozenset({ActionKind.UPDATE_LIMIT, ActionKind.CREATE_NETWORK})
+_LIMITED = frozenset({ActionKind.UPDATE_LIMIT, ActionKind.CREATE_NETWORK, ActionKind.TAKE_ADDRESS})
 
 
 def gaps(plan: Plan, actual: ActualInventory, *, release: str, named: Named, at_once: int) -> Iterator[str]:
@@ -22,6 +22,11 @@ def gaps(plan: Plan, actual: ActualInventory, *, release: str, named: Named, at_
         yield (
             "Networks: zone and offering stand in by their names only; free ranges, VLANs and capacity of "
             "the real zone are in no reading."
+        )
+    if ActionKind.TAKE_ADDRESS in kinds:
+        yield (
+            "Public addresses: the stand-in gives any that nobody had in the reading; the server gives none "
+            "that lies outside of its zone's ranges, is dedicated to somebody else or in quarantine."
         )
     if kinds & _CREATES_USERS:
         yield from _people(actual)

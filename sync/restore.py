@@ -1,4 +1,4 @@
-"""Plans what of a capture is made again beside what is there now: networks, templates, ISOs, VMs.
+"""Plans what of a capture is made again beside what is there now: networks, addresses, templates, ISOs, VMs.
 
 Pure. Nothing is skipped silently: an object of the capture is there, is planned, or stands among what is left
 with its reason. Only creations are planned, each into the rebuilt domain and account of the same name.
@@ -22,6 +22,7 @@ from sync.model import (
     VirtualMachine,
 )
 from sync.restoration import AddressChange, Left, Restoration
+from sync.restore_addresses import AddressRules, source_nats_first
 from sync.restore_operations import NETWORK_ID
 from sync.restore_scene import GONE_STATES, Home, Means, NotPossibleError, Scene, entry
 from sync.stock import WAITING, Entry, GuestNetwork, Image
@@ -59,7 +60,7 @@ _Plan = Callable[[str, OwnedResource, Home], None]
 
 
 class _Restorer:
-    """Goes through a capture once: networks, templates, ISOs, then VMs, which need them."""
+    """Goes through a capture once: networks, templates, ISOs, VMs, which need them, then public addresses."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -74,6 +75,9 @@ class _Restorer:
         """(domain id, name) → id of its action, and what it will be."""
         self._made_images: dict[str, tuple[str, Home, str]] = {}
         """Old id → id of its action, whose it will be, name."""
+        self._first_vms: dict[tuple[str, str], str] = {}
+        """(domain id, network) → id of the first action that starts a VM in it."""
+        self._address_rules = AddressRules(scene, self._made_networks, self._first_vms)
         self._names: set[tuple[ActionKind, str]] = set()
         self._taken: set[tuple[str, str, str]] = set()
         """(domain id, network, address) that VMs of this plan will have."""
@@ -88,6 +92,8 @@ class _Restorer:
             self._take("ISO", iso, self._image)
         for vm in self.before.vms:
             self._take_machine(vm)
+        for address in source_nats_first(self.before.public_addresses):
+            self._take("public address", address, self._public_address)
         self._list_the_rest()
 
     # --- one object -----------------------------------------------------------------------------------------
@@ -171,9 +177,13 @@ class _Restorer:
         if details.get("type", "Isolated") != "Isolated":
             raise NotPossibleError(f"it is {details['type']}: an admin makes it, with its VLAN and range")
         offering = details.get("networkofferingname", "")
-        if not any(entry.name == offering for entry in self.scene.stock.network_offerings):
+        found = next((one for one in self.scene.stock.network_offerings if one.name == offering), None)
+        if found is None:
             raise NotPossibleError(f"its offering {offering or '(unknown)'} is gone")
         shape = {name: details[name] for name in ("gateway", "netmask") if details.get(name)}
+        vlan = {"vlan": details.get("vlan", "")} if found.wants_vlan else {}
+        if vlan == {"vlan": ""}:
+            raise NotPossibleError("its offering asks for a VLAN, and the capture has none")
         made = self._add(
             ActionKind.CREATE_NETWORK,
             home,
@@ -183,6 +193,7 @@ class _Restorer:
                 "offering": offering,
                 "zone": self.scene.zone(details.get("zonename", "")),
                 **(shape if len(shape) == 2 else {}),
+                **vlan,
             },
             reason=f"The capture has the network {one.name}, range {details.get('cidr') or '(unknown)'}.",
             undo=f"{_BY_HAND}deleteNetwork, while no VM is in it.",
@@ -279,7 +290,7 @@ class _Restorer:
         offering, zone = self._offering(details), self.scene.zone(details.get("zonename", ""))
         address = self._address(vm, home, default)
         shown = details.get("displayname", "")
-        self._add(
+        made = self._add(
             ActionKind.DEPLOY_VM,
             home,
             home.target(vm.name),
@@ -299,6 +310,8 @@ class _Restorer:
             undo=f"{_BY_HAND}destroyVirtualMachine.",
             needs=(*network_needs, *template_needs),
         )
+        if state != "stopped":
+            self._first_vms.setdefault((default.domain_id, default.name.casefold()), made)
 
     def _is_there_by_name(self, vm: VirtualMachine, home: Home) -> bool:
         for one in self.scene.machines_named(home, vm.name):
@@ -391,6 +404,30 @@ class _Restorer:
             return ""
         self._taken.add(key)
         return wanted
+
+    # --- public addresses -----------------------------------------------------------------------------------
+
+    def _public_address(self, type_name: str, one: OwnedResource, home: Home) -> None:
+        rules = self._address_rules
+        if rules.is_there(one, home):
+            self.there[type_name] += 1
+            return
+        try:
+            taking = rules.taking(one, home)
+        except NotPossibleError as why:
+            self.addresses.append(rules.risk(one, home, str(why)))
+            raise
+        made = self._add(
+            ActionKind.TAKE_ADDRESS,
+            home,
+            home.target(one.name),
+            parameters=taking.parameters,
+            precondition={"holder": None},
+            reason=taking.reason,
+            undo=f"{_BY_HAND}disassociateIpAddress.",
+            needs=taking.needs,
+        )
+        rules.note(taking, home, made)
 
     # --- what nothing here brings back ----------------------------------------------------------------------
 

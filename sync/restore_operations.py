@@ -1,6 +1,7 @@
-"""How what a restore does is read, sent and verified: templates, ISOs, VMs, and the freeze of a zone.
+"""How what a restore does is read, sent and verified: addresses, templates, ISOs, VMs, the freeze of a zone.
 
-Facts from the recordings of 4.18 and 4.23; `updateZone` and downloads that fail were not recorded.
+Facts from the recordings of 4.18 and 4.23; `updateZone`, downloads that fail and public addresses were not
+recorded: what is said of these was read in CloudStack's source.
 """
 
 from __future__ import annotations
@@ -29,6 +30,56 @@ START_SECONDS = 300.0
 NETWORK_ID = "id:"
 """Before the id of a network that is not the owner's own, among the names of those that are."""
 _FLAGS = ("ispublic", "isfeatured", "isextractable", "requireshvm", "bootable")
+
+
+# --- public addresses ---------------------------------------------------------------------------------------
+
+ADDRESS_SECONDS = 60.0
+"""How long an address is given that is the account's and in no network yet."""
+
+
+def _read_address(lookup: Lookup, action: Action) -> Observation:
+    """The address where it is to be; else who has it, in words."""
+    target, wanted = target_of(action), action.parameters
+    domain_id = lookup.domain_id(target.path)
+    found = [one for one in lookup.reader.public_addresses(address=target.name) if one.zone == wanted["zone"]]
+    for one in found:
+        is_ours = (one.domain_id, one.account) == (domain_id, target.account)
+        if is_ours and one.network.casefold() in ("", wanted["network"].casefold()):
+            role = "yes" if one.is_source_nat else "no"
+            return present(one.id, ipaddress=one.address, network=one.network, sourcenat=role)
+    holders = [f"{one.owner}, network {one.network or '(none)'}" for one in found]
+    return Observation(None, {"exists": "no", "holder": holders[0] if holders else None})
+
+
+def _address_is_under_way(now: Observation) -> bool:
+    """Taken, and not put into its network yet: that is the second half of its job."""
+    return now.object_id is not None and not now.fields.get("network")
+
+
+def _send_address(lookup: Lookup, action: Action, _: Observation) -> Parameters:
+    return {"networkid": _address_network(lookup, action), "ipaddress": target_of(action).name}
+
+
+def _address_network(lookup: Lookup, action: Action) -> str:
+    return _network_id(
+        lookup, lookup.required_domain_id(target_of(action).path), action.parameters["network"]
+    )
+
+
+def _role_cannot_be_had(lookup: Lookup, action: Action, _: Observation) -> str:
+    """A network has one source NAT address, and the first address that it gets becomes that."""
+    network = action.parameters["network"]
+    own = lookup.reader.public_addresses(network_id=_address_network(lookup, action))
+    source = next((one.address for one in own if one.is_source_nat), "")
+    if action.parameters["sourcenat"] == "yes":
+        return f"the network {network} has the source NAT address {source} already" if source else ""
+    if source:
+        return ""
+    return (
+        f"the network {network} has no source NAT address yet, and CloudStack would make this one that; "
+        "start a VM in it first"
+    )
 
 
 # --- templates and ISOs -------------------------------------------------------------------------------------
@@ -137,11 +188,16 @@ def _network_ids(lookup: Lookup, action: Action) -> list[str]:
         if one.startswith(NETWORK_ID):
             ids.append(one.removeprefix(NETWORK_ID))
             continue
-        network = lookup.reader.network(domain_id, one)
-        if network is None:
-            raise DataError(f"The network {one} is not there.", next_step="Read both sides again.")
-        ids.append(network.id)
+        ids.append(_network_id(lookup, domain_id, one))
     return ids
+
+
+def _network_id(lookup: Lookup, domain_id: str, name: str) -> str:
+    """Raises DataError for a network that is not there."""
+    network = lookup.reader.network(domain_id, name)
+    if network is None:
+        raise DataError(f"The network {name} is not there.", next_step="Read both sides again.")
+    return network.id
 
 
 def _template_id(lookup: Lookup, action: Action) -> str:
@@ -215,6 +271,16 @@ def _registering(command: str) -> Operation:
 
 
 RESTORING: Mapping[ActionKind, Operation] = {
+    ActionKind.TAKE_ADDRESS: Operation(
+        "associateIpAddress",
+        _read_address,
+        _send_address,
+        frozenset({"exists", "holder", "ipaddress", "network", "sourcenat"}),
+        objection=_role_cannot_be_had,
+        is_creation=True,
+        is_under_way=_address_is_under_way,
+        patience_seconds=ADDRESS_SECONDS,
+    ),
     ActionKind.REGISTER_TEMPLATE: _registering("registerTemplate"),
     ActionKind.REGISTER_ISO: _registering("registerIso"),
     ActionKind.DEPLOY_VM: Operation(
@@ -238,6 +304,7 @@ RESTORING: Mapping[ActionKind, Operation] = {
 
 _SHAPE = frozenset({"zone", "account", "domain"})
 RESTORING_NEEDS: Mapping[ActionKind, frozenset[str]] = {
+    ActionKind.TAKE_ADDRESS: _SHAPE | {"network", "sourcenat"},
     ActionKind.REGISTER_TEMPLATE: _SHAPE | {"format", "hypervisor"},
     ActionKind.REGISTER_ISO: _SHAPE,
     ActionKind.DEPLOY_VM: _SHAPE | {"serviceofferingid", "networks", "template"},

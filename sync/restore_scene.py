@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sync.archives import Archives
 from sync.corpses import below
 from sync.model import Account, ActualInventory, Domain, OwnedResource, VirtualMachine, project_key
-from sync.stock import WAITING, Entry, GuestNetwork, Image, Stock
+from sync.stock import WAITING, Entry, GuestNetwork, Image, PublicAddress, Stock
 
 GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
 """States of VMs, in lower case, in which one is not there any more or never was."""
@@ -49,6 +49,7 @@ class Scene:
 
     def __init__(self, before: ActualInventory, now: ActualInventory, means: Means) -> None:
         self.before = before
+        self.release = now.release
         self.means = means
         self.stock = means.stock
         self.paths_before = {domain.id: domain.path for domain in before.domains}
@@ -60,6 +61,7 @@ class Scene:
         self.networks_before = {one.id: one for one in before.networks}
         self._ids = {
             "network": _ids(now.networks),
+            "public address": _ids(now.public_addresses),
             "template": _ids(now.templates),
             "ISO": _ids(now.isos),
             "volume": _ids(now.volumes),
@@ -71,6 +73,12 @@ class Scene:
             self._machines_named[vm.domain_id, vm.name.casefold()].append(vm)
         self._networks = {(one.domain_id, one.name.casefold()): one for one in self.stock.networks}
         self._networks_by_id = {one.id: one for one in self.stock.networks}
+        self._addresses = {(one.zone, one.address): one for one in self.stock.public_addresses}
+        self._source_nats = {
+            one.network_id: one.address
+            for one in self.stock.public_addresses
+            if one.is_source_nat and one.network_id
+        }
         self._images = {"template": _by_owner(self.stock.templates), "ISO": _by_owner(self.stock.isos)}
         self._ready = {one.id: one for one in self.stock.templates if one.is_ready}
 
@@ -111,6 +119,14 @@ class Scene:
 
     def network_by_id(self, id: str) -> GuestNetwork | None:
         return self._networks_by_id.get(id)
+
+    def public_address(self, zone: str, address: str) -> PublicAddress | None:
+        """Who has it, wherever in the cloud; None for one that nobody has."""
+        return self._addresses.get((zone, address))
+
+    def source_nat(self, network_id: str) -> str:
+        """The source NAT address of a network; empty where it has none."""
+        return self._source_nats.get(network_id, "")
 
     def image(self, type_name: str, home: Home, name: str) -> Image | None:
         """The template or ISO of that name that the account has now, a whole one before one that is not."""

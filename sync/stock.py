@@ -27,6 +27,8 @@ class Entry:
     name: str
     is_custom: bool = False
     """Whether its owner says how many CPUs and how much memory."""
+    wants_vlan: bool = False
+    """Of a network offering: whether whoever makes a network of it says the VLAN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,36 @@ class GuestNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicAddress:
+    """A public address that somebody has."""
+
+    id: str
+    address: str
+    zone: str
+    """The zone's name."""
+    domain_id: str = ""
+    path: str = ""
+    """Of the owner's domain, or its name alone on older releases."""
+    account: str = ""
+    project: str = ""
+    network_id: str = ""
+    """Empty for one that is of no network, or of none yet."""
+    network: str = ""
+    is_source_nat: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Whose it is, in words."""
+        return owner_words(self.account, self.project, self.path)
+
+
+def owner_words(account: str | None, project: str | None, path: str) -> str:
+    """Whose something is: a CloudStack Project's, or an account's."""
+    who = f"CloudStack Project {project}" if project else f"account {account or '(unknown)'}"
+    return f"{who} of {path}"
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
     """One reading of all that a restore builds from."""
 
@@ -70,3 +102,5 @@ class Stock:
     templates: tuple[Image, ...] = ()
     isos: tuple[Image, ...] = ()
     networks: tuple[GuestNetwork, ...] = ()
+    public_addresses: tuple[PublicAddress, ...] = ()
+    """All that somebody has, wherever."""

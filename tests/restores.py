@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from sync.executor import RunReport
 from sync.model import Action, ActualInventory, NetworkRule, OwnedResource
 from sync.plan import PlanRules
 from sync.recovery import plan_rebuild
-from sync.restoration import Restoration
+from sync.restoration import Restoration, in_stages
 from sync.restore import plan_restoration, wanted_files
 from sync.restore_scene import Means
 from sync.sandbox.downloads import SETTING
@@ -143,9 +142,9 @@ class Lab:
         return plan_restoration(self.before, self.now(), self.means(**changed))
 
     def execute(self, actions: Sequence[Action]) -> RunReport:
-        with ExitStack() as stack:
-            server = stack.enter_context(ArchiveServer(self.archives(), "127.0.0.1"))
-            return self.cloud.execute(actions, self.folder, archive=server)
+        with ArchiveServer(self.archives(), "127.0.0.1") as server:
+            reports = [self.cloud.execute(stage, self.folder, archive=server) for stage in in_stages(actions)]
+        return replace(reports[-1], results=tuple(one for report in reports for one in report.results))
 
     def resume(self) -> RunReport:
         """Go on with the run that was interrupted, in another process."""

@@ -103,20 +103,22 @@ def test_from_the_capture_to_the_last_vm(site: Site) -> None:
     assert site.cli.run("rebuild", "aurora", "boreal", typed=WORD).returncode == EXIT_DONE
     told = site.restore("--capture", "before.sqlite", "--freeze-zone", ZONE, "boreal", "--map", "map.csv")
     assert told["restored"] == {
-        "freeze zone": 1, "register template": 1, "deploy VM": 1, "thaw zone": 1
+        "freeze zone": 1, "take address": 1, "register template": 1, "deploy VM": 1, "thaw zone": 1
     }, "the network was rebuilt"  # fmt: skip
     assert told["failed"] == {} and told["frozen"] == []
     [change] = told["addresses"]
     assert (change["vm"], change["old"]) == ("boreal-1", "10.8.0.11"), "rebuilt with the zone's range"
     assert site.allocation() == "Enabled"
     kinds = [line.split(",")[0] for line in (site.cli.folder / "map.csv").read_text().splitlines()[1:]]
-    assert Counter(kinds) == {"domain": 1, "account": 1, "user": 1, "network": 1, "template": 1, "VM": 1}
+    assert Counter(kinds) == dict.fromkeys(
+        ("domain", "account", "user", "network", "public address", "template", "VM"), 1
+    )
     shown = site.cli.run("ledger", "show")
     assert "freeze-zone Sandbox-simulator: succeeded" in shown.stdout
     assert "thaw-zone Sandbox-simulator: succeeded" in shown.stdout
     rest = site.cli.run(*site.command("--capture", "before.sqlite"), typed=WORD)
     assert rest.returncode == EXIT_DONE, rest.stderr
-    assert "restored: 2 × register template, 3 × deploy VM" in rest.stdout
+    assert "restored: 1 × take address, 2 × register template, 3 × deploy VM" in rest.stdout
     assert "CloudStack fetches aurora-gcc.qcow2" in rest.stderr
     assert site.machines().keys() == BEFORE.keys()
 

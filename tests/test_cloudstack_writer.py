@@ -28,6 +28,7 @@ def test_the_allow_list_is_what_rebuilds() -> None:
         "disableUser",
         "updateResourceLimit",
         "createNetwork",
+        "associateIpAddress",
         "recoverVirtualMachine",
         "registerTemplate",
         "registerIso",
@@ -69,7 +70,8 @@ def test_anything_else_is_refused_before_it_is_sent(command: str) -> None:
 def test_cleanup_is_refused_on_every_call(command: str, name: str) -> None:
     with Server(lambda heard: answer(heard.command)) as server:
         with pytest.raises(GuardError, match="never sends a parameter"):
-            Writer(server.credentials()).submit(command, {"id": "d-1", name: "false"})
+            allowed = min(Writer.ONLY_WITH.get(command, {"id"}))
+            Writer(server.credentials()).submit(command, {allowed: "d-1", name: "false"})
         assert server.heard == []
 
 
@@ -104,6 +106,15 @@ def test_a_zone_is_opened_and_closed_and_nothing_else_of_it_is_changed(name: str
     with Server(lambda heard: answer(heard.command)) as server:
         with pytest.raises(GuardError, match="sends no"):
             Writer(server.credentials()).submit("updateZone", {"id": "z-1", name: "x"})
+        assert server.heard == []
+
+
+@pytest.mark.parametrize("name", ["zoneid", "account", "isportable", "vpcid", "ipAddress"])
+def test_an_address_is_taken_for_a_network_by_its_value_and_in_no_other_way(name: str) -> None:
+    with Server(lambda heard: answer(heard.command)) as server:
+        wanted = {"networkid": "n-1", "ipaddress": "203.0.113.7", name: "x"}
+        with pytest.raises(GuardError, match="sends no"):
+            Writer(server.credentials()).submit("associateIpAddress", wanted)
         assert server.heard == []
 
 

@@ -187,3 +187,20 @@ def test_what_the_zone_does_not_have_is_made_under_its_name(tmp_path: Path) -> N
 def test_the_nearest_release_is_chosen(release: str, chosen: str) -> None:
     whole = lab("dune")
     assert release_for(replace(whole, actual=replace(whole.actual, release=release))) == chosen
+
+
+def test_captured_public_addresses_are_taken_and_every_other_one_is_free(
+    capture: Capture, tmp_path: Path
+) -> None:
+    from sync.sandbox.clock import ManualClock
+    from sync.sandbox.lifecycle import is_free_public_address
+
+    first, *others = capture.actual.public_addresses
+    vm = capture.actual.vms[0]
+    nat = replace(first, name="203.0.113.7", details={"virtualmachineid": vm.id})
+    actual = replace(capture.actual, public_addresses=(nat, *others))
+    write_world(replace(capture, actual=actual), tmp_path / "world.json", now=ex.NOON)
+    world = persistence.load(tmp_path / "world.json", ManualClock(ex.NOON))
+    assert (world.addresses[first.id].name, world.addresses[first.id].vm_id) == (nat.name, vm.id)
+    assert not is_free_public_address(world, "203.0.113.7")
+    assert is_free_public_address(world, "203.0.113.8"), "nobody knows the ranges of the captured zone"

@@ -12,13 +12,15 @@ import pytest
 
 from sync.cloudstack import Submission, Writer
 from sync.identities import by_capture
-from sync.model import Action, ActionKind
+from sync.model import Action, ActionKind, ActualInventory, Coverage, CoverageState
 from sync.plan import build, wave_title, waves
-from sync.restoration import moved
+from sync.restoration import in_stages, moved
+from sync.restore import plan_restoration
 from tests.engine_cloud import ENDPOINT
 from tests.restores import Lab
 
 T, V, N = ActionKind.REGISTER_TEMPLATE, ActionKind.DEPLOY_VM, ActionKind.CREATE_NETWORK
+A = ActionKind.TAKE_ADDRESS
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def lost(tmp_path: Path) -> Lab:
 
 def test_what_was_lost_comes_back_as_it_was_where_it_can(lost: Lab) -> None:
     made = lost.planned()
-    assert Counter(action.kind for action in made.actions) == {N: 2, T: 3, V: 4}
+    assert Counter(action.kind for action in made.actions) == {N: 2, A: 2, T: 3, V: 4}
     outcomes = lost.outcomes(made.actions)
     assert set(outcomes.values()) == {"succeeded"}, outcomes
     assert lost.machines() == {
@@ -60,11 +62,157 @@ def test_what_was_lost_comes_back_as_it_was_where_it_can(lost: Lab) -> None:
     assert (again.there["VM"], again.there["template"], again.there["network"]) == (5, 3, 3)
 
 
+def roles(inventory: ActualInventory) -> list[tuple[str, str, str]]:
+    """Public address, network, whether it is its source NAT address."""
+    return sorted(
+        (one.name, one.details["associatednetworkname"], one.details.get("issourcenat", ""))
+        for one in inventory.public_addresses
+    )
+
+
+def with_more_addresses(lab: Lab, *addresses: str, name: str = "aurora-net") -> None:
+    """A network has more public addresses, of which the capture knows."""
+    network = next(one for one in lab.cloud.world.networks.values() if one.name == name)
+    for address in addresses:
+        lab.cloud.ask("associateIpAddress", {"networkid": network.id, "ipaddress": address}, client="test")
+        lab.cloud.sleep(10)
+    lab.before = lab.cloud.read()
+
+
+def test_public_addresses_are_taken_again_by_value_and_in_their_role(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    with_more_addresses(lab, "192.168.3.7", "192.168.3.8")
+    lab.lose("aurora")
+    lab.rebuild()
+    somebody = next(one for one in lab.cloud.world.networks.values() if one.name == "dune-net")
+    taking = {"networkid": somebody.id, "ipaddress": "192.168.3.8"}
+    lab.cloud.ask("associateIpAddress", taking, client="test")
+    lab.cloud.sleep(10)
+    made = lab.planned()
+    why = lab.left(made, "public address")
+    assert why == {"192.168.3.8": "it belongs to account dune of ROOT/ci/dune now"}
+    [risk] = made.addresses
+    assert (risk.old, risk.taken_by, risk.network) == (
+        "192.168.3.8", "account dune of ROOT/ci/dune", "aurora-net"
+    )  # fmt: skip
+    assert "a credential risk" in risk.words
+    outcomes = lab.outcomes(made.actions)
+    assert set(outcomes.values()) == {"succeeded"}, outcomes
+    now = lab.now()
+    kept = [one for one in roles(lab.before) if one[0] != "192.168.3.8" or one[1] != "aurora-net"]
+    assert roles(now) == sorted([*kept, ("192.168.3.8", "dune-net", "")])
+    [told] = [one for one in moved(lab.before, now) if one.network is not None]
+    assert told == risk
+    unread = replace(now, public_addresses=(), coverage=Coverage(CoverageState.PARTIAL, "not read"))
+    assert not any(one.network is not None for one in moved(lab.before, unread)), "not read is not lost"
+    again = lab.planned()
+    assert again.actions == () and again.there["public address"] == len(lab.before.public_addresses) - 1
+
+
+def test_without_its_old_source_nat_address_the_others_wait_for_a_vm(tmp_path: Path) -> None:
+    """CloudStack would make the first one that comes the source NAT address."""
+    lab = Lab(tmp_path)
+    with_more_addresses(lab, "192.168.3.7")
+    source = next(one for one in roles(lab.before) if one[1:] == ("aurora-net", "True"))[0]
+    lab.lose("aurora")
+    lab.rebuild()
+    somebody = next(one for one in lab.cloud.world.networks.values() if one.name == "dune-net")
+    lab.cloud.ask("associateIpAddress", {"networkid": somebody.id, "ipaddress": source}, client="test")
+    lab.cloud.sleep(10)
+    made = lab.planned()
+    [take] = [action for action in made.actions if action.kind is A]
+    assert take.target == "ROOT/ci/aurora:aurora:192.168.3.7"
+    assert any(need.startswith("deploy-VM ROOT/ci/aurora:aurora:aurora-") for need in take.needs)
+    only = [action for action in made.actions if action.kind is N]
+    lab.execute(only)
+    [words] = lab.outcomes([_alone(take)]).values()
+    assert words.startswith("skipped: Not sent: the network aurora-net has no source NAT address yet")
+    lab.execute(lab.planned().actions)
+    mine = [one for one in roles(lab.now()) if one[1] == "aurora-net"]
+    assert ("192.168.3.7", "aurora-net", "") in mine and len(mine) == 2
+
+
+def test_addresses_are_taken_before_vms_start_and_hold_none_up(lost: Lab) -> None:
+    actions = lost.planned().actions
+    first, rest = in_stages(actions)
+    assert [one.kind for one in first] == [N, N, A, A]
+    assert {one.id for one in (*first, *rest)} == {one.id for one in actions}
+    assert not {need for one in rest for need in one.needs} & {one.id for one in first}
+    assert in_stages(rest) == (rest,) and in_stages(()) == ()
+    for account in lost.cloud.world.accounts.values():
+        lost.cloud.world.limits[account.id] = {"ip": 0}
+    outcomes = lost.outcomes(actions)
+    assert {words.split(":")[0] for id, words in outcomes.items() if id.startswith("take")} == {"failed"}
+    assert {words for id, words in outcomes.items() if not id.startswith("take")} == {"succeeded"}
+
+
+def test_a_network_with_another_source_nat_address_keeps_it(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.lose("aurora")
+    lab.rebuild()
+    made = lab.planned()
+    lab.execute([action for action in made.actions if action.kind is N])
+    [take] = [action for action in made.actions if action.kind is A]
+    somebody = next(one for one in lab.cloud.world.networks.values() if one.name == "dune-net")
+    taking = {"networkid": somebody.id, "ipaddress": take.parameters["ipaddress"]}
+    lab.cloud.ask("associateIpAddress", taking, client="test")
+    lab.cloud.sleep(10)
+    lab.execute([_alone(action) for action in made.actions if action.kind is V and not action.needs[1:]])
+    held = next(one for one in lab.cloud.world.addresses.values() if one.name == taking["ipaddress"])
+    lab.cloud.ask("disassociateIpAddress", {"id": held.id}, client="test")
+    lab.cloud.sleep(10)
+    [now] = [one for one in roles(lab.now()) if one[1] == "aurora-net"]
+    again = lab.planned()
+    assert not any(action.kind is A for action in again.actions)
+    [why] = lab.left(again, "public address").values()
+    assert why == f"its network has the source NAT address {now[0]} now, and has only one"
+    [words] = lab.outcomes([_alone(take)]).values()
+    assert words == f"skipped: Not sent: the network aurora-net has the source NAT address {now[0]} already."
+
+
+def test_an_address_taken_by_somebody_after_the_plan_is_not_asked_for(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.lose("aurora")
+    lab.rebuild()
+    actions = lab.planned().actions
+    [take] = [action for action in actions if action.kind is A]
+    lab.execute([action for action in actions if action.kind is N])
+    with_more_addresses(lab, take.target.rpartition(":")[2], name="dune-net")
+    [words] = lab.outcomes([_alone(take)]).values()
+    assert words.startswith("skipped: Changed since it was planned: holder is “account dune of ROOT/ci/dune")
+    assert "associateIpAddress" not in [command for command, _, _ in lab.cloud.sent()]
+
+
+@pytest.mark.parametrize("release", ["4.13.1.0", ""])
+def test_where_another_address_might_come_none_is_taken(lost: Lab, release: str) -> None:
+    made = plan_restoration(lost.before, replace(lost.now(), release=release), lost.means())
+    assert not any(action.kind is A for action in made.actions)
+    assert all("not one by its value" in why for why in lost.left(made, "public address").values())
+    assert len(lost.left(made, "public address")) == 2
+
+
+def test_a_network_whose_offering_asks_for_a_vlan_has_its_own_again(lost: Lab) -> None:
+    for offering in lost.cloud.world.network_offerings.values():
+        offering.row["specifyvlan"] = True
+    vlans = {one.name: one.details["vlan"] for one in lost.before.networks}
+    made = lost.planned()
+    planned = {one.parameters["name"]: one.parameters["vlan"] for one in made.actions if one.kind is N}
+    assert planned == {name: vlans[name] for name in ("aurora-net", "boreal-net")}
+    bare = tuple(replace(one, details={**one.details, "vlan": ""}) for one in lost.before.networks)
+    without = plan_restoration(replace(lost.before, networks=bare), lost.now(), lost.means())
+    assert lost.left(without, "network") == dict.fromkeys(
+        ("aurora-net", "boreal-net"), "its offering asks for a VLAN, and the capture has none"
+    )
+    lost.execute([action for action in made.actions if action.kind is N])
+    assert {one.name: one.details["vlan"] for one in lost.now().networks} == vlans
+
+
 def test_nothing_is_skipped_silently(lost: Lab) -> None:
     made = lost.planned()
     before = lost.before
     lists = (before.accounts, before.vms, before.volumes, before.snapshots, before.templates, before.isos)
     objects = sum(map(len, lists)) + len(before.networks) + len(before.projects)
+    objects += len(before.public_addresses)
     objects += sum(len(account.users) for account in before.accounts)
     objects += sum(domain.path != "ROOT/ci" for domain in before.domains)
     assert made.total == objects
@@ -81,7 +229,9 @@ def test_the_plan_goes_in_waves_and_needs_what_it_makes(lost: Lab) -> None:
     plan = build(
         made.actions, environment="lab", root_id="r", endpoint=ENDPOINT, author="ops", now=lost.cloud.now()
     )
-    assert [wave_title(wave) for wave in waves(plan)] == ["networks", "templates", "new VMs"]
+    assert [wave_title(wave) for wave in waves(plan)] == [
+        "networks", "public addresses", "templates", "new VMs"
+    ]  # fmt: skip
     needs = {action.target: action.needs for action in plan.actions if action.kind is V}
     network = "create-network ROOT/ci/aurora/aurora-net"
     assert needs["ROOT/ci/aurora:aurora:aurora-1"] == (network,), "its template belongs to everybody"
@@ -136,7 +286,7 @@ def test_a_download_that_cloudstack_finds_wrong_is_reported_and_stands_in_the_wa
 def test_without_anybody_who_serves_the_files_they_are_listed(lost: Lab) -> None:
     lost.is_served = False
     made = lost.planned()
-    assert {action.kind for action in made.actions} == {N, V}
+    assert {action.kind for action in made.actions} == {N, A, V}
     assert "--serve" in lost.left(made, "template")["aurora-gcc"]
 
 
@@ -198,7 +348,7 @@ def test_a_network_with_another_range_costs_the_addresses(tmp_path: Path) -> Non
         ("aurora-2", "its network has 10.1.1.0/24 now"),
         ("aurora-3", "its network has 10.1.1.0/24 now"),
     }
-    assert all("ipaddress" not in action.parameters for action in made.actions)
+    assert all("ipaddress" not in action.parameters for action in made.actions if action.kind is V)
 
 
 def test_what_has_no_home_is_not_made_elsewhere(tmp_path: Path) -> None:
@@ -250,7 +400,7 @@ def test_the_identity_map_has_every_type_that_is_there_again(lost: Lab) -> None:
     now = lost.now()
     rows = by_capture(lost.before, now)
     assert Counter(row.what for row in rows) == {
-        "domain": 2, "account": 2, "user": 2, "network": 2, "template": 3, "VM": 4
+        "domain": 2, "account": 2, "user": 2, "network": 2, "public address": 2, "template": 3, "VM": 4
     }  # fmt: skip
     row = next(row for row in rows if row.name == "ROOT/ci/aurora:aurora:aurora-2")
     assert row.old_id == next(vm.id for vm in lost.before.vms if vm.name == "aurora-2")
@@ -262,12 +412,13 @@ class Died(BaseException):
     """Stands for SIGKILL: nothing of the process' own code runs any more."""
 
 
-@pytest.mark.parametrize("call", [1, 3, 4, 6, 9])
+@pytest.mark.parametrize("call", [1, 3, 4, 5, 8, 11])
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 def test_a_process_that_dies_at_a_call_is_gone_on_with_and_nothing_is_made_twice(
     lost: Lab, monkeypatch: pytest.MonkeyPatch, call: int, is_done: bool
 ) -> None:
-    """Of 9 calls: two networks, three templates, four VMs. `after`: CloudStack has it, nobody was told."""
+    """Of 11 calls: two networks, two addresses, three templates, four VMs. `after`: CloudStack has it, nobody
+    was told."""
     actions = lost.planned().actions
     submit, numbers = Writer.submit, itertools.count(1)
 
@@ -285,6 +436,10 @@ def test_a_process_that_dies_at_a_call_is_gone_on_with_and_nothing_is_made_twice
             lost.execute(actions)
     report = lost.resume()
     assert {one.outcome.value for one in report.results} == {"succeeded"}, report.results
+    rest = lost.planned().actions
+    assert bool(rest) is (call <= 4), "only a second run that was not begun is left"
+    if rest:
+        assert set(lost.outcomes(rest).values()) == {"succeeded"}
     now = lost.now()
     assert Counter(vm.name for vm in now.vms) == dict.fromkeys((vm.name for vm in lost.before.vms), 1)
     assert Counter(one.name for one in now.templates) == dict.fromkeys(
@@ -293,3 +448,4 @@ def test_a_process_that_dies_at_a_call_is_gone_on_with_and_nothing_is_made_twice
     assert Counter(one.name for one in now.networks) == dict.fromkeys(
         (one.name for one in lost.before.networks), 1
     )
+    assert roles(now) == roles(lost.before)

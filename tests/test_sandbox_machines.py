@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.sandbox.commands.networks import DEFAULT_OFFERING
 from tests.sandbox_cloud import Cloud, RefusedError
 
 
@@ -260,3 +261,20 @@ def test_a_public_address_can_be_asked_for_where_it_is_free(cloud: Cloud) -> Non
     for taken in ("192.168.3.7", "10.0.0.1", "nonsense"):
         with pytest.raises(RefusedError, match="533"):
             cloud.call("associateIpAddress", networkid=network, ipaddress=taken)
+
+
+def test_the_first_address_of_a_network_is_its_source_nat_address_and_stays_it(cloud: Cloud) -> None:
+    """Read in CloudStack's source, not recorded."""
+    tenant = cloud.project("alpha")
+    offerings = cloud.world.network_offerings.values()
+    network = cloud.call(
+        "createNetwork",
+        **tenant.owner,
+        name="alpha-net",
+        zoneid=cloud.zone,
+        networkofferingid=next(one.id for one in offerings if one.name == DEFAULT_OFFERING),
+    )["network"]["id"]
+    first = cloud.run("associateIpAddress", networkid=network, ipaddress="192.168.3.7")["ipaddress"]
+    second = cloud.run("associateIpAddress", networkid=network, ipaddress="192.168.3.8")["ipaddress"]
+    assert (first["issourcenat"], second["issourcenat"]) == (True, False)
+    assert {first["associatednetworkid"], second["associatednetworkid"]} == {network}

@@ -24,6 +24,7 @@ _CREATIONS = {
     ActionKind.CREATE_ACCOUNT: "account",
     ActionKind.CREATE_USER: "user",
     ActionKind.CREATE_NETWORK: "network",
+    ActionKind.TAKE_ADDRESS: "public address",
     ActionKind.REGISTER_TEMPLATE: "template",
     ActionKind.REGISTER_ISO: "ISO",
     ActionKind.DEPLOY_VM: "VM",

@@ -257,11 +257,12 @@ def _ask_for_word(session: Session) -> None:
 
 def _execute(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
     from sync.freezes import freeze, thaw
+    from sync.restoration import in_stages
 
     work, session = restore_.work, restore_.session
     if zone is not None and not _run(work, [freeze(zone)]):
         raise GuardError(f"Zone {zone.name} could not be frozen: nothing was restored.")
-    is_whole = _run(work, made.actions) if made.actions else True
+    is_whole = all(_run(work, actions) for actions in in_stages(made.actions))
     for one in _frozen(session):
         if work.stop.is_set() or not is_whole:
             say(one.words(session.environment.name))

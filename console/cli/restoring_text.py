@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from console.cli.changing import report_json
 from console.cli.output import clipped, plain, result, result_json, say, table
 from console.cli.rebuilding import Rebuild
+from sync.errors import SourceError
 from sync.model import ActualInventory, Drift, JsonObject, Outcome
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ class Ended:
     def addresses(self) -> tuple[AddressChange, ...]:
         from sync.restoration import moved
 
-        return moved(self.before.actual, self.now, self.keys)
+        try:
+            elsewhere = self.work.session.reader.public_addresses()
+        except SourceError:
+            elsewhere = ()  # then only what both sides showed is told
+        return moved(self.before.actual, self.now, self.keys, elsewhere=elsewhere)
 
     def agents(self) -> tuple[ChangedAddress, ...]:
         from sync.agents import changed_addresses

@@ -38,7 +38,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
-from sync.stock import Image, Stock, Zone
+from sync.stock import Image, PublicAddress, Stock, Zone
 
 CAPABILITIES_AGE = timedelta(minutes=5)
 """How long what the server can do is believed: it may be upgraded, the caller's role may change."""
@@ -356,6 +356,22 @@ class Reader:
     def address_holder(self, network_id: str, address: str) -> str:
         """Whose that guest address is there, in words; empty where no VM has it. Raises SourceError."""
         return stocktaking.holders(self._list, network_id=network_id).get(network_id, {}).get(address, "")
+
+    def public_addresses(self, *, address: str = "", network_id: str = "") -> tuple[PublicAddress, ...]:
+        """Who has that public address, in each zone, or the public addresses of that network, or all of them.
+
+        Raises SourceError.
+        """
+        where = {"ipaddress": address, "associatednetworkid": network_id}
+        found = stocktaking.public_addresses(
+            self._list, **{name: value for name, value in where.items() if value}
+        )
+        wanted = tuple(
+            one for one in found if address in ("", one.address) and network_id in ("", one.network_id)
+        )
+        if not wanted:
+            self._require_sight(f"public address {address or 'of a network'}")
+        return wanted
 
     def stock(self) -> Stock:
         """All that a restore builds from, read anew. Raises SourceError."""

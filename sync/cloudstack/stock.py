@@ -8,7 +8,7 @@ from itertools import chain
 
 from sync.cloudstack.paging import Query
 from sync.model import JsonObject
-from sync.stock import READY, WAITING, Entry, GuestNetwork, Image, Stock, Zone
+from sync.stock import READY, WAITING, Entry, GuestNetwork, Image, PublicAddress, Stock, Zone
 
 Read = Callable[[Query], list[JsonObject]]
 """Reads one list, proven to be all of it. Raises SourceError."""
@@ -40,6 +40,7 @@ def stock(read: Read) -> Stock:
             )
             for row in _with_projects(read, Query("listNetworks", "network", _LISTALL))
         ),
+        public_addresses=public_addresses(read),
     )
 
 
@@ -91,6 +92,28 @@ def holders(read: Read, *, network_id: str | None = None) -> dict[str, dict[str,
     return found
 
 
+def public_addresses(read: Read, **where: str) -> tuple[PublicAddress, ...]:
+    """The public addresses that somebody has, each once; `where` are parameters of the list. Raises
+    SourceError."""
+    query = Query("listPublicIpAddresses", "publicipaddress", {**_LISTALL, **where})
+    found = {
+        _text(row, "id"): PublicAddress(
+            id=_text(row, "id"),
+            address=_text(row, "ipaddress"),
+            zone=_text(row, "zonename"),
+            domain_id=_text(row, "domainid"),
+            path=_text(row, "domainpath") or _text(row, "domain"),
+            account=_text(row, "account"),
+            project=_text(row, "project"),
+            network_id=_text(row, "associatednetworkid"),
+            network=_text(row, "associatednetworkname"),
+            is_source_nat=row.get("issourcenat") is True,
+        )
+        for row in _with_projects(read, query)
+    }
+    return tuple(found.values())
+
+
 def _with_projects(read: Read, query: Query) -> Iterable[JsonObject]:
     """With what CloudStack Projects own, which a list without `projectid=-1` leaves out (measured)."""
     return chain(read(query), read(query.with_parameters(projectid="-1")))
@@ -102,6 +125,7 @@ def _entries(rows: Iterable[JsonObject]) -> tuple[Entry, ...]:
             _text(row, "id"),
             _text(row, "name") or _text(row, "description"),
             is_custom=row.get("iscustomized") is True,
+            wants_vlan=row.get("specifyvlan") is True,
         )
         for row in rows
     )

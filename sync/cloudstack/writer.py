@@ -34,6 +34,7 @@ class Writer:
             "disableUser",
             "updateResourceLimit",
             "createNetwork",
+            "associateIpAddress",
             "recoverVirtualMachine",
             "registerTemplate",
             "registerIso",
@@ -43,7 +44,10 @@ class Writer:
     )
     """Everything that this software can ask CloudStack to change. There is no deletion among it."""
 
-    ONLY_WITH: Mapping[str, frozenset[str]] = {"updateZone": frozenset({"id", "allocationstate"})}
+    ONLY_WITH: Mapping[str, frozenset[str]] = {
+        "updateZone": frozenset({"id", "allocationstate"}),
+        "associateIpAddress": frozenset({"networkid", "ipaddress"}),
+    }
     """Calls that could change much else, with the parameters that they are sent with."""
 
     def __init__(self, credentials: Credentials, *, clock: Clock = lambda: datetime.now(UTC)) -> None:

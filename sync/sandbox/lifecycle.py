@@ -48,6 +48,8 @@ SECONDS = {
 GIB = 1 << 30
 PUBLIC_ADDRESSES = 4089
 """So many public addresses a zone has."""
+ANY_PUBLIC_ADDRESS = "sandbox.any.public.address"
+"""Setting: whether the zone has every address; in a captured world nobody knows its ranges."""
 LIVE = ("Starting", "Running", "Stopping")
 
 
@@ -89,21 +91,11 @@ def default_network_domain(world: World, owner: Account) -> str:
 def implement(world: World, network: Network) -> None:
     """Give a network its VLAN, router and public address, as the start of its first VM does."""
     network.state = "Implemented"
-    network.vlan = 100 + (network.number * 53) % 900
+    network.vlan = network.vlan or 100 + (network.number * 53) % 900
     if any(one.network_id == network.id for one in world.owned(network.account_id, "routers")):
         return
     number = world.next_number("vms")
-    public = free_public_address(world)
-    address = Address(
-        id=world.new_id(),
-        number=world.next_number("addresses"),
-        name=public,
-        account_id=network.account_id,
-        zone_id=network.zone_id,
-        network_id=network.id,
-        source_nat=True,
-        created=world.now(),
-    )
+    address = source_nat_of(world, network) or _new_source_nat(world, network)
     router = Router(
         id=world.new_id(),
         number=number,
@@ -112,15 +104,35 @@ def implement(world: World, network: Network) -> None:
         network_id=network.id,
         host_id=pick(world, "hosts", number).id,
         link_local=f"169.254.{number % 250}.{2 + network.number % 250}",
-        public_address=public,
+        public_address=address.name,
         created=world.now(),
     )
-    world.put("addresses", address)
     world.put("routers", router)
-    world.usage.add(network.account_id, "ip", 1)
     for template in world.templates.values():
         if template.type == "SYSTEM":
             note_copy(world, template)
+
+
+def source_nat_of(world: World, network: Network) -> Address | None:
+    """The source NAT address of a network, where it has one."""
+    own: list[Address] = world.owned(network.account_id, "addresses")
+    return next((one for one in own if one.network_id == network.id and one.source_nat), None)
+
+
+def _new_source_nat(world: World, network: Network) -> Address:
+    address = Address(
+        id=world.new_id(),
+        number=world.next_number("addresses"),
+        name=free_public_address(world),
+        account_id=network.account_id,
+        zone_id=network.zone_id,
+        network_id=network.id,
+        source_nat=True,
+        created=world.now(),
+    )
+    world.put("addresses", address)
+    world.usage.add(network.account_id, "ip", 1)
+    return address
 
 
 def free_public_address(world: World) -> str:
@@ -139,7 +151,8 @@ def is_free_public_address(world: World, wanted: str) -> bool:
         number = int(ipaddress.ip_address(wanted)) - int(ipaddress.ip_address("192.168.0.4"))
     except ValueError:
         return False
-    return 0 <= number < PUBLIC_ADDRESSES and wanted not in {one.name for one in world.addresses.values()}
+    is_of_the_zone = 0 <= number < PUBLIC_ADDRESSES or world.settings.get(ANY_PUBLIC_ADDRESS) == "true"
+    return is_of_the_zone and wanted not in {one.name for one in world.addresses.values()}
 
 
 def remove_network(world: World, network: Network) -> None:

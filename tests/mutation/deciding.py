@@ -10,6 +10,7 @@ RECOVERY = "tests/test_recovery.py"
 AGREEMENT = "tests/test_agreement.py"
 IGNORE = "tests/test_ignore.py"
 CLI_READING = "tests/test_cli_reading.py"
+RESTORE = "tests/test_restore.py"
 
 COMPARISON = (
     guard(
@@ -141,6 +142,34 @@ COMPARISON = (
 )
 
 REPAIRS = (
+    guard(
+        "an address that somebody has is not planned",
+        "sync/restore_addresses.py",
+        "if holder is not None:\n            raise NotPossibleError(",
+        "if False:\n            raise NotPossibleError(",
+        f"{RESTORE}::test_public_addresses_are_taken_again_by_value_and_in_their_role",
+    ),
+    guard(
+        "an address is taken by its value only where the release heeds it",
+        "sync/restore_addresses.py",
+        "if found is None or (int(found[1]), int(found[2])) < BY_VALUE_SINCE:",
+        "if False:",
+        f"{RESTORE}::test_where_another_address_might_come_none_is_taken",
+    ),
+    guard(
+        "an address is free when it is taken",
+        "sync/restore.py",
+        'precondition={"holder": None},\n            reason=taking.reason',
+        "precondition={},\n            reason=taking.reason",
+        f"{RESTORE}::test_an_address_taken_by_somebody_after_the_plan_is_not_asked_for",
+    ),
+    guard(
+        "an address comes in the role that it had",
+        "sync/restore_operations.py",
+        "        objection=_role_cannot_be_had,\n",
+        "",
+        f"{RESTORE}::test_without_its_old_source_nat_address_the_others_wait_for_a_vm",
+    ),
     guard(
         "nothing is proposed for what is unexpected or unknown",
         "sync/repairs.py",

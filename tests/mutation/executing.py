@@ -302,6 +302,13 @@ SENDING = (
         ALLOW_LIST,
     ),
     guard(
+        "the Writer's parameters of calls that could change much else",
+        "sync/cloudstack/writer.py",
+        "if name not in self.ONLY_WITH.get(command, {name}):",
+        "if False:",
+        WRITER,
+    ),
+    guard(
         "the fence's allow-list",
         "sync/cloudstack/fence.py",
         "if command not in self.ALLOWED:",

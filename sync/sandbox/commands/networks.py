@@ -85,6 +85,7 @@ def create_network(call: Call) -> dict[str, Any]:
     )
     network.display_text = call.params.get("displaytext", network.name)
     network.network_domain = call.params.get("networkdomain", network.network_domain)
+    network.vlan = call.integer("vlan")
     if "gateway" in call.params and "netmask" in call.params:
         _place(network, call.params["gateway"], call.params["netmask"])
     working = f"creating network. Network Id: {network.id}"
@@ -185,7 +186,8 @@ def list_public_addresses(call: Call) -> Listing:
     instance="IpAddress",
 )
 def associate_address(call: Call) -> Work:
-    """Take one more public address for a network."""
+    """Take a public address for a network: the first one of a network becomes its source NAT address (read in
+    CloudStack's source, not recorded)."""
     network = live(call, "networkid", "networks", "network") if call.params.get("networkid") else None
     account_id = network.account_id if network is not None else call.owner().id
     if account_id not in call.world.accounts:
@@ -200,7 +202,6 @@ def associate_address(call: Call) -> Work:
         name=_public_address(call),
         account_id=account_id,
         zone_id=zone_id,
-        network_id=network.id if network is not None else None,
         created=world.now(),
     )
     world.put("addresses", address)
@@ -208,7 +209,7 @@ def associate_address(call: Call) -> Work:
     made = event(
         call,
         "NET.IPASSIGN",
-        (f"associating IP to network: {address.network_id}",) * 2,
+        (f"associating IP to network: {network.id if network is not None else None}",) * 2,
         (f"assigning Ip. Ip Id: {address.id}",) * 2,
         owner_id=account_id,
         resource=address,
@@ -216,6 +217,13 @@ def associate_address(call: Call) -> Work:
     )
     yield Queued(entity_id=address.id, instance_id=address.id, event=made)
     yield lifecycle.seconds(world, "quick")
+    if network is not None:
+        if network.removed is not None:
+            if address.removed is None:
+                lifecycle.release_address(world, address)
+            raise failed("Failed to assign IP address")
+        address.source_nat = lifecycle.source_nat_of(world, network) is None
+        address.network_id = network.id
     return {"ipaddress": address_row(world, address)}
 
 
