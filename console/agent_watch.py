@@ -38,12 +38,6 @@ class AgentWatch:
             generation = self._cadence.begin(now)
             self._app.run_in_background(self._work(generation, desired), name=f"ask Jenkins {generation}")
 
-    def ask_now(self, desired: DesiredInventory | None) -> None:
-        """Ask at once; an answer under way is of before, and dropped."""
-        if self._cadence is not None:
-            self._cadence.started_at = self._cadence.due_at = None
-            self.tick(desired)
-
     def ended(self, generation: int) -> bool:
         """Whether what came back is what was asked for last."""
         return self._cadence is not None and self._cadence.accept(generation, self._clock())

@@ -7,11 +7,6 @@ import shutil
 import subprocess
 
 
-def can_notify() -> bool:
-    """Whether `notify-send` is installed."""
-    return shutil.which("notify-send") is not None
-
-
 def notify(title: str, body: str) -> bool:
     """Show a critical notification; False when there is no desktop, or it did not answer within 5 s.
 

@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
@@ -68,7 +67,6 @@ class Brake:
         *,
         on_change: OnChange = lambda _state, _text: None,
         check_seconds: float = CHECK_SECONDS,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`url` is SQLAlchemy's. Raises ConfigurationError when it is none, or PyMySQL is missing."""
         self.lock = lock
@@ -76,12 +74,10 @@ class Brake:
         self._password = str(self._arguments.get("password") or "")
         self._on_change = on_change
         self._check_seconds = check_seconds
-        self._clock = clock
-        self._changed = threading.Condition()
+        self._changing = threading.Lock()
         self._stop = threading.Event()
         self._state = BrakeState.STARTING
         self._text = ""
-        self._held_since: datetime | None = None
         self._losses = 0
         self._session_id: int | None = None
         self._thread = threading.Thread(target=self._run, name=f"brake {lock}", daemon=True)
@@ -99,10 +95,6 @@ class Brake:
         return self._text
 
     @property
-    def held_since(self) -> datetime | None:
-        return self._held_since
-
-    @property
     def losses(self) -> int:
         """How often it was lost since it was started."""
         return self._losses
@@ -111,12 +103,6 @@ class Brake:
         """Ask for the lock, in a thread of its own."""
         self._thread.start()
         return self
-
-    def wait_until_held(self, timeout: float) -> bool:
-        """Whether it is held, after `timeout` seconds at most."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._state is BrakeState.HELD, timeout)
-            return self._state is BrakeState.HELD
 
     def release(self) -> None:
         """Give the lock back. A session that still waits for it is ended by a second one."""
@@ -158,7 +144,6 @@ class Brake:
         """An alarm where it was held; otherwise what keeps it from being held."""
         if self._state is BrakeState.HELD:
             self._losses += 1
-            self._held_since = None
             self._set(BrakeState.LOST, f"THE BRAKE IS LOST. {why}")
         elif self._state is not BrakeState.LOST or self._text != why:
             self._set(BrakeState.WAITING if self._state is not BrakeState.LOST else BrakeState.LOST, why)
@@ -172,7 +157,6 @@ class Brake:
                 return
             watch = self._connect(CONNECT_SECONDS)
             try:
-                self._held_since = self._clock()
                 self._set(BrakeState.HELD, f"The lock {self.lock} is held: deletions that wait for it fail.")
                 self._watch(session, watch)
             finally:
@@ -225,11 +209,10 @@ class Brake:
                 _close(other)
 
     def _set(self, state: BrakeState, text: str) -> None:
-        with self._changed:
+        with self._changing:
             if self._state is BrakeState.RELEASED:
                 return
             self._state, self._text = state, text
-            self._changed.notify_all()
         self._on_change(state, text)
 
 

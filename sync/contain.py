@@ -333,10 +333,6 @@ class Rung:
     text: tuple[tuple[str, str], ...] = ()
     """The runbook, title and text, where the rung is a person's."""
 
-    @property
-    def is_possible(self) -> bool:
-        return not self.why_not
-
 
 @dataclass(frozen=True, slots=True)
 class Means:

@@ -185,19 +185,6 @@ def fits(prediction: Prediction, plan: Plan) -> bool:
 # --- predicted against actual -------------------------------------------------------------------------------
 
 
-class ReportLike(Protocol):
-    """What is compared of `sync.executor.RunReport`."""
-
-    @property
-    def results(self) -> Sequence[ActionResult]: ...
-    @property
-    def started_at(self) -> datetime: ...
-    @property
-    def ended_at(self) -> datetime: ...
-    @property
-    def calls(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Surprise:
     """An action that ended otherwise than it was rehearsed."""
@@ -261,12 +248,6 @@ class Comparison:
         return f" ({more:+d}: {why})" if more else ""
 
 
-def compare_prediction(prediction: Prediction, report: ReportLike) -> Comparison:
-    """What was predicted against what a run in one piece did."""
-    seconds = (report.ended_at - report.started_at).total_seconds()
-    return Comparison(prediction, seconds, report.calls, _surprises(prediction, report.results))
-
-
 def _surprises(prediction: Prediction, results: Iterable[ActionResult]) -> tuple[Surprise, ...]:
     actual = {result.action_id: result for result in results}
     found = []
@@ -304,7 +285,7 @@ class EntryLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordedComparison:
-    """The same of a run that the ledger tells of."""
+    """What was predicted against what a run did, by the ledger."""
 
     run_id: str
     comparison: Comparison

@@ -246,11 +246,6 @@ class Verification:
     unproven: str
     """Why these readings prove nothing; empty when they do."""
 
-    @property
-    def is_rebuilt(self) -> bool:
-        """Whether nothing repairable is left, proven by two complete readings."""
-        return not self.unproven and not self.repairable
-
 
 def verify(before: Drift, after: Drift, *, rules: PlanRules) -> Verification:
     """Compare the drift after a rebuild with the one before it."""

@@ -81,9 +81,9 @@ def brake(url: URL, told: Told) -> Brake:
 def test_a_held_brake_keeps_everybody_else_from_the_lock_and_release_gives_it_back(
     url: URL, cloudstack: Any
 ) -> None:
-    with brake(url, Told()) as held:
-        assert held.wait_until_held(PATIENCE)
-        assert held.held_since is not None
+    told = Told()
+    with brake(url, told) as held:
+        told.wait_for(BrakeState.HELD)
         assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0
     assert held.state is BrakeState.RELEASED
     assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 1
@@ -93,12 +93,12 @@ def test_a_held_brake_keeps_everybody_else_from_the_lock_and_release_gives_it_ba
 def test_who_waits_gets_the_lock_before_anybody_who_asks_later(url: URL, cloudstack: Any) -> None:
     told = Told()
     ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK)
-    with brake(url, told) as held:
+    with brake(url, told):
         told.wait_for(BrakeState.WAITING)
         wait_until_asked(cloudstack)
         ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
         assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0, "the next deletion comes too late"
-        assert held.wait_until_held(PATIENCE)
+        told.wait_for(BrakeState.HELD)
     assert told.states == [BrakeState.WAITING, BrakeState.HELD, BrakeState.RELEASED]
 
 
@@ -115,7 +115,7 @@ def wait_until_asked(connection: Any) -> None:
 def test_its_loss_is_an_alarm_and_it_is_taken_again(url: URL, cloudstack: Any) -> None:
     told = Told()
     with brake(url, told) as held:
-        assert held.wait_until_held(PATIENCE)
+        told.wait_for(BrakeState.HELD)
         with cloudstack.cursor() as cursor:
             cursor.execute("KILL %s", (ask(cloudstack, "SELECT IS_USED_LOCK(%s)", LOCK),))
         told.wait_for(BrakeState.LOST)
@@ -128,8 +128,8 @@ HOLDER = """
 import sys
 from sync.brake import Brake
 from sync.secret import Secret
-brake = Brake(Secret(sys.stdin.readline().strip()), "DomainCleanup").start()
-print(brake.wait_until_held(30), flush=True)
+url = Secret(sys.stdin.readline().strip())
+brake = Brake(url, "DomainCleanup", on_change=lambda state, text: print(state.value, flush=True)).start()
 sys.stdin.read()
 """
 
@@ -142,7 +142,7 @@ def test_it_ends_with_its_process_even_when_that_is_killed(url: URL, cloudstack:
         assert process.stdout is not None
         process.stdin.write(url.render_as_string(hide_password=False) + "\n")
         process.stdin.flush()
-        assert process.stdout.readline() == "True\n"
+        assert process.stdout.readline() == f"{BrakeState.HELD.value}\n"
         assert ask(cloudstack, "SELECT GET_LOCK(%s, 0)", LOCK) == 0
         process.kill()
     assert ask(cloudstack, "SELECT GET_LOCK(%s, 10)", LOCK) == 1
@@ -164,9 +164,9 @@ def test_a_brake_that_still_waits_is_given_up_at_once(url: URL, cloudstack: Any)
 
 def test_a_database_that_does_not_let_us_in_is_said_without_the_password(url: URL) -> None:
     told = Told()
-    with brake(url.set(password="wrong-pass/word"), told) as held:
+    with brake(url.set(password="wrong-pass/word"), told):
         told.wait_for(BrakeState.WAITING)
-        assert not held.wait_until_held(0)
+    assert BrakeState.HELD not in told.states
     assert "does not answer" in told.texts[0]
     assert "wrong-pass" not in "".join(told.texts)
 

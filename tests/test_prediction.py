@@ -15,10 +15,10 @@ from sync.model import Action, ActionKind, ActionResult, Outcome, Plan, Reversib
 from sync.plan import build, to_json
 from sync.prediction import (
     MOST_NAMED,
+    Comparison,
     PredictedAction,
     Prediction,
     about,
-    compare_prediction,
     compared_in,
     fits,
     from_json,
@@ -71,14 +71,6 @@ def prediction_of(plan: Plan, *outcomes: Outcome, **changed: Any) -> Prediction:
     return replace(made, **changed)
 
 
-@dataclass(frozen=True)
-class Report:
-    results: tuple[ActionResult, ...]
-    calls: int = 15
-    started_at: datetime = ex.NOON
-    ended_at: datetime = ex.NOON + timedelta(seconds=93)
-
-
 PLAN = plan_of(create("aurora"), create("boreal"), create("dune"))
 
 
@@ -89,11 +81,59 @@ def results(*outcomes: Outcome) -> tuple[ActionResult, ...]:
     )
 
 
+class Kind(Enum):
+    STARTED = "run started"
+    RESUMED = "run resumed"
+    OUTCOME = "outcome"
+    ENDED = "run ended"
+
+
+@dataclass(frozen=True)
+class Entry:
+    kind: Kind
+    payload: dict[str, Any]
+    at: datetime
+    run_id: str | None = "run-1"
+
+
+def record(
+    *outcomes: Outcome,
+    plan: Plan = PLAN,
+    made: Prediction | None = None,
+    resumed: bool = False,
+    ended: bool = True,
+    calls: Any = 15,
+) -> list[Entry]:
+    """The entries of a run that was rehearsed, all foreseen to succeed unless `made` says otherwise."""
+    predicted = kept(made or prediction_of(plan))
+    entries = [Entry(Kind.STARTED, {"plan": to_json(plan), "predicted": predicted}, ex.NOON)]
+    entries += [
+        Entry(
+            Kind.OUTCOME,
+            {"action": one.action_id, "outcome": one.outcome.value, "detail": one.detail},
+            ex.NOON,
+        )
+        for one in results(*outcomes)
+    ]
+    if resumed:
+        entries.append(Entry(Kind.RESUMED, {}, ex.NOON))
+    if ended:
+        payload = {"counts": {}} if calls is None else {"counts": {}, "calls": calls}
+        entries.append(Entry(Kind.ENDED, payload, ex.NOON + timedelta(seconds=93)))
+    return entries
+
+
+def compared(*outcomes: Outcome, **of: Any) -> Comparison:
+    """The comparison that the record of such a run tells."""
+    (found,) = compared_in(record(*outcomes, **of))
+    return found.comparison
+
+
 # --- the comparison -----------------------------------------------------------------------------------------
 
 
 def test_a_run_as_it_was_rehearsed_has_no_surprise() -> None:
-    found = compare_prediction(prediction_of(PLAN), Report(results(S, S, S)))
+    found = compared(S, S, S)
     assert found.is_as_predicted
     assert list(found.lines()) == [
         "Predicted against actual: 3 of 3 actions ended as rehearsed.",
@@ -105,7 +145,7 @@ def test_a_run_as_it_was_rehearsed_has_no_surprise() -> None:
 @pytest.mark.parametrize("predicted", Outcome)
 @pytest.mark.parametrize("actual", Outcome)
 def test_every_outcome_that_differs_is_named(predicted: Outcome, actual: Outcome) -> None:
-    found = compare_prediction(prediction_of(PLAN, S, predicted, S), Report(results(S, actual, S)))
+    found = compared(S, actual, S, made=prediction_of(PLAN, S, predicted, S))
     assert found.is_as_predicted is (predicted is actual)
     if predicted is not actual:
         (surprise,) = found.surprises
@@ -116,7 +156,7 @@ def test_every_outcome_that_differs_is_named(predicted: Outcome, actual: Outcome
 
 
 def test_what_the_run_says_nothing_of_was_not_run() -> None:
-    found = compare_prediction(prediction_of(PLAN), Report(results(S)))
+    found = compared(S)
     assert [(one.action_id, one.actual) for one in found.surprises] == [
         ("create-domain ROOT/ci/boreal", N),
         ("create-domain ROOT/ci/dune", N),
@@ -124,7 +164,7 @@ def test_what_the_run_says_nothing_of_was_not_run() -> None:
 
 
 def test_more_calls_are_explained() -> None:
-    *_, calls = compare_prediction(prediction_of(PLAN), Report(results(S, S, S), calls=17)).lines()
+    *_, calls = compared(S, S, S, calls=17).lines()
     assert calls == (
         "  Calls: predicted 15, made 17 (+2: repeated readings, jobs asked for more or less often, a "
         "console's own reading meanwhile)."
@@ -133,7 +173,7 @@ def test_more_calls_are_explained() -> None:
 
 def test_of_many_surprises_the_first_are_named_and_the_rest_counted() -> None:
     plan = plan_of(*(create(f"p{number:02}") for number in range(MOST_NAMED + 5)))
-    lines = list(compare_prediction(prediction_of(plan), Report(())).lines())
+    lines = list(compared(plan=plan).lines())
     assert lines[0] == f"Predicted against actual: 0 of {MOST_NAMED + 5} actions ended as rehearsed."
     assert lines[MOST_NAMED + 1] == "  … and 5 more"
 
@@ -239,41 +279,10 @@ def test_it_is_kept_in_the_order_of_the_plan_that_runs() -> None:
     assert fits(back, plan_of(*reversed(PLAN.actions)))
 
 
-class Kind(Enum):
-    STARTED = "run started"
-    RESUMED = "run resumed"
-    OUTCOME = "outcome"
-    ENDED = "run ended"
-
-
-@dataclass(frozen=True)
-class Entry:
-    kind: Kind
-    payload: dict[str, Any]
-    at: datetime
-    run_id: str | None = "run-1"
-
-
-def record(*outcomes: Outcome, resumed: bool = False, ended: bool = True, calls: Any = 15) -> list[Entry]:
-    """The entries of a run of PLAN that was rehearsed, all foreseen to succeed."""
-    entries = [Entry(Kind.STARTED, {"plan": to_json(PLAN), "predicted": kept(prediction_of(PLAN))}, ex.NOON)]
-    entries += [
-        Entry(Kind.OUTCOME, {"action": one.action_id, "outcome": one.outcome.value, "detail": ""}, ex.NOON)
-        for one in results(*outcomes)
-    ]
-    if resumed:
-        entries.append(Entry(Kind.RESUMED, {}, ex.NOON))
-    if ended:
-        payload = {"counts": {}} if calls is None else {"counts": {}, "calls": calls}
-        entries.append(Entry(Kind.ENDED, payload, ex.NOON + timedelta(seconds=93)))
-    return entries
-
-
-def test_the_record_alone_tells_the_same_as_the_report() -> None:
+def test_the_record_tells_which_run_it_was_and_how_long_it_took() -> None:
     (found,) = compared_in(record(S, K, S))
-    told = compare_prediction(prediction_of(PLAN), Report(results(S, K, S)))
     assert found.run_id == "run-1"
-    assert (found.comparison.seconds, found.comparison.calls) == (told.seconds, told.calls)
+    assert (found.comparison.seconds, found.comparison.calls) == (93.0, 15)
     assert [(one.action_id, one.actual) for one in found.comparison.surprises] == [
         ("create-domain ROOT/ci/boreal", K)
     ]

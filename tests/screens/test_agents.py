@@ -81,7 +81,8 @@ async def test_jenkins_is_asked_at_its_own_pace_and_a_fault_of_ours_takes_its_wo
         await settle(pilot)
         assert "0/2 online" in line_of(screen_text(app), "dune")
         given.agents_fault = RuntimeError
-        app.agent_watch.ask_now(app.desired)
+        clock_of(app).advance(30)
+        app.agent_watch.tick(app.desired)
         await settle(pilot)
         assert "online" not in line_of(screen_text(app), "dune")
         assert "asking Jenkins for its agents" in said(app)

@@ -232,7 +232,7 @@ async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
         assert app.run_state is not None and app.aftermath is not None
         assert {result.outcome for result in app.run_state.results.values()} == {Outcome.SUCCEEDED}
         proof = app.aftermath.proof
-        assert proof is not None and proof.is_rebuilt
+        assert proof is not None and (proof.unproven, proof.repairable) == ("", ())
         assert proof.untouched == ("zephyr",)
         assert {stale.project for stale in proof.stale_ids} == {"aurora", "cirrus", "dorado", "ember"}
         text = screen_text(app)
@@ -320,7 +320,7 @@ async def test_a_failure_stays_in_sight_and_can_be_tried_again(tmp_path: Path) -
         await start_rebuild(pilot, 4)
         await run_ends(pilot)
         assert app.aftermath is not None and app.aftermath.proof is not None
-        assert app.aftermath.proof.is_rebuilt
+        assert not app.aftermath.proof.unproven and not app.aftermath.proof.repairable
         assert len(list(tmp_path.glob("identity-map-*.csv"))) == 2, "no map is written over another"
 
 
@@ -347,7 +347,7 @@ async def test_stopping_ends_the_run_after_the_call_and_resuming_asks_anew(tmp_p
         await answer(pilot, str(ALL - 7))
         await run_ends(pilot)
         assert app.aftermath is not None and app.aftermath.proof is not None
-        assert app.aftermath.proof.is_rebuilt
+        assert not app.aftermath.proof.unproven and not app.aftermath.proof.repairable
         assert len(session.cloud.log) == ALL, "nothing twice"
         assert len(session.ledger.runs()) == 1
         assert app.ledger_run is not None and app.ledger_run.is_over
@@ -551,7 +551,8 @@ async def test_a_map_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> Non
         await until(pilot, lambda: app.aftermath is not None)
         assert "The identity map cannot be written" in screen_text(app)
         assert app.aftermath is not None and app.aftermath.proof is not None
-        assert app.aftermath.proof.is_rebuilt, "the proof stands on its own"
+        proof = app.aftermath.proof
+        assert not proof.unproven and not proof.repairable, "the proof stands on its own"
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
