@@ -123,6 +123,11 @@ def by_key(scope: str, key: str) -> Command | None:
     )
 
 
+def by_mapped_key(scope: str, key: str, keymap: Mapping[str, str]) -> Command | None:
+    """The command of that scope whose key this is, by Textual's name, as `keymap` remaps them."""
+    return next((one for one in in_scope(scope) if key in _keys_of(one, keymap)), None)
+
+
 def shown_keys(command: Command, keymap: Mapping[str, str]) -> str:
     """The keys of a command for people, as `keymap` remaps them: `/`, `ctrl+p`."""
     keys = keymap.get(command.id, command.keys)

@@ -31,6 +31,14 @@ class Question(Protocol):
         """Whether it was taken; the focus may be put where it belongs."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """A screen that says why a key does nothing."""
+
+    def tell_idle(self, key: str) -> None:
+        """Say it, where there is something to say."""
+
+
 class KeystrokesApp(App[ReturnType]):
     """An App whose keys take effect one after the other."""
 
@@ -74,6 +82,8 @@ class KeystrokesApp(App[ReturnType]):
             return False
         bound = self.screen.active_bindings.get(event.key)
         if bound is None or not bound.enabled:
+            if isinstance(self.screen, Telling):
+                self.screen.tell_idle(event.key)
             return True
         return await self.run_action(bound.binding.action, bound.node)
 

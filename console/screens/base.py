@@ -85,6 +85,19 @@ class ConsoleScreen(Screen[ScreenResult]):
         del command
         return True
 
+    def tell_idle(self, key: str) -> None:
+        """A key whose command is not there now says why, where it is known."""
+        found = keymap.by_mapped_key(self.SCOPE, key, self.console.session.environment.keys)
+        if found is None or self.check_action(found.action_name, ()):
+            return
+        if why := self.why_not(found):
+            self.console.notify(why, severity="warning")
+
+    def why_not(self, command: commands.Command) -> str:
+        """Why a command of the screen is not there now; empty where there is nothing to say."""
+        del command
+        return ""
+
     def offers_to_hold(self, command: commands.Command) -> bool:
         """Whether the App's run can be stopped, or paused."""
         run = self.console.run_state

@@ -9,6 +9,7 @@ from functools import partial
 from textual import on
 from textual.message import Message
 
+from console import commands
 from console.faults import as_error
 from console.ledger_run import LedgerRun
 from console.recovering import questions
@@ -40,6 +41,13 @@ class ResumingScreen(ConsoleScreen):
     def show(self) -> None:
         """Draw everything anew."""
         raise NotImplementedError
+
+    def why_not(self, command: commands.Command) -> str:
+        mode = self.console.console_mode
+        is_read_only = not (mode.armed or mode.watching or mode.replaying)
+        if command.dangerous and is_read_only and self.offers(command):
+            return f"{command.label}: not while the console is read-only. {self.key_of('arm')} arms it."
+        return super().why_not(command)
 
     async def action_resume(self) -> None:
         """Ask the operator, and the ledger once more: what is unknown is read, the rest is sent."""

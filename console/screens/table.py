@@ -248,6 +248,9 @@ class TableScreen(ConsoleScreen):
         is_typing = command.id == "filter" and any(box.has_focus for box in self.query("#filter-box"))
         return not is_typing and super().offers(command)
 
+    def why_not(self, command: commands.Command) -> str:
+        return "No ignore rule hides anything here." if command.id == "hidden" else super().why_not(command)
+
     def has_step_back(self) -> bool:
         return bool(self.query("#filter-box")) or not self.filter.is_plain
 

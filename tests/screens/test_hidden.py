@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from sync.ignore import parse
 from sync.model import DriftKind
-from tests.screens.driving import console, read_again, screen_text, settle
+from tests.screens.driving import console, read_again, said, screen_text, settle
 from tests.screens.world import HOSTILE, Facts, FakeSession
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -101,6 +101,7 @@ async def test_the_page_follows_and_says_when_nothing_is_hidden_any_more() -> No
         await pilot.press("escape", "i")
         await pilot.pause()
         assert getattr(app.screen, "SCOPE", "") == "overview", "there is nothing to list"
+        assert said(app) == "No ignore rule hides anything here."
 
 
 async def test_the_key_is_named_as_it_is_mapped() -> None:

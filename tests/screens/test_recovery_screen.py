@@ -97,6 +97,7 @@ async def test_a_read_only_console_has_no_rebuild(tmp_path: Path) -> None:
         await rest(pilot)
         assert isinstance(app.screen, RecoveryScreen)
         assert app.run_state is None
+        assert "rebuild: not while the console is read-only. A arms it." in said(app)
 
 
 async def test_a_console_without_write_credentials_says_so(tmp_path: Path) -> None:
