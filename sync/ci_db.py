@@ -373,4 +373,4 @@ def _next_step(error: Exception) -> str:
     for signs, step in _STEPS:
         if any(sign in words for sign in signs):
             return step
-    return "Look into the database server's log."
+    return "Check the URL; a server's log says more."

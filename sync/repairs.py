@@ -39,7 +39,7 @@ from sync.parts import (
 
 _NOT_THERE: Mapping[str, str | None] = {"exists": "no"}
 _NEVER_REPAIRED = frozenset({DriftKind.UNEXPECTED, DriftKind.UNKNOWN, DriftKind.IN_SYNC})
-_BY_HAND = "Nothing in abreast deletes: a person takes it back with CloudStack's own "
+_BY_HAND = "No undoing deletes: a person takes it back with CloudStack's own "
 _UNDO_DOMAIN = f"{_BY_HAND}deleteDomain without clean-up, while it is empty."
 _UNDO_ACCOUNT = f"{_BY_HAND}deleteAccount, while it owns nothing."
 _UNDO_USER = f"Disable the user. {_BY_HAND}deleteUser."

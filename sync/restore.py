@@ -28,7 +28,7 @@ from sync.restore_scene import GONE_STATES, Home, Means, NotPossibleError, Scene
 from sync.stock import WAITING, Entry, GuestNetwork, Image
 
 _REBUILT = "`abreast rebuild` makes it"
-_BY_HAND = "Nothing in abreast deletes: a person takes it back with CloudStack's own "
+_BY_HAND = "No undoing deletes: a person takes it back with CloudStack's own "
 _ORIGINAL = frozenset({"SYSTEM", "BUILTIN", "ROUTING"})
 
 

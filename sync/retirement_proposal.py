@@ -241,10 +241,16 @@ def evidence_for(key: str, desired: DesiredInventory, by_hand: Mapping[str, Evid
     if key in by_hand:
         return by_hand[key]
     raise GuardError(
-        f"Nothing says that {key} is to be retired. That it is absent from the CI database is no evidence.",
+        f"Nothing says that {key} is to be retired. {_presence(key, desired)}",
         next_step="Enter it into the CI database's `retired`, or sign a record: "
         f"`abreast retire {key} --propose --reason … --key …`.",
     )
+
+
+def _presence(key: str, desired: DesiredInventory) -> str:
+    if key in desired.projects:
+        return "It is one of the CI database's `projects`, and its owner takes it out there first."
+    return "That it is absent from the CI database is no evidence."
 
 
 def _refuse_expected(key: str, now: Sighting, view: View) -> None:

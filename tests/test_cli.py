@@ -224,6 +224,15 @@ def test_the_next_command_has_the_options_of_this_one(run: Run, lab: Lab, tmp_pa
     assert f"Next: abreast review {tmp_path / 'plan.json'} {options}\n" in ran.error
 
 
+def test_a_plan_with_nothing_in_it_says_why(run: Run, tmp_path: Path) -> None:
+    file = str(tmp_path / "plan.json")
+    ran = run("plan", "zephyr", "-o", file)
+    assert ran.code == 0
+    assert f"0 actions written to {file}." in ran.error
+    assert "Nothing of it can be repaired: zephyr is unexpected.\n" in ran.error
+    assert "approvals: none needed\n" in run("review", file).out
+
+
 def test_check_as_json(run: Run) -> None:
     ran = run("check", "--format", "json")
     found = json.loads(ran.out)
@@ -509,13 +518,15 @@ def test_json_has_every_character_of_a_name_and_none_that_a_terminal_obeys(capsy
         assert printed.replace("\n", "").isprintable()
 
 
-def test_a_reader_that_goes_away_is_no_traceback(lab: Lab) -> None:
-    process = lab.configured.start("inventory", "actual")
+@pytest.mark.parametrize(("command", "code"), [(("inventory", "actual"), 0), (("plan",), 3)])
+def test_a_reader_that_goes_away_is_no_traceback(lab: Lab, command: tuple[str, ...], code: int) -> None:
+    """As `abreast inventory actual | head`: it was read whole. A plan of which the end is missing is none."""
+    process = lab.configured.start(*command)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     process.stdout = None
     _, error = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, error) == (3, "")
+    assert (process.returncode, error) == (code, "")
 
 
 # --- told to end --------------------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ def test_from_the_proposal_into_the_quarantine_and_back(site: Lab) -> None:
     undone = run(site, PROJECT, "--undo", typed=f"{PROJECT}\n")
     assert undone.returncode == EXIT_DONE, undone.stderr
     assert "VMs that ran before and are stopped: zephyr-deb12-1" in undone.stdout
+    assert " lost" not in undone.stdout, "nothing of it is"
     assert site.commands() == ["disableAccount", "enableAccount"]
 
 

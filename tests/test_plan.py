@@ -138,7 +138,7 @@ def test_a_missing_project_is_made_from_the_domain_on() -> None:
     assert (cpu.parameters["resourcetype"], cpu.parameters["max"]) == ("8", "-1")
     assert (vm.precondition, disabled.precondition) == ({}, {"state": "enabled"})
     assert all(one.precondition == {"exists": "no"} for one in (domain, account, user, network))
-    assert all("Nothing in abreast deletes" in one.undo for one in (domain, account, user, network))
+    assert all("No undoing deletes" in one.undo for one in (domain, account, user, network))
     assert "CloudStack's own deleteDomain without clean-up, while it is empty" in domain.undo
     assert "deleteAccount, while it owns nothing" in account.undo
     assert user.undo.startswith("Disable the user.") and "deleteUser" in user.undo

@@ -27,7 +27,7 @@ from sync.retirement import (
 )
 from sync.retirement_history import History, proposal_from, proposal_json
 from sync.retirement_limits import WINDOW, RetirementLimits
-from sync.retirement_proposal import APART, FRESH, LIFETIME, MEMORY, View, not_empty, propose
+from sync.retirement_proposal import APART, FRESH, LIFETIME, MEMORY, View, evidence_for, not_empty, propose
 from sync.retirement_rules import (
     destroyed_lately,
     latest_begin,
@@ -114,6 +114,14 @@ def test_a_vm_that_is_destroyed_already_is_not_archived() -> None:
 def test_absence_is_never_evidence() -> None:
     with pytest.raises(GuardError, match="absent from the CI database is no evidence"):
         proposal(view(desired=desired_side(retired=())))
+
+
+def test_of_a_project_that_is_there_no_absence_is_told() -> None:
+    here = desired_side(retired=())
+    (present,) = here.projects
+    with pytest.raises(GuardError, match="It is one of the CI database's `projects`") as refused:
+        evidence_for(present, here, {})
+    assert "absent" not in str(refused.value)
 
 
 def test_a_record_for_another_project_is_none_for_this_one() -> None:

@@ -119,6 +119,9 @@ def show_standing(standing: Standing | str) -> None:
     if isinstance(standing, str):
         result(f"approvals: {standing}")
         return
+    if not standing.needed:
+        result("approvals: none needed")
+        return
     grades = ", ".join(f"{count} for {grade.value}" for grade, count in standing.required)
     state = "approved" if standing.is_approved else f"{standing.missing} missing"
     result(f"approvals: {len(standing.people)} of {standing.needed} ({grades or 'no actions'}): {state}")

@@ -15,6 +15,7 @@ from console.cli.sessions import session_of
 from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, GuardError
 from sync.model import JsonObject, Outcome, Plan
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.executor import Confirmation, ExecutionEvent, RunReport
@@ -28,7 +29,6 @@ def confirm(session: Session, plan: Plan, *, digest: str | None, left: int | Non
     """A named person's word for exactly this plan, of which `left` actions are still to be run (by default
     all). Raises GuardError without it."""
     from sync.executor import Confirmation
-    from widgets.cells import counted
 
     if digest is None:
         what = counted(len(plan.actions) if left is None else left, "action")

@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.cli.output import plain, result, result_json, say, table
+from console.cli.output import clipped, plain, result, result_json, say, table
 from console.cli.reading import read_both, refuse_unread
-from console.cli.sessions import session_of
+from console.cli.sessions import options_of, session_of
 from console.session import choose_rows
 from sync.errors import EXIT_DONE, AbreastError, UsageError
-from sync.model import Action, JsonObject, Plan
+from sync.model import Action, DriftRow, JsonObject, Plan
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.radius import Radius
+
+_NAMED = 3
+"""Projects of which an empty plan says why it is empty."""
 
 
 def plan(arguments: argparse.Namespace) -> int:
@@ -37,23 +42,27 @@ def plan(arguments: argparse.Namespace) -> int:
         notes = [f"{row.name}: {part.note}" for row in rows for part in row.parts if part.note]
         notes += [f"{one.project}: {one.what} is hidden by a rule ({one.rule})" for one in drift.hidden]
         made = session.plan(actions, notes=notes)
-        text = json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n"
         if arguments.output is None:
-            result(text.rstrip("\n"))
+            result_json(to_json(made))
         else:
-            _write(arguments.output, text)
-            say(f"{len(made.actions)} actions written to {arguments.output}. Digest {made.digest}")
+            _write(arguments.output, json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n")
+            say(f"{counted(len(actions), 'action')} written to {arguments.output}. Digest {made.digest}")
             say(f"Next: {_next(arguments)}")
+        if not actions:
+            say(_nothing(rows))
         return EXIT_DONE
+
+
+def _nothing(rows: Sequence[DriftRow]) -> str:
+    """Why the plan is empty, project by project where there are few."""
+    of = [f"{clipped(row.name)} is {row.kind.value}" for row in rows[:_NAMED]]
+    more = f", and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    return f"Nothing of it can be repaired: {', '.join(of)}{more}." if rows else "There is nothing to repair."
 
 
 def _next(arguments: argparse.Namespace) -> str:
     """The command that shows the plan that was written, with the options that this one was given."""
-    words = ["abreast", "review", str(arguments.output)]
-    for option in ("environment", "config"):
-        if getattr(arguments, option, None) is not None:
-            words += [f"--{option}", str(getattr(arguments, option))]
-    return shlex.join(words)
+    return shlex.join(["abreast", "review", str(arguments.output), *options_of(arguments)])
 
 
 def _write(path: Path, text: str) -> None:
@@ -130,7 +139,7 @@ def show(made: Plan) -> None:
     result(f"made {plain(made.created_at)}, expires {plain(made.expires_at)}")
     result(f"digest {made.digest}")
     counts = ", ".join(f"{count} × {kind.value}" for kind, count in totals(made.actions).items())
-    result(f"{len(made.actions)} actions: {counts or 'none'}. None of them deletes anything.")
+    result(f"{counted(len(made.actions), 'action')}: {counts or 'none'}. None of them deletes anything.")
     if made.actions:
         result("")
         result(
@@ -149,6 +158,6 @@ def _action_row(action: Action) -> tuple[str, str, str, str, str]:
     change = parameters or "; ".join(change_texts(action))
     reversible = action.reversibility.value
     if is_creation(action):
-        # Nothing in abreast deletes what it made.
+        # No undoing deletes what was made.
         reversible += ", by hand"
     return (action.kind.value, action.target, change, reversible, action.reason)

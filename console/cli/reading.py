@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from console.cli.output import clipped, plain, result, result_json, say, table, while_read
-from console.cli.sessions import session_of
+from console.cli.sessions import options_of, session_of
 from console.cli.situation import situation_json
 from console.session import Session
 from sync.errors import (
@@ -137,7 +138,9 @@ def check(arguments: argparse.Namespace) -> int:
                 told = summary(session, drift, situation)
                 result_json({**told, "status": word, "exit_code": code, "ledger_problem": tampering})
             else:
-                _print_check(session, drift, situation, word)
+                _print_check(
+                    session, drift, situation, word, options=options_of(arguments, session.environment.name)
+                )
                 if tampering:
                     result(tampering)
         return code
@@ -154,7 +157,9 @@ def _tampering(session: Session) -> str:
     return f"{found} Nothing is executed on it: `abreast ledger verify` lists all." if found else ""
 
 
-def _print_check(session: Session, drift: Drift, situation: Situation | None, word: str) -> None:
+def _print_check(
+    session: Session, drift: Drift, situation: Situation | None, word: str, *, options: Sequence[str]
+) -> None:
     from sync.deletion_rows import with_deletions
 
     told = with_deletions(drift, situation)
@@ -176,7 +181,7 @@ def _print_check(session: Session, drift: Drift, situation: Situation | None, wo
         result(table(rows, header=("drift", "project", "why")))
     if drift.shields.words:
         result(f"shields: {drift.shields.words}")
-    for line in deletion_lines(drift, session.environment.name):
+    for line in deletion_lines(drift, options):
         result(shortened(line))
     for one in drift.hidden:
         result(f"hidden: {one.project}, {one.what} ({one.rule})")
@@ -215,15 +220,15 @@ def _keys_problem(session: Session) -> str:
     return ""
 
 
-def deletion_lines(drift: Drift, environment: str) -> Iterator[str]:
-    """What was deleted past the ledger, one a line, and what to do about it."""
+def deletion_lines(drift: Drift, options: Sequence[str]) -> Iterator[str]:
+    """What was deleted past the ledger, one a line, and what to do about it, with the options to be given."""
     told = drift.deletions
     for one in told.found:
         yield f"NOT IN THE LEDGER: {one.words} (event {one.id})"
     if told.found:
         yield (
             "Look who did it: `abreast contain`. Once somebody has: "
-            f"`abreast ledger acknowledge --environment {environment} EVENT… --reason …`"
+            f"`abreast ledger acknowledge {shlex.join(options)} EVENT… --reason …`"
         )
     if told.elsewhere:
         yield f"{told.elsewhere} more deletions that are not in the ledger, outside of {drift.scope.parent}"
@@ -240,8 +245,9 @@ def inventory(arguments: argparse.Namespace) -> int:
     with session_of(arguments) as session:
         reading: DesiredInventory | ActualInventory
         reading = session.read_desired() if arguments.side == "desired" else session.read_actual()
-        for line in _lines(arguments.side, reading):
-            result_json(line, indent=None)
+        with while_read():
+            for line in _lines(arguments.side, reading):
+                result_json(line, indent=None)
         if not reading.coverage.is_complete:
             say(f"abreast: this side is {coverage_words(reading.coverage)}")
             return EXIT_UNKNOWN

@@ -28,6 +28,7 @@ from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
 from sync.model import Action, ActionKind, DesiredInventory, Drift, DriftKind, DriftRow, Plan
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.executor import RunReport
@@ -110,7 +111,8 @@ def finish_interrupted(work: Rebuild) -> None:
     results = results_of(work.session.ledger, run.run_id)
     standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
     rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in standing]
-    say(f"{len(plan.actions) - len(rest)} of its {len(plan.actions)} actions are done. What is left of it:")
+    total = counted(len(plan.actions), "action")
+    say(f"{len(plan.actions) - len(rest)} of its {total} done. What is left of it:")
     show_samples(rest, plan.notes)
     changed = _configured_otherwise(work.session, rest)
     if changed:
@@ -302,8 +304,6 @@ def _conclude(
             result(f"run {report.run_id}: {at_once(report)}")
         _print_proof(proof, wanted, is_all=not arguments.projects, failed=_failed(work))
         if uncompared:
-            from widgets.cells import counted
-
             names = ", ".join(clipped(row.name) for row in uncompared)
             what = counted(len(uncompared), "project")
             result(f"neither proven nor rebuilt: {what} that could not be compared: {names}")
@@ -422,16 +422,17 @@ def _print_proof(
         named = " ".join(shlex.quote(row.name) for row in not_chosen)
         why = "is there and only differs" if is_all else "was not chosen"
         result(f"left alone, because it {why}: {len(not_chosen)}. To repair it: abreast rebuild {named}")
-    rows = [(row.kind.value, row.name, row.reason) for row in (*proof.repairable, *proof.for_people)]
+    rows = [(row.kind.value, clipped(row.name), row.reason) for row in (*proof.repairable, *proof.for_people)]
     if rows:
         result(table(rows, header=("drift", "project", "why")))
     if proof.losses:
-        projects = len({loss.key for loss in proof.losses})
-        result(f"lost: {len(proof.losses)} machines of {projects} projects have no VM any more")
+        machines = counted(len(proof.losses), "machine")
+        projects = counted(len({loss.key for loss in proof.losses}), "project")
+        result(f"lost: {machines} of {projects} without a VM now")
     if proof.stale_ids:
         result(
-            f"re-link: the CI database stores {len(proof.stale_ids)} ids of domains that are gone; "
-            "its owner has to store the new ones before any synchronisation is switched on"
+            f"re-link: the CI database stores {counted(len(proof.stale_ids), 'id')} of domains that are gone;"
+            " its owner has to store the new ones before any synchronisation is switched on"
         )
     if proof.disappeared:
         result(f"gone meanwhile, not by abreast: {', '.join(proof.disappeared)}")

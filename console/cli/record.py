@@ -11,6 +11,7 @@ from console.cli.output import ask, plain, result, result_json, say, table
 from console.cli.sessions import session_of
 from console.session import Session
 from sync.errors import EXIT_CRITICAL, EXIT_DONE, GuardError, LedgerError, UsageError
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.ledger_entries import Pin
@@ -74,7 +75,8 @@ def verify(arguments: argparse.Namespace) -> int:
         elif found.is_sound:
             result(f"sound: {found.entries} entries, the last with hash {found.head}")
         else:
-            result(f"BROKEN: {found.entries} entries, {len(found.problems)} problems")
+            entries = counted(found.entries, "entry", "entries")
+            result(f"BROKEN: {entries}, {counted(len(found.problems), 'problem')}")
             for problem in found.problems:
                 result(problem)
         return EXIT_DONE if found.is_sound else EXIT_CRITICAL

@@ -11,6 +11,7 @@ from console.rehearsals import rehearse
 from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, UnreachableError
 from sync.model import ActualInventory, DesiredInventory, JsonObject, Plan
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.prediction import Comparison, Prediction
@@ -24,7 +25,7 @@ Sides = tuple[DesiredInventory, ActualInventory]
 def rehearsal_of(session: Session, plan: Plan, sides: Sides, stop: threading.Event) -> Prediction | None:
     """What the plan is expected to do, after saying so; None, with the reason said, where no stand-in starts:
     that keeps nobody from the real run."""
-    say(f"Rehearsing {len(plan.actions)} actions in a stand-in of what was read …")
+    say(f"Rehearsing {counted(len(plan.actions), 'action')} in a stand-in of what was read …")
     told = 0.0
 
     def tell(done: int, total: int) -> None:

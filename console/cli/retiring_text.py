@@ -13,6 +13,7 @@ from sync.retirement_history import History
 from sync.retirement_limits import WINDOW, RetirementLimits
 from sync.retirement_rules import destroyed_lately, latest_begin
 from sync.retirement_text import campaign_text, loss_lines, loss_text
+from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.retirement_approval import Standing
@@ -25,7 +26,9 @@ def show_retirement(
     proposal = retirement.proposal
     paths = ", ".join(target.path for target in proposal.targets)
     result(f"{proposal.name}: {retirement.stage.value} ({retirement.id})")
-    result(f"{paths}: {proposal.lost} objects lost, {len(proposal.losses) - proposal.lost} kept")
+    if retirement.stage is not Stage.UNDONE:
+        lost = counted(proposal.lost, "object")
+        result(f"{paths}: {lost} lost, {len(proposal.losses) - proposal.lost} kept")
     if in_full:
         for target in proposal.targets:
             evidence = target.evidence
@@ -74,7 +77,7 @@ def show_list(history: History, limits: RetirementLimits, now: datetime) -> None
     result(f"ceiling: {len(lately)} of {limits.ceiling} projects in {WINDOW.days} days{names}")
     for campaign in history.campaigns:
         state = "ended" if now >= campaign.ends_at else f"until {campaign.ends_at:%Y-%m-%d %H:%M} UTC"
-        signed = f"{len(campaign.signatures)} signatures"
+        signed = counted(len(campaign.signatures), "signature")
         result(f"campaign {campaign.id}: {', '.join(campaign.projects)}, {state}, {signed}")
 
 

@@ -19,6 +19,13 @@ def open_session(arguments: argparse.Namespace) -> Session:
     return Session(environment, others=lambda: _others(configuration, environment.name))
 
 
+def options_of(arguments: argparse.Namespace, environment: str | None = None) -> list[str]:
+    """The options that named environment and configuration, for a command that is to be run next; the
+    environment also where it is the file's default, if it is given here."""
+    given = {"environment": environment or arguments.environment, "config": arguments.config}
+    return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+
+
 def _others(configuration: Configuration, name: str) -> Iterator[Other]:
     """The other environments, or why one cannot be read."""
     for other in configuration.environments:

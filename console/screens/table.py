@@ -133,7 +133,8 @@ class TableScreen(ConsoleScreen):
         shorter = text
         for side, coverage in ((Side.DESIRED, drift.desired), (Side.ACTUAL, drift.actual)):
             if not coverage.is_complete:
-                shorter = shorter.replace(unread(side, coverage), "")
+                sentence = unread(side, coverage)
+                shorter = shorter.replace(f"{sentence} ", "").replace(sentence, "")
         return shorter.strip() or "Nothing can be compared before both sides are read."
 
     def _hint(self, key: str, words: str) -> str:

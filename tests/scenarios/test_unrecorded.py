@@ -60,7 +60,8 @@ def test_what_was_deleted_past_the_ledger_rings_until_it_is_acknowledged(
         first, second = (one["id"] for one in found["unrecorded_deletions"]["found"])
         assert "NOT IN THE LEDGER: domain p01 by ci-sync/ci-sync at " in text
         assert f"(event {first})" in text
-        assert "`abreast ledger acknowledge --environment lab EVENT… --reason …`" in text
+        options = f"--environment lab --config {incident.abreast.config}"
+        assert f"`abreast ledger acknowledge {options} EVENT… --reason …`" in text
         assert headless(incident)["unrecorded_deletions"]["found"] == found["unrecorded_deletions"]["found"]
 
         listed = incident.abreast.run("ledger", "acknowledge")
