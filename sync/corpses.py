@@ -31,6 +31,12 @@ def _tag(domain_id: str) -> str:
     return "".join(character for character in domain_id if character.isalnum())[:4]
 
 
+def before_renaming(name: str) -> str:
+    """The name of a domain before it made room, as far as that was kept; any other as it is."""
+    renamed = _RENAMED.fullmatch(name)
+    return name if renamed is None else renamed["name"]
+
+
 class Ancestry:
     """Tells which project's old domain a domain is that is not listed any more."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sync.corpses import before_renaming
 from sync.loss_ledger import Fate, Loss, LossLedger
 from sync.model import JsonObject
 from sync.object_types import READ_TYPES, object_type
@@ -70,7 +71,9 @@ def _name(loss: Loss) -> tuple[str, str]:
 
 
 def _name_of(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return str(entry["kind"]), f"{entry['domain']}/{entry['name']}".casefold()
+    """A domain that made room for its successor died under another name; so did what was in it."""
+    parts = f"{entry['domain']}/{entry['name']}".split("/")
+    return str(entry["kind"]), "/".join(before_renaming(part) for part in parts).casefold()
 
 
 def losses_json(ledger: LossLedger) -> JsonObject:

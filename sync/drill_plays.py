@@ -82,10 +82,11 @@ def hollow(drill: Drill, say: Say, since: float) -> Act:
 
 
 def no_capture(drill: Drill, say: Say, since: float) -> Act:
-    """The losses are told by name, and it is said what that cannot know."""
+    """The losses are told by name, also when everything has its name again, and what that cannot know."""
     act = recovered(drill, say, since)
     has_none = act.losses.before is None and bool(act.losses.blind)
-    act.told = {"held": has_none and bool(act.losses.of(Fate.LOST)), "cannot_know": list(act.losses.blind)}
+    lost, dying = len(act.losses.of(Fate.LOST)), len(act.losses.of(Fate.DYING))
+    act.told = {"held": has_none and lost > 0 and not dying, "cannot_know": list(act.losses.blind)}
     return act
 
 

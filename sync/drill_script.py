@@ -29,9 +29,10 @@ from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.headline import headline
 from sync.hollow import BASELINE
+from sync.identities import made_ids
 from sync.jenkins import Jenkins
 from sync.lease import Place
-from sync.ledger import Ledger
+from sync.ledger import EntryKind, Ledger
 from sync.loss_ledger import LossLedger, loss_ledger, losses_without_capture
 from sync.model import (
     ActualInventory,
@@ -207,13 +208,10 @@ class Act:
         return cls(drill, rehearsal, say, since, drift, drift, losses, contradictions)
 
     def look_again(self) -> Drift:
-        """Read both sides anew, and tell the losses again where a capture shows them whatever was rebuilt."""
+        """Read both sides anew, and tell the losses again, whatever was rebuilt."""
         self.say("reading both sides anew")
-        if self.drill.eve is None:
-            self.after = self.rehearsal.assess()
-        else:
-            self.after, self.losses, found = look(self.drill, self.rehearsal)
-            self.contradictions += found
+        self.after, self.losses, found = look(self.drill, self.rehearsal)
+        self.contradictions += found
         return self.after
 
 
@@ -224,7 +222,9 @@ def look(drill: Drill, rehearsal: Rehearsal) -> tuple[Drift, LossLedger, list[st
     assert rehearsal.desired is not None and rehearsal.actual is not None
     told = assess_deletions(rehearsal.reader.deletions(rehearsal.actual.scope))
     if drill.eve is None:
-        losses = losses_without_capture(rehearsal.desired, rehearsal.actual, told)
+        with rehearsal.ledger() as ledger:
+            made = made_ids(ledger.each(kinds=[EntryKind.OUTCOME]))
+        losses = losses_without_capture(rehearsal.desired, rehearsal.actual, told, made=made)
     else:
         ended = [one.target_id for one in told.of(Stage.ENDED) if one.kind is Kind.DOMAIN]
         losses = loss_ledger(drill.eve.actual, rehearsal.actual, deleted=ended)

@@ -5,10 +5,12 @@ Pure. `identity_map` makes the map of a run and writes it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sync.corpses import below
-from sync.model import ActionKind, ActualInventory, project_key
+from sync.model import ActionKind, ActualInventory, Outcome, project_key
+from sync.prediction import EntryLike
 
 MADE_BY = {
     ActionKind.CREATE_DOMAIN: "domain",
@@ -21,6 +23,8 @@ MADE_BY = {
     ActionKind.DEPLOY_VM: "VM",
 }
 """What each kind of action makes."""
+_MAKING = frozenset(kind.value.replace(" ", "-") for kind in MADE_BY)
+"""How the ids of those actions begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,18 @@ class Identity:
     old_id: str
     """Empty where nobody kept it."""
     new_id: str
+
+
+def made_ids(entries: Iterable[EntryLike]) -> frozenset[str]:
+    """The ids of what the ledger says to have been made; what was there already is not among them."""
+    return frozenset(
+        str(entry.payload["object_id"])
+        for entry in entries
+        if entry.kind.value == "outcome"
+        and entry.payload["outcome"] == Outcome.SUCCEEDED.value
+        and entry.payload.get("object_id")
+        and str(entry.payload["action"]).partition(" ")[0] in _MAKING
+    )
 
 
 def by_capture(before: ActualInventory, now: ActualInventory) -> tuple[Identity, ...]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 
-from sync.corpses import leaving
+from sync.corpses import Ancestry, leaving
 from sync.deletions import Deletion, Kind, Situation, Stage
 from sync.model import ActualInventory, DesiredInventory, OwnedResource, Project, project_key
 from sync.object_types import READ_TYPES
@@ -328,15 +328,20 @@ def _blindness(before: ActualInventory, now: ActualInventory) -> Iterator[str]:
 
 
 def losses_without_capture(
-    desired: DesiredInventory, now: ActualInventory, situation: Situation | None = None
+    desired: DesiredInventory,
+    now: ActualInventory,
+    situation: Situation | None = None,
+    *,
+    made: Collection[str] = (),
 ) -> LossLedger:
     """What the CI database and CloudStack's events alone can tell: projects, members, the VMs that agents
     name, and domains that were deleted and that the CI database does not know.
 
     Names only: whether a VM of the right name is the one of before, nobody knows. Snapshots, templates, data
-    volumes, addresses and VMs without an agent are not in it at all.
+    volumes, addresses and VMs without an agent are not in it at all. `made` has the ids of what was made
+    since, by the ledger (domains, accounts, users, VMs): of before that is not, whatever its name.
     """
-    teller = _Teller(desired, now, situation)
+    teller = _Teller(desired, now, situation, frozenset(made))
     projects = [teller.project(key, project) for key, project in desired.projects.items()]
     strangers = list(teller.strangers())
     return LossLedger(
@@ -356,19 +361,26 @@ def losses_without_capture(
 class _Teller:
     """Says of what the CI database names whether it is there."""
 
-    def __init__(self, desired: DesiredInventory, now: ActualInventory, situation: Situation | None) -> None:
-        self._desired, self._now, self._situation = desired, now, situation
+    def __init__(
+        self,
+        desired: DesiredInventory,
+        now: ActualInventory,
+        situation: Situation | None,
+        made: frozenset[str],
+    ) -> None:
+        self._desired, self._now, self._situation, self._made = desired, now, situation, made
         self._is_known = now.coverage.is_complete and desired.coverage.is_complete
         parent = desired.scope.parent
         self._domains = {
             project_key(domain.name): domain
             for domain in now.domains
-            if domain.path.rpartition("/")[0].casefold() == parent.casefold()
+            if domain.path.rpartition("/")[0].casefold() == parent.casefold() and domain.id not in made
         }
         listed = {domain.id for domain in now.domains}
         self._left = leaving(desired.projects, now.vms, listed=listed, parent=parent)
         self._may_delete = now.jobs is None or any(job.deletes_domain for job in now.jobs)
-        self._gone = {_key_of(one, parent) for one in _deleted(situation)}
+        self._ancestry = Ancestry(desired.projects)
+        self._gone = {self._key_of(one) for one in _deleted(situation)}
 
     def project(self, key: str, project: Project) -> ProjectLosses:
         domain = self._domains.get(key)
@@ -377,10 +389,11 @@ class _Teller:
         users = {
             user.username.casefold()
             for account in self._now.accounts
-            if account.domain_id in ids
+            if account.domain_id in ids and account.id not in self._made
             for user in account.users
+            if user.id not in self._made
         }
-        vms = {vm.name.casefold() for vm in self._now.vms if vm.domain_id in ids}
+        vms = {vm.name.casefold() for vm in self._now.vms if vm.domain_id in ids and vm.id not in self._made}
         wanted: list[tuple[str, str, bool]] = [("domain", project.name, domain is not None)]
         wanted += [("user", one.username, one.username.casefold() in users) for one in project.members]
         wanted += [
@@ -418,7 +431,7 @@ class _Teller:
         """Domains right below the parent that events say were deleted and the CI database does not know."""
         parent = self._desired.scope.parent
         for one in _deleted(self._situation):
-            key = _key_of(one, parent)
+            key = self._key_of(one)
             if not key or key in self._desired.projects or key in self._domains:
                 continue
             path = one.path or f"{parent}/{one.name}"
@@ -426,17 +439,20 @@ class _Teller:
             loss = Loss("domain", one.target_id, one.name, path, "", Fate.LOST, None, why)
             yield ProjectLosses(key, one.name, (loss,))
 
+    def _key_of(self, deletion: Deletion) -> str:
+        """Of a domain right below the parent, under the name that it had before it made room for another;
+        empty for one that lies deeper or elsewhere."""
+        parent = self._desired.scope.parent
+        path = deletion.path or f"{parent}/{deletion.name}"
+        above, _, name = path.rpartition("/")
+        if above.casefold() != parent.casefold():
+            return ""
+        return self._ancestry.project_of(name, deletion.target_id) or project_key(name)
+
 
 def _deleted(situation: Situation | None) -> tuple[Deletion, ...]:
     found = situation.of(Stage.ENDED) if situation is not None else ()
     return tuple(one for one in found if one.kind is Kind.DOMAIN)
-
-
-def _key_of(deletion: Deletion, parent: str) -> str:
-    """Of a domain right below the parent; empty for one that lies deeper or elsewhere."""
-    path = deletion.path or f"{parent}/{deletion.name}"
-    above, _, name = path.rpartition("/")
-    return project_key(name) if above.casefold() == parent.casefold() else ""
 
 
 def _events_words(situation: Situation | None, strangers: int) -> str:

@@ -116,6 +116,10 @@ def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
     found = played(name, release=release)
     if name == "no-capture":
         assert found["losses"]["before"] is None
+        assert found["drift"]["before"]["deleting"] == 1
+        fates = found["losses"]["by_fate"]
+        assert fates[Fate.DYING.value] == 0, "what was dying is waited for, and told anew"
+        assert found["losses"]["by_type"]["domain"] == {Fate.LOST.value: 35, Fate.SURVIVES.value: 5}
         assert found["losses"]["blind"]
     elif name == "second-operator":
         assert found["promise"]["operators"] == ["anna@ops", "ben@ops"]
@@ -202,6 +206,8 @@ def test_without_a_capture_names_have_to_do() -> None:
     told = replace(ledger_of(loss(Fate.LOST, id="")), before=None)
     assert judged(told, entry(id="v-77", name="M0")) == []
     assert judged(told, entry(name="other"))[0].endswith("was not destroyed")
+    renamed = entry() | {"domain": "ROOT/ci/aurora-deleted-0728-ab12"}
+    assert judged(told, renamed) == [], "its domain had made room for the next one"
     assert losses_json(told)["before"] is None
     assert losses_json(told)["by_fate"][Fate.LOST.value] == 1
 

@@ -290,6 +290,36 @@ def test_without_a_capture_a_machine_in_the_renamed_old_domain_is_being_destroye
     assert [one.fate for one in found.objects if one.type == "domain"] == [Fate.DYING], "and so is that"
 
 
+def test_without_a_capture_what_was_made_since_is_not_what_was_lost() -> None:
+    cloud = small()
+    desired = desired_of(cloud.blueprint)
+    there = cloud.read()
+    account, vm = there.accounts[0], there.vms[0]
+    domain = next(one for one in there.domains if one.name == "aurora")
+
+    def fates(*made: str) -> dict[str, Fate]:
+        return {one.type: one.fate for one in losses_without_capture(desired, there, made=made).objects}
+
+    assert set(fates().values()) == {Fate.SURVIVES}
+    assert set(fates(domain.id).values()) == {Fate.LOST}, "a new domain has nothing of the old one"
+    assert fates(account.id) == {"domain": Fate.SURVIVES, "user": Fate.LOST, "VM": Fate.SURVIVES}
+    assert fates(account.users[0].id)["user"] is Fate.LOST
+    assert fates(vm.id) == {"domain": Fate.SURVIVES, "user": Fate.SURVIVES, "VM": Fate.LOST}
+
+
+def test_without_a_capture_a_domain_that_died_under_its_second_name_is_told_once() -> None:
+    cloud = small()
+    old = next(domain for domain in cloud.read().domains if domain.name == "aurora")
+    cloud.ask("updateDomain", {"id": old.id, "name": f"aurora-deleted-0728-{old.id[:4]}"}, client=CLIENT)
+    cloud.ask("deleteDomain", {"id": old.id, "cleanup": "true"}, client=CLIENT)
+    happen(cloud, {"wait": 60.0})
+    with cloud.reachable(), Reader(cloud.credentials(), clock=cloud.now) as reader:
+        told = assess(reader.deletions(SCOPE))
+    found = losses_without_capture(desired_of(cloud.blueprint), cloud.read(), told)
+    assert [project.key for project in found.projects] == ["aurora"]
+    assert {one.fate for one in found.objects} == {Fate.LOST}
+
+
 def test_what_lost_most_comes_first_and_everything_is_counted_by_type() -> None:
     cloud = small()
     before = cloud.read()
