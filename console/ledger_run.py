@@ -66,7 +66,9 @@ class LedgerRun:
         if self.is_over:
             return f"Run {run.run_id} was ended by {self.latest.last_operator}."
         if holder is None:
-            return f"Run {run.run_id} by {run.operator} was interrupted."
+            # Whoever stops a run writes its end; a process that dies does not.
+            how = "was interrupted" if run.ended_at is None else "was stopped before its end"
+            return f"Run {run.run_id} by {run.operator} {how}."
         who = f"{holder.owner} since {holder.since.astimezone():%H:%M:%S} on host {holder.host}"
         if not self.is_held:
             return f"Run {run.run_id} was interrupted, but something else is executed now, by {who}."

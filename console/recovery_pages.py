@@ -117,8 +117,8 @@ def restore_page(losses: Losses | None, environment: str, width: int) -> list[Li
     return lines
 
 
-def hand_over_page(after: Aftermath, width: int, *, is_drill: bool) -> list[Line]:
-    """Where the files are, and the ids that the CI database's owner has to change."""
+def hand_over_page(after: Aftermath, width: int, *, environment: str) -> list[Line]:
+    """Where the files are, what tells the owners, and the ids that the CI database's owner has to change."""
     lines: list[Line] = []
     if after.problem:
         lines += [
@@ -135,9 +135,16 @@ def hand_over_page(after: Aftermath, width: int, *, is_drill: bool) -> list[Line
     if after.password_file:
         lines += _heading(f"New passwords: {counted(after.passwords, 'user')} (mode 0600)")
         lines += _wrapped(after.password_file, width, tone="tone--key")
-    if is_drill:
+    if environment == "drill":
         text = "This is a drill: these files lie in a temporary folder, which goes when the drill ends."
         lines += [[], *_wrapped(text, width, tone="tone--warning")]
+    else:
+        title = "A letter to each project's owners, a first message, the incident report"
+        lines += [[], *_wrapped(title, width, tone="tone--strong")]
+        command = f"abreast report --environment {quote(environment)} -o FOLDER"
+        lines += _wrapped(command, width, tone="tone--key")
+        text = "What was destroyed, what is back, and what is not and why. After a restore make them again."
+        lines += _wrapped(text, width)
     if after.proof is not None and after.proof.stale_ids:
         lines += [[], *_stale_ids(after.proof, width)]
         for path in after.relinks:

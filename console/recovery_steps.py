@@ -428,6 +428,8 @@ def _lost_do(proof: Verification) -> str:
 def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[str, str]:
     """What of the run does not hold, and what to do about it; empty when all of it was seen to hold."""
     tries = f"Step 2 lists them; there {situation.key('rebuild')} tries again, after asking."
+    if situation.unfinished is not None:
+        tries = _resume_words(situation.unfinished, situation)
     if mine := still_repairable(run, proof)[0]:
         return f"{counted(len(mine), 'project')} can still be repaired", tries
     if stuck := not_rebuilt(run, proof):

@@ -351,6 +351,23 @@ def test_an_interrupted_run_is_offered_before_a_new_one(found: Assessment, run: 
     assert "Run run-1 by night@console was interrupted. <resume> finishes it" in view.do
 
 
+def test_a_run_that_somebody_stopped_is_not_said_to_be_interrupted(found: Assessment, run: RunState) -> None:
+    stopped = in_ledger(run, state=LedgerState.STOPPED, ended_at=NOW)
+    assert stopped.words == "Run run-1 by night@console was stopped before its end."
+    view = steps(situation(assessment=found, ledger_run=stopped), viewed=Step.ASSESS)[1]
+    assert "<resume> finishes it" in view.do
+
+
+def test_what_a_stopped_run_left_is_finished_and_not_tried_again(found: Assessment, run: RunState) -> None:
+    over = finished(ended(ended(run, Outcome.NOT_RUN), of=2), why="stopped")
+    left = situation(assessment=found, run=over, aftermath=proven(over, later()))
+    verify_view = steps(left, viewed=Step.VERIFY)[4]
+    assert "can still be repaired" in verify_view.found and "<rebuild> tries again" in verify_view.do
+    stopped = in_ledger(run, state=LedgerState.STOPPED, ended_at=NOW)
+    verify_view = steps(replace(left, ledger_run=stopped), viewed=Step.VERIFY)[4]
+    assert "<resume> finishes it" in verify_view.do and "<rebuild>" not in verify_view.do
+
+
 def test_a_run_that_goes_on_elsewhere_is_told_and_not_offered(found: Assessment, run: RunState) -> None:
     for standing in (Standing.ALIVE, Standing.BEATING):
         elsewhere = in_ledger(run, holder=holder("run-1"), standing=standing)
@@ -521,7 +538,7 @@ def test_the_pages_fit_and_say_what_is_left_lost_and_untouched(run: RunState, wi
     after = replace(
         proven(over, rebuilt()), files=("/a/map.csv",), new_ids={"domain": 3}, password_file="/a/p.jsonl"
     )
-    proof, handed = proof_page(over, after, width), hand_over_page(after, width, is_drill=True)
+    proof, handed = proof_page(over, after, width), hand_over_page(after, width, environment="drill")
     assert all(sum(len(text) for text, _ in line) <= width for line in (*proof, *handed))
     said = " ".join(text_of(proof).split())
     assert "Nothing repairable is left of what was chosen." in said
@@ -529,4 +546,8 @@ def test_the_pages_fit_and_say_what_is_left_lost_and_untouched(run: RunState, wi
     assert "untouched: zephyr" in said
     assert "1 machine of 1 project without a VM, by the CI database" in said
     assert "/a/map.csv" in text_of(handed) and "temporary folder" in " ".join(text_of(handed).split())
-    assert "temporary" not in text_of(hand_over_page(after, width, is_drill=False))
+    assert "abreast report" not in text_of(handed)
+    real = hand_over_page(after, width, environment="lab 2")
+    assert all(sum(len(text) for text, _ in line) <= width for line in real)
+    assert "temporary" not in text_of(real)
+    assert "abreast report --environment 'lab 2' -o FOLDER" in text_of(real)

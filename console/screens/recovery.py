@@ -394,8 +394,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             return [*compared, *NOTHING_YET]
         if self._viewed is Step.VERIFY:
             return compared + proof_page(run, after, width)
-        is_drill = self.console.session.environment.name == "drill"
-        return compared + hand_over_page(after, width, is_drill=is_drill)
+        return compared + hand_over_page(after, width, environment=self.console.session.environment.name)
 
     # --- keys ---------------------------------------------------------------------------------------------
 

@@ -372,11 +372,11 @@ async def test_a_run_that_an_earlier_console_left_is_announced_and_finished(tmp_
     again = console_on(second)
     async with again.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, lambda: again.ledger_run is not None)
-        assert f"Run {run.run_id} by {run.operator} was interrupted." in said(again)
+        assert f"Run {run.run_id} by {run.operator} was stopped before its end." in said(again)
         again.clear_notifications()
         await open_recovery(pilot)
         text = words_of(again)
-        assert f"Run {run.run_id} by {run.operator} was interrupted. c finishes it" in text
+        assert f"Run {run.run_id} by {run.operator} was stopped before its end. c finishes it" in text
         await pilot.press("c")
         await answer(pilot, str(ALL - 4))
         await run_ends(pilot)
