@@ -30,6 +30,12 @@ _BY_COMEBACK = {
 }
 
 
+_SAID_TO_OWNERS = {
+    "`abreast rebuild` makes it": _BY_COMEBACK[Comeback.CI_DATABASE],
+    "rebuild it first": "a rebuild makes that first",
+}
+
+
 class How(Enum):
     """How something came back; the value is the word for it."""
 
@@ -258,7 +264,7 @@ class _Reasons:
         for one in recorded:
             self._recorded[one.type, one.target.casefold()] = one
         self._left = {
-            (one.type, one.path.casefold(), one.name): one.why
+            (one.type, one.path.casefold(), one.name): _for_owners(one.why)
             for one in (planned.left if planned is not None else ())
         }
         self._can = {
@@ -285,6 +291,13 @@ class _Reasons:
             return "a restore can make it again, and has not yet"
         left = self._left.get((loss.type, loss.path.casefold(), loss.name))
         return left or _BY_COMEBACK[object_type(loss.type).comeback]
+
+
+def _for_owners(why: str) -> str:
+    """A restore speaks to whoever types commands; owners have none."""
+    for typed, said in _SAID_TO_OWNERS.items():
+        why = why.replace(typed, said)
+    return why
 
 
 def _natural(loss: Loss) -> str:

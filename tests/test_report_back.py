@@ -77,6 +77,18 @@ def test_before_a_restore_it_says_what_one_would_make_and_what_nothing_brings_ba
     assert "New users have new passwords" in text
 
 
+def test_before_a_rebuild_owners_are_told_what_comes_and_no_command(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.lose("aurora")
+    report, back = told(lab)
+    assert back.back == ()
+    why = {(one.type, one.name): one.why for one in back.missing}
+    assert why["account", "aurora"] == why["domain", "aurora"] == "a rebuild makes it again, and has not yet"
+    assert why["VM", "aurora-1"] == "the domain ROOT/ci/aurora is not there (a rebuild makes that first)"
+    text = letter(report, "aurora")
+    assert "abreast" not in text and "rebuild it first" not in text
+
+
 def test_after_a_restore_the_letter_says_what_is_back_where_and_what_is_not(lost: Lab) -> None:
     gcc = next(one for one in lost.before.templates if one.name == "aurora-gcc")
     lost.write_archive([one for one in lost.before.templates if one != gcc])
