@@ -25,6 +25,7 @@ from sync.secret import Secret
 from tests.cli import Configured
 from tests.containment import Incident, start_sandbox
 from tests.databases import free_port
+from tests.stores import Store
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,34 @@ def test_without_the_teams_ledger_it_goes_on_with_its_own(
     ran = run("shield", "--lift", "--confirm", "lab", "--format", "json")
     assert ran.code == 0
     assert len(json.loads(ran.out)["lifted"]) == changing(sandbox).count("updateVirtualMachine") / 2
+
+
+def test_an_altered_ledger_blocks_no_rung_and_is_told_at_each(
+    run: Run, configured: Configured, sandbox: SandboxProcess
+) -> None:
+    assert run("contain", "--fence", "--confirm", "lab").code == 0
+    Store(configured.ledger).tamper("DELETE FROM entries WHERE seq = 1")
+    words, own = (
+        "The ledger of lab was altered: Entry 1 was removed.",
+        configured.data / "lab-containment.sqlite",
+    )
+
+    shielding = run("contain", "--shield", "--confirm", "lab")
+    assert (shielding.code, words in shielding.out) == (0, True), shielding.error
+    assert f"recorded in {own} alone" in shielding.out
+    assert f"fenced: {SYNC_USER}/{SYNC_USER} in ROOT" in run("contain").out, "what stood is not forgotten"
+    lifting = run("shield", "--lift", "--confirm", "lab")
+    assert (lifting.code, words in lifting.error) == (0, True)
+    assert changing(sandbox).count("updateVirtualMachine") % 2 == 0
+    lift = ("contain", "--lift-fence", SYNC_USER, "--confirm", "lab", "--reason", "over", "--second", "bob")
+    unfenced = run(*lift)
+    assert (unfenced.code, words in unfenced.out) == (0, True), unfenced.error
+    assert changing(sandbox)[-1] == "updateUser"
+    assert run(*lift).code == 64, "nothing stands any more"
+
+    refused = run("rebuild", typed="lab\n")
+    assert (refused.code, words in refused.error) == (3, True)
+    assert changing(sandbox)[-1] == "updateUser"
 
 
 def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sandbox: SandboxProcess) -> None:
