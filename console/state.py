@@ -106,7 +106,7 @@ def row_views(
         views = [RowView(row, agents=said(row)) for row in drift.rows]
     else:
         views = _with_last_known(drift, last_known, said)
-    deletions = deletions_by_row(situation, drift.scope.parent)
+    deletions = deletions_by_row(situation, drift)
     if situation is None or not deletions:
         return tuple(views)
     seen_at = None if can_tell(drift.actual) else situation.taken_at

@@ -14,21 +14,33 @@ from sync.deletions import Deletion, Kind, Situation, Stage
 from sync.model import DomainView, Drift, DriftKind, DriftRow, project_key
 
 
-def deletions_by_row(situation: Situation | None, parent: str) -> dict[str, Deletion]:
-    """The domains that are being deleted, or submitted to be, by the keys of their rows."""
+def deletions_by_row(situation: Situation | None, drift: Drift) -> dict[str, Deletion]:
+    """The domains that are being deleted, or submitted to be, by the keys of their rows: by their ids, else
+    by their paths. One that was renamed is not the domain that has its name now."""
     if situation is None:
         return {}
-    prefix = f"{parent.casefold()}/"
+    rows = {row.key: row for row in drift.rows}
+    by_id = {
+        view.domain_id: row.key for row in drift.rows for view in (row.dying, row.view) if view is not None
+    }
+    prefix = f"{drift.scope.parent.casefold()}/"
     found: dict[str, Deletion] = {}
     for one in reversed(situation.busy):
         if one.kind is not Kind.DOMAIN:
             continue
+        if one.target_id in by_id:
+            found[by_id[one.target_id]] = one
+            continue
         # The parent's own deletion takes every project with it.
-        paths = (*one.below, one.path) if prefix.startswith(f"{one.path.casefold()}/") else (one.path,)
-        for path in paths:
+        is_above = prefix.startswith(f"{one.path.casefold()}/")
+        for path in (*one.below, one.path) if is_above else (one.path,):
             folded = path.casefold()
             if folded.startswith(prefix):
-                found[project_key(folded[len(prefix) :].partition("/")[0])] = one
+                key = project_key(folded[len(prefix) :].partition("/")[0])
+                row = rows.get(key)
+                is_another = row is not None and row.view is not None and folded == f"{prefix}{key}"
+                if is_above or not is_another:
+                    found[key] = one
     return found
 
 
@@ -58,7 +70,7 @@ def with_deletions(drift: Drift, situation: Situation | None) -> Drift:
     """The comparison as it is shown: what is being deleted, or submitted to be, is DELETING. What is repaired
     follows the comparison alone."""
     drift = settled(drift, situation)
-    busy = deletions_by_row(situation, drift.scope.parent)
+    busy = deletions_by_row(situation, drift)
     if not busy:
         return drift
     rows = [deleting(row, busy[row.key]) if row.key in busy else row for row in drift.rows]

@@ -217,19 +217,31 @@ def test_a_domain_whose_own_deletion_runs_no_longer_is_orphaned_though_another_o
 
 
 def test_refused_and_ended_attempts_mark_no_row() -> None:
-    assert deletions_by_row(situation(REFUSED, HALF, deletion("x", Stage.ENDED)), "ROOT/ci") == {}
+    assert deletions_by_row(situation(REFUSED, HALF, deletion("x", Stage.ENDED)), drift_of()) == {}
 
 
 def test_the_deletion_of_the_parent_is_that_of_every_project_below_it() -> None:
     below = ("ROOT/ci/aurora", "ROOT/ci/boreal/sub", "ROOT/elsewhere")
-    parent = replace(QUEUED, path="ROOT/ci", below=below)
-    assert set(deletions_by_row(situation(parent), "ROOT/ci")) == {"aurora", "boreal"}
-    assert deletions_by_row(situation(replace(QUEUED, path="ROOT/elsewhere")), "ROOT/ci") == {}
+    parent = replace(QUEUED, target_id="d-ci", path="ROOT/ci", below=below)
+    assert set(deletions_by_row(situation(parent), drift_of())) == {"aurora", "boreal"}
+    elsewhere = replace(QUEUED, target_id="d-else", path="ROOT/elsewhere")
+    assert deletions_by_row(situation(elsewhere), drift_of()) == {}
 
 
 def test_a_path_is_found_whatever_its_case_and_an_account_marks_no_row() -> None:
-    assert set(deletions_by_row(situation(replace(QUEUED, path="ROOT/CI/Galaxy")), "ROOT/ci")) == {"galaxy"}
-    assert deletions_by_row(situation(replace(QUEUED, kind=Kind.ACCOUNT)), "ROOT/ci") == {}
+    missing = replace(QUEUED, target_id="d-gone", path="ROOT/CI/Cirrus")
+    assert set(deletions_by_row(situation(missing), drift_of())) == {"cirrus"}
+    assert deletions_by_row(situation(replace(QUEUED, kind=Kind.ACCOUNT)), drift_of()) == {}
+
+
+def test_the_domain_that_has_the_name_now_is_not_the_renamed_one_that_is_deleted() -> None:
+    """The path under which the old one was listed is remembered, its new name is not told."""
+    old = replace(RUNNING, target_id="d-old", path="ROOT/ci/galaxy")
+    assert deletions_by_row(situation(old), drift_of()) == {}
+    below = replace(old, path="ROOT/ci/galaxy/sub")
+    assert set(deletions_by_row(situation(below), drift_of())) == {"galaxy"}, "it is a part of the project"
+    renamed = replace(RUNNING, path="ROOT/ci/galaxy")
+    assert set(deletions_by_row(situation(renamed), drift_of())) == {"aurora"}, "by its id it is aurora's"
 
 
 # --- alarms -------------------------------------------------------------------------------------------------
