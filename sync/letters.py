@@ -105,7 +105,7 @@ def letters(report: Report, template: Template) -> Iterator[tuple[str, EmailMess
             continue
         mail = EmailMessage(policy=SMTPUTF8)
         mail["To"] = ", ".join(_address(owner) for owner in project.owners)
-        mail["Subject"] = _one_line(f"{project.name}: what was lost on {report.since:%Y-%m-%d}")
+        mail["Subject"] = _one_line(f"{project.name}: what was lost on {report.hit_at:%Y-%m-%d}")
         mail.set_content(_text(report, project, template))
         yield project.name, mail
 
@@ -115,7 +115,7 @@ def first_message(report: Report) -> str:
     hit = [_one_line(one.name) for one in report.projects if one.is_hit]
     return Template(FIRST_MESSAGE).substitute(
         environment=report.environment,
-        when=f"{report.since:%Y-%m-%d}",
+        when=f"{report.hit_at:%Y-%m-%d}",
         projects=f"{len(hit)} ({', '.join(hit)})" if hit else "none",
     )
 
@@ -130,7 +130,7 @@ def _text(report: Report, project: ProjectReport, template: Template) -> str:
     objects = project.losses.objects if project.losses is not None else ()
     return template.substitute(
         project=_one_line(project.name),
-        when=f"{report.since:%Y-%m-%d}",
+        when=f"{report.hit_at:%Y-%m-%d}",
         environment=report.environment,
         lost=_listed([one for one in objects if one.fate in (Fate.LOST, Fate.DYING)]),
         back=_grouped((one.type, _back_words(one), one.name) for one in project.back),

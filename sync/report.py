@@ -114,6 +114,8 @@ class Report:
     since: datetime
     made_at: datetime
     made_by: str
+    began: datetime | None
+    """When the deletion began, as far as CloudStack's events tell."""
     timeline: tuple[Moment, ...]
     done: tuple[Done, ...]
     problems: tuple[Problem, ...]
@@ -133,6 +135,11 @@ class Report:
     unsure: tuple[str, ...]
     """What this report cannot know, in whole sentences."""
 
+    @property
+    def hit_at(self) -> datetime:
+        """When the incident began, or from when on this report tells."""
+        return self.began or self.since
+
 
 def build(
     entries: Sequence[Entry],
@@ -145,6 +152,7 @@ def build(
     drift: Drift,
     headline: str,
     back: Returned,
+    began: datetime | None = None,
     unread: Sequence[str] = (),
 ) -> Report:
     """Put the report together. `entries` are the ledger's since then, oldest first; `drift` is of now, and so
@@ -154,6 +162,7 @@ def build(
         since=since,
         made_at=made_at,
         made_by=made_by,
+        began=began,
         timeline=tuple(_timeline(entries)),
         done=tuple(_done(entries)),
         problems=tuple(_problems(entries, back)),

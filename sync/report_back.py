@@ -19,6 +19,7 @@ from sync.model import ActionKind, ActualInventory, Outcome, VirtualMachine, pro
 from sync.object_types import Comeback, object_type
 from sync.prediction import EntryLike
 from sync.restoration import AddressChange, Restoration, moved
+from sync.stock import PublicAddress
 
 _WORDS = {kind.value.replace(" ", "-"): kind for kind in (*MADE_BY, ActionKind.RECOVER_VM)}
 """How the ids of the actions begin that bring something back."""
@@ -133,10 +134,12 @@ def returned(
     before: ActualInventory | None,
     now: ActualInventory,
     planned: Restoration | None = None,
+    elsewhere: Iterable[PublicAddress] = (),
 ) -> Returned:
     """What came back, by `entries` or by other hands, and why the rest did not.
 
-    `before` is the capture that the losses were told by, `planned` what a restore of it would do now.
+    `before` is the capture that the losses were told by, `planned` what a restore of it would do now;
+    `elsewhere` are the public addresses of the whole cloud, where they were read.
     """
     recorded = tuple(_recorded(entries))
     teller = _Teller(recorded, before, now)
@@ -148,7 +151,7 @@ def returned(
     return Returned(
         back=back,
         missing=tuple(reasons.of(one, key) for key, one in gone),
-        moved=() if before is None else moved(before, now),
+        moved=() if before is None else moved(before, now, elsewhere=elsewhere),
     )
 
 

@@ -98,7 +98,8 @@ def _losses(report: Report) -> Iterator[str]:
     yield from _section("What was lost")
     ledger = report.losses
     basis = f"the capture of {_at(ledger.before)}" if ledger.before else "the CI database alone"
-    yield f"Against {basis}, as CloudStack was at {_at(ledger.now)}."
+    start = f" The deletion began at {_at(report.began)}." if report.began is not None else ""
+    yield f"Against {basis}, as CloudStack was at {_at(ledger.now)}.{start}"
     yield ""
     rows = [
         (escaped(name), *(str(fates.get(fate, 0)) for fate in Fate), object_type(name).comeback.value)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,17 @@ def test_a_rebuild_that_knows_a_capture_gives_networks_their_ranges_and_vms_thei
     told = site.restore()
     assert told["addresses"] == [] and told["failed"] == {}
     assert site.machines() == BEFORE
+    report = site.cli.run("report", "-o", "report")
+    assert report.returncode == EXIT_DONE, report.stderr
+    folder = site.cli.folder / "report"
+    assert {path.name for path in (folder / "letters").iterdir()} == {"aurora.eml", "boreal.eml"}
+    mail = message_from_bytes((folder / "letters" / "aurora.eml").read_bytes(), policy=default)
+    text = mail.get_content()
+    assert "VM, 1: aurora-1 (made again, now Running, at 10.7.0.11)" in text
+    assert "template, 2: aurora-gcc, aurora-llvm (made again)" in text
+    assert "a snapshot goes with its volume" in text
+    written = (folder / "incident-report.md").read_text()
+    assert "4 × deploy VM" in written and "| VM | 0 | 4 | 0 | 0 | 0 |" in written
 
 
 def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site: Site) -> None:

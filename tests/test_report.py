@@ -299,5 +299,15 @@ def test_a_template_with_a_wrong_field_is_refused_before_anything_is_written(
     assert said in str(caught.value)
 
 
+def test_the_day_is_that_of_the_deletion_where_events_tell_it(report: Report) -> None:
+    later = replace(report, began=SINCE + timedelta(days=1))
+    ((_, mail),) = letters(later, template_from(None))
+    assert mail["Subject"] == "aurora: what was lost on 2026-07-29"
+    assert "on 2026-07-29 your project" in mail.get_content() and "on 2026-07-29." in first_message(later)
+    assert "The deletion began at 2026-07-29 03:00:00." in markdown(later)
+    assert "on 2026-07-28 your project" in next(letters(report, template_from(None)))[1].get_content()
+    assert "The deletion began" not in markdown(report)
+
+
 def test_the_first_message_names_the_projects(report: Report) -> None:
     assert "as far as we know: 1 (aurora)" in first_message(report)

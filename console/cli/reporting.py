@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from string import Template
@@ -17,11 +18,12 @@ from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_UNKNOWN, AbreastError, UsageError
 
 if TYPE_CHECKING:
+    from console.losses import Losses
     from sync.deletions import Situation
-    from sync.loss_ledger import LossLedger
     from sync.model import ActualInventory, DesiredInventory
     from sync.report import Report
     from sync.restoration import Restoration
+    from sync.stock import PublicAddress
 
 DEFAULT_SINCE = "24h"
 
@@ -54,41 +56,44 @@ def make(session: Session, *, since: datetime) -> Report:
     desired, actual = read_both(session)
     drift = session.compare(desired, actual)
     entries = session.ledger.entries(since=since)
-    told, before, unread = losses(session, desired, actual, since=since)
-    planned = _planned(session, before, actual, unread)
+    told = losses(session, desired, actual, since=since)
+    before, unread = None if told.before is None else told.before.actual, list(told.unread)
+    planned, addresses = _planned(session, before, actual, unread)
     return build(
         entries,
         environment=session.environment.name,
         since=since,
         made_at=session.clock(),
         made_by=session.operator,
-        losses=told,
+        began=told.basis.began,
+        losses=told.ledger,
         drift=drift,
         headline=session.headline(drift).text,
-        back=returned(entries, told, before=before, now=actual, planned=planned),
+        back=returned(entries, told.ledger, before=before, now=actual, planned=planned, elsewhere=addresses),
         unread=unread,
     )
 
 
 def _planned(
     session: Session, before: ActualInventory | None, actual: ActualInventory, unread: list[str]
-) -> Restoration | None:
-    """What a restore of the capture would do now, and of the rest why not; None where nobody can tell."""
+) -> tuple[Restoration | None, Sequence[PublicAddress]]:
+    """What a restore of the capture would do now, and of the rest why not, None where nobody can tell; and
+    the public addresses of the whole cloud."""
     from sync.archive_folder import read
     from sync.archives import Archives
     from sync.restore import plan_restoration
     from sync.restore_scene import Means
 
     if before is None or not actual.coverage.is_complete:
-        return None
+        return None, ()
     folder = session.environment.archive
     try:
         archives = Archives() if folder is None else read(folder)
         means = Means(session.reader.stock(), archives, is_served=True)
     except AbreastError as error:
         unread.append(f"Why something cannot be restored is known in part only: {error}")
-        return None
-    return plan_restoration(before, actual, means)
+        return None, ()
+    return plan_restoration(before, actual, means), means.stock.public_addresses
 
 
 def situation(session: Session) -> Situation:
@@ -100,9 +105,9 @@ def situation(session: Session) -> Situation:
 
 def losses(
     session: Session, desired: DesiredInventory, actual: ActualInventory, *, since: datetime
-) -> tuple[LossLedger, ActualInventory | None, list[str]]:
+) -> Losses:
     """As Assess tells them: against the newest complete capture from before the deletion, and of `since` or
-    before where no event tells when it began. With that capture's side, and what could not be read."""
+    before where no event tells when it began."""
     from console.losses import LossReader
     from sync.loss_basis import began
 
@@ -112,8 +117,7 @@ def losses(
         say(text)
     if found.basis.taken_at is None:
         say(f"There is no capture to compare with: {found.basis.why}. The CI database alone is asked.")
-    before = None if found.before is None else found.before.actual
-    return found.ledger, before, list(found.unread)
+    return found
 
 
 def write(made: Report, folder: Path, template: Template) -> list[Path]:
