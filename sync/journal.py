@@ -78,7 +78,7 @@ def begun(ledger: Ledger, run_id: str) -> tuple[Plan, JsonObject]:
 
     Raises LedgerError when the ledger has no such run.
     """
-    started = ledger.entries(run_id=run_id, kinds=[EntryKind.RUN_STARTED])
+    started = ledger.entries(run_id=run_id, kinds=[EntryKind.RUN_STARTED], hook=plans.early)
     if not started:
         raise LedgerError(
             f"The ledger has no run {run_id} in {ledger.environment}.",

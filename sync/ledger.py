@@ -38,6 +38,7 @@ from sync.ledger_entries import (
     NO_HASH,
     Entry,
     EntryKind,
+    Hook,
     RunState,
     RunSummary,
     Verification,
@@ -271,6 +272,7 @@ class Ledger:
         kinds: Sequence[EntryKind] = (),
         after: int = 0,
         limit: int | None = None,
+        hook: Hook | None = None,
     ) -> list[Entry]:
         """Entries, oldest first, behind number `after`; with `limit`, the newest that many."""
         query = self._entries_query(run_id=run_id, kinds=kinds)
@@ -281,7 +283,7 @@ class Ledger:
         query = query.order_by(entries_table.c.seq.desc()).limit(limit)
         with self._reading() as connection:
             rows = connection.execute(query).all()
-        return [entry_of(row) for row in reversed(rows)]
+        return [entry_of(row, hook) for row in reversed(rows)]
 
     def each(self, *, run_id: str | None = None, kinds: Sequence[EntryKind] = ()) -> Iterator[Entry]:
         """Entries, oldest first, one after the other: a long run has tens of thousands."""

@@ -197,6 +197,10 @@ class Written:
     """Makes it, so that nobody holds it longer than it is needed."""
 
 
+Hook = Callable[[JsonObject], object]
+"""`json`'s `object_hook`: what an object of a payload becomes as soon as it is read."""
+
+
 def canonical(value: object) -> str:
     """JSON in the one spelling that is hashed: sorted keys, no spaces, ASCII."""
     written: dict[str, str] = {}
@@ -260,7 +264,7 @@ def exported(entry: Entry) -> JsonObject:
     }
 
 
-def entry_of(row: Row[tuple[object, ...]]) -> Entry:
+def entry_of(row: Row[tuple[object, ...]], hook: Hook | None = None) -> Entry:
     return Entry(
         seq=row.seq,
         environment=row.environment,
@@ -268,7 +272,7 @@ def entry_of(row: Row[tuple[object, ...]]) -> Entry:
         kind=EntryKind(row.kind),
         at=datetime.fromisoformat(row.at),
         operator=row.operator,
-        payload=json.loads(row.payload),
+        payload=json.loads(row.payload, object_hook=hook),
         previous_hash=row.previous_hash,
         hash=row.hash,
     )

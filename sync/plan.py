@@ -13,7 +13,7 @@ from itertools import groupby
 
 from sync.errors import GuardError, StaleError, UsageError
 from sync.model import Action, ActionKind, Plan
-from sync.plan_file import check, digest_of, from_json, refuse_changed, text_of, to_json
+from sync.plan_file import check, digest_of, early, from_json, refuse_changed, text_of, to_json
 from sync.repairs import PlanRules, is_repairable, repairable, repairs
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "PlanRules",
     "build",
     "digest_of",
+    "early",
     "from_json",
     "is_repairable",
     "move",

@@ -21,6 +21,10 @@ _FORBIDDEN = ("password", "secret", "apikey", "signature", "cleanup")
 """No parameter's name may contain these: a plan is shown, stored and sent around, and deletes nothing."""
 
 
+_OF_ACTIONS = frozenset({"kind", "target", "precondition", "reversibility"})
+"""Fields that no other object of a plan has all of."""
+
+
 def digest_of(plan: Plan) -> str:
     """SHA-256 (hex) over canonical JSON (sorted keys, no spaces, UTF-8) of everything but the digest."""
     digest = hashlib.sha256()
@@ -121,6 +125,21 @@ def from_json(content: object) -> Plan:
     return plan
 
 
+def early(content: JsonObject) -> JsonObject | Action:
+    """As `json`'s `object_hook`, makes an action of each as soon as it is read: a large plan is never
+    there as values of JSON as well, which take thrice the memory. `from_json` takes what comes of it.
+
+    What is no action, or more than one, is left as it is: `from_json` says what is wrong with it.
+    """
+    if not content.keys() >= _OF_ACTIONS:
+        return content
+    try:
+        action = _action(content)
+    except UsageError:
+        return content
+    return action if content == _action_to_json(action) else content
+
+
 def refuse_changed(plan: Plan) -> None:
     """Raises GuardError, or UsageError, unless the plan is what its digest says and could be read back."""
     if not _is_sealed(plan):
@@ -139,7 +158,8 @@ def _is_all(plan: Plan, content: Mapping[str, object]) -> bool:
     frame = {name: value for name, value in content.items() if name != "actions"}
     entries = _list(content, "actions")
     return frame == _frame_to_json(plan) and all(
-        entry == _action_to_json(action) for entry, action in zip(entries, plan.actions, strict=True)
+        entry is action or entry == _action_to_json(action)
+        for entry, action in zip(entries, plan.actions, strict=True)
     )
 
 
@@ -221,6 +241,8 @@ def _mapping(content: Mapping[str, object], name: str) -> dict[str, str | None]:
 
 
 def _action(content: object) -> Action:
+    if isinstance(content, Action):
+        return content
     if not isinstance(content, dict):
         raise _wrong("actions", "a list of actions")
     try:

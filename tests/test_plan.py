@@ -38,6 +38,7 @@ from sync.plan import (
     PlanRules,
     build,
     digest_of,
+    early,
     from_json,
     is_repairable,
     move,
@@ -698,7 +699,7 @@ def test_a_plan_comes_back_from_its_file_as_it_was(world: World, rules: PlanRule
     plan = plan_of(proposed(compared(world, rules), rules), now)
     text = json.dumps(to_json(plan), ensure_ascii=False)
     again = from_json(json.loads(text))
-    assert again == plan
+    assert again == plan == from_json(json.loads(text, object_hook=early))
     assert digest_of(again) == plan.digest == again.digest
     assert len(plan.digest) == 64
 
@@ -768,8 +769,20 @@ def test_any_change_to_a_file_is_refused() -> None:
     places = leaves(content)
     assert len(places) > 100
     for path in places:
-        with pytest.raises((GuardError, UsageError)):
-            from_json(changed(content, path))
+        altered = changed(content, path)
+        with pytest.raises((GuardError, UsageError)) as told:
+            from_json(altered)
+        with pytest.raises(told.type) as told_early:
+            from_json(json.loads(json.dumps(altered), object_hook=early))
+        assert str(told_early.value) == str(told.value)
+
+
+def test_actions_are_made_as_soon_as_they_are_read() -> None:
+    plan = plan_of(proposed(incident()))
+    read = json.loads(text_of(plan), object_hook=early)
+    assert tuple(read["actions"]) == plan.actions
+    broken = {**to_json(plan)["actions"][0], "unheard-of": "x"}
+    assert early(broken) is broken
 
 
 @pytest.mark.parametrize(
