@@ -92,7 +92,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         ),
         Scenario(
             "second-operator",
-            "Somebody's terminal died in the rebuild, on another machine: break its lease and finish the run.",
+            "Somebody's terminal died in a rebuild on another machine: break its lease and finish the run.",
             Night.JULY_28,
             "the interrupted run is finished by another operator, and nothing is done twice",
             is_interrupted=True,
