@@ -145,7 +145,8 @@ class TableScreen(ConsoleScreen):
         return f"{shown.split(' ')[0]} {words}"
 
     def show_soundness(self) -> None:
-        """Dim the rows while what they show is older than it should be or was not read."""
+        """Dim the rows while what they show is older than it should be or was not read, and say it of a side
+        that should have answered by now. A replay is old by its nature: the header says from when it is."""
         now = self.console.now
         dim = any(
             status.taken_at is not None and (status.is_stale(now) or not status.is_sound)
@@ -154,7 +155,8 @@ class TableScreen(ConsoleScreen):
         if dim != self.table.is_dimmed:
             self.table.is_dimmed = dim
             self.show_counts()
-        silent = [status for status in self.console.sources if status.is_silent(now)]
+        sources = () if self.console.session.is_replay else self.console.sources
+        silent = [status for status in sources if status.is_silent(now)]
         words = []
         for status in silent:
             seconds = status.age_seconds(now)
