@@ -290,6 +290,14 @@ def test_another_list_than_the_one_asked_for_is_refused() -> None:
         Pager(lambda *_: {"count": 1, "other": [{"id": "1"}]}, habits=Habits()).read(QUERY)
 
 
+def test_fields_that_nobody_reads_are_let_go() -> None:
+    server = ListServer(25)
+    server.rows = [{**row, "user": [{"id": "u"}], "name": "n"} for row in server.rows]
+    pager = Pager(server, habits=Habits(page_size=10))
+    listing = pager.read(replace(QUERY, unused=("user", "other")))
+    assert listing.rows == [{"id": f"id-{number}", "name": "n"} for number in range(25)]
+
+
 def test_rows_of_several_places_are_told_apart_by_all_their_fields() -> None:
     rows = [{"id": "a", "zoneid": "1"}, {"id": "a", "zoneid": "2"}]
     answer = {"count": 2, "thing": rows}

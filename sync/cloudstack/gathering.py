@@ -66,6 +66,8 @@ _COUNTS = {
     "networks": "networktotal",
 }
 """List → what `details=resource` calls the number of these in a domain and all below it (recorded)."""
+_ACCOUNTS = Query("listAccounts", "account", _LISTALL, unused=("user",))
+"""Each row has its users too, whole; they are read by listUsers, page by page and proven."""
 JOBS = Query("listAsyncJobs", "asyncjobs", _LISTALL, identity=("jobid",))
 
 
@@ -149,9 +151,7 @@ class Gathering:
                     Query("listDomains", "domain", _LISTALL), "resource" if self._with_limits else "min"
                 )
             ),
-            "accounts": lambda: self._plain(
-                self._detailed(Query("listAccounts", "account", _LISTALL), "min")
-            ),
+            "accounts": lambda: self._plain(self._detailed(_ACCOUNTS, "min")),
             "vms": lambda: self.owned(MACHINES),
         }
         if self._server.has(JOBS.command):

@@ -43,6 +43,8 @@ class Query:
     """The fields that tell two rows apart. A template has a row for each zone it is in."""
     note: str = ""
     """What distinguishes this query from others of the same command, for the proof's name."""
+    unused: tuple[str, ...] = ()
+    """Fields that nobody reads and that take much memory: they go as soon as a page has come."""
 
     @property
     def name(self) -> str:
@@ -341,6 +343,9 @@ def _rows_of(query: Query, page: JsonObject) -> list[JsonObject]:
     identity = query.identity[0]
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get(identity) for row in rows):
         raise IncompleteError(f"{query.name} answered with rows that have no {identity}.")
+    for name in query.unused:
+        for row in rows:
+            row.pop(name, None)
     return rows
 
 
