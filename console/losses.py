@@ -88,11 +88,25 @@ class LossReader:
         ledger = (
             loss_ledger(capture.actual, actual, expunging=times, deleted=deleted)
             if capture is not None
-            else losses_without_capture(desired, actual, situation)
+            else losses_without_capture(desired, actual, situation, made=self._made(basis.began, unread))
         )
         found = recoverable(actual, self._session.rules, expunging=times)
         kept, archive = self._archived(ledger, unread)
         return Losses(ledger, basis, found, tuple(unread), times, kept, archive, capture)
+
+    def _made(self, began: datetime | None, unread: list[str]) -> frozenset[str]:
+        """The ids of what was made since the deletion began, by the ledger; none where that is not known."""
+        if began is None:
+            return frozenset()
+        from sync.identities import made_ids
+        from sync.ledger_entries import EntryKind
+
+        try:
+            outcomes = self._session.ledger.each(kinds=[EntryKind.OUTCOME])
+            return made_ids(entry for entry in outcomes if entry.at >= began)
+        except AbreastError as error:
+            unread.append(f"What was made since the deletion is not known: {error}")
+            return frozenset()
 
     def _archived(self, ledger: LossLedger, unread: list[str]) -> tuple[Mapping[str, str], str]:
         """What the environment's archive has of what is lost or going, and a sentence about it."""

@@ -7,22 +7,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from console.losses import LossReader
 from sync.cloudstack import Reader
 from sync.deletions import assess
+from sync.journal import Journal
+from sync.ledger import Ledger
 from sync.loss_ledger import Expunging, Fate, LossLedger, loss_ledger, losses_without_capture, totals
 from sync.model import (
+    ActionResult,
     ActualInventory,
     Coverage,
     CoverageState,
+    Outcome,
     VirtualMachine,
 )
 from sync.object_types import NOT_READ_TYPES, OBJECT_TYPES, READ_TYPES, Comeback, object_type
+from sync.plan import PlanRules
 from sync.sandbox.commands import deletion
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Image, Machine, Person, Tenant
@@ -318,6 +325,40 @@ def test_without_a_capture_a_domain_that_died_under_its_second_name_is_told_once
     found = losses_without_capture(desired_of(cloud.blueprint), cloud.read(), told)
     assert [project.key for project in found.projects] == ["aurora"]
     assert {one.fate for one in found.objects} == {Fate.LOST}
+
+
+def test_without_a_capture_only_what_was_made_since_the_deletion_began_is_left_out(tmp_path: Path) -> None:
+    """What abreast made long ago survives as everything else does; what it makes anew is not back."""
+    anna = Person("anna", "Anna", "A", role="owner")
+    cloud = EngineCloud(Blueprint(tenants=tuple(Tenant(name, members=(anna,)) for name in NAMES[:2])))
+    domains = {domain.name: domain for domain in cloud.read().domains}
+    old, other = domains["aurora"], domains["Boreal"]
+    with Ledger(f"sqlite:///{tmp_path / 'l.sqlite'}", environment="drill", clock=cloud.now) as ledger:
+
+        def record(domain_id: str, name: str) -> None:
+            result = ActionResult(f"create-domain ROOT/ci/{name}", Outcome.SUCCEEDED, object_id=domain_id)
+            Journal(ledger, "run").outcome(result)
+
+        record(other.id, other.name)
+        happen(cloud, {"wait": 60.0})
+        happen(cloud, {"delete": "aurora"})
+        happen(cloud, {"wait": 60.0})
+        cloud.ask("createDomain", {"name": "aurora", "parentdomainid": str(old.parent_id)}, client=CLIENT)
+        record(next(domain.id for domain in cloud.read().domains if domain.name == "aurora"), "aurora")
+        with cloud.reachable(), Reader(cloud.credentials(), clock=cloud.now) as reader:
+            told = assess(reader.deletions(SCOPE))
+        session = SimpleNamespace(
+            ledger=ledger,
+            rules=PlanRules(),
+            environment=SimpleNamespace(archive=None),
+            captures=SimpleNamespace(exist=False, last_captured=lambda _: {}),
+            expunging=Expunging,
+        )
+        found = LossReader(session).read(desired_of(cloud.blueprint), cloud.read(), told)  # type: ignore[arg-type]
+    assert found.ledger.before is None and found.basis.began is not None
+    fates = {one.name: one.fate for one in found.ledger.objects if one.type == "domain"}
+    assert fates["aurora"] is Fate.LOST
+    assert fates[other.name] is Fate.SURVIVES
 
 
 def test_what_lost_most_comes_first_and_everything_is_counted_by_type() -> None:
