@@ -142,12 +142,17 @@ class Environment:
     def read_only(self) -> bool:
         return self.cloudstack.write is None
 
+    @property
+    def heading(self) -> str:
+        """What it is called on screens and in questions."""
+        return self.title or self.name.upper()
+
     def summary(self) -> dict[str, str]:
         """What this environment is, for printing: no user, key or password."""
         write = self.cloudstack.write
         shown = {
             "environment": self.name,
-            "title": self.title or self.name.upper(),
+            "title": self.heading,
             "parent": self.parent,
             "CloudStack": self.cloudstack.read.endpoint,
             "reading as": self.cloudstack.read.source,

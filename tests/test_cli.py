@@ -435,6 +435,7 @@ def test_rebuild_does_nothing_without_the_word(run: Run, lab: Lab) -> None:
     before = len(changing(lab))
     ran = run("rebuild", "dune", typed="no\n")
     assert ran.code == 1
+    assert "in LAB. Nothing is deleted." in ran.error
     assert "Type lab to run them" in ran.error
     assert "Not confirmed: nothing was done." in ran.error
     assert len(changing(lab)) == before

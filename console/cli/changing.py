@@ -32,7 +32,7 @@ def confirm(session: Session, plan: Plan, *, digest: str | None, left: int | Non
 
     if digest is None:
         what = counted(len(plan.actions) if left is None else left, "action")
-        say(f"{what} in {session.environment.title}. Nothing is deleted.")
+        say(f"{what} in {session.environment.heading}. Nothing is deleted.")
     word_or_digest(plan, word=session.environment.name, digest=digest, to="run them")
     return Confirmation(digest=plan.digest, by=session.operator, at=session.clock())
 

@@ -21,7 +21,7 @@ _BUSY = (Stage.RUNNING, Stage.QUEUED)
 
 def show_look(environment: Environment, look: Look, *, brief: bool = False) -> None:
     """The situation; unless `brief`, also who does it and the whole ladder."""
-    title = environment.title or environment.name.upper()
+    title = environment.heading
     result(f"{title}  CloudStack {look.release or '(release unknown)'}")
     result(look.situation.headline)
     for problem in (*look.situation.problems, *look.notes):

@@ -245,7 +245,7 @@ def _confirm(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
     for one in _frozen(restore_.session):
         say(f"At the end zone {one.zone}, which is frozen, is opened again.")
     environment = restore_.session.environment
-    say(f"{len(made.actions)} actions in {environment.title or environment.name}. Nothing is deleted.")
+    say(f"{len(made.actions)} actions in {environment.heading}. Nothing is deleted.")
     _ask_for_word(restore_.session)
 
 

@@ -273,7 +273,7 @@ def _step(
     refuse_unapproved(retirement, retiring.standing(retirement))
     step = retirement.next_step
     assert step is not None
-    say(f"Next in {session.environment.title or session.environment.name.upper()}: {step_words(step)}")
+    say(f"Next in {session.environment.heading}: {step_words(step)}")
     word = arguments.confirm
     if word is None:
         word = ask(f"Type {word_for(retirement)} to do it, anything else to leave:")
