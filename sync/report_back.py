@@ -18,7 +18,7 @@ from sync.loss_ledger import Fate, Loss, LossLedger
 from sync.model import ActionKind, ActualInventory, Outcome, VirtualMachine, project_key
 from sync.object_types import Comeback, object_type
 from sync.prediction import EntryLike
-from sync.restoration import AddressChange, Restoration, moved
+from sync.restoration import REBUILD_FIRST, REBUILT, AddressChange, Restoration, moved
 from sync.stock import PublicAddress
 
 _WORDS = {kind.value.replace(" ", "-"): kind for kind in (*MADE_BY, ActionKind.RECOVER_VM)}
@@ -29,12 +29,11 @@ _BY_COMEBACK = {
     Comeback.ARCHIVE: "only an archive brings it back, if there is one",
     Comeback.LOST: "nothing brings it back",
 }
-
-
 _SAID_TO_OWNERS = {
-    "`abreast rebuild` makes it": _BY_COMEBACK[Comeback.CI_DATABASE],
-    "rebuild it first": "a rebuild makes that first",
+    REBUILT: _BY_COMEBACK[Comeback.CI_DATABASE],
+    REBUILD_FIRST: "a rebuild makes that first",
 }
+"""What a restore says to whoever types commands, and what owners are told instead."""
 
 
 class How(Enum):

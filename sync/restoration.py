@@ -14,6 +14,11 @@ from sync.corpses import below
 from sync.model import Action, ActionKind, ActualInventory, OwnedResource, VirtualMachine, project_key
 from sync.stock import PublicAddress, owner_words
 
+REBUILT = "`abreast rebuild` makes it"
+"""Why a restore leaves something: it is a rebuild's."""
+REBUILD_FIRST = "rebuild it first"
+"""Why it cannot be made yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:

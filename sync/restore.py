@@ -21,13 +21,12 @@ from sync.model import (
     Reversibility,
     VirtualMachine,
 )
-from sync.restoration import AddressChange, Left, Restoration
+from sync.restoration import REBUILT, AddressChange, Left, Restoration
 from sync.restore_addresses import AddressRules, source_nats_first
 from sync.restore_operations import NETWORK_ID
 from sync.restore_scene import GONE_STATES, Home, Means, NotPossibleError, Scene, entry
 from sync.stock import WAITING, Entry, GuestNetwork, Image
 
-_REBUILT = "`abreast rebuild` makes it"
 _BY_HAND = "No undoing deletes: a person takes it back with CloudStack's own "
 _ORIGINAL = frozenset({"SYSTEM", "BUILTIN", "ROUTING"})
 
@@ -441,7 +440,7 @@ class _Restorer:
                 domain.name,
                 domain.path,
                 is_there=domain.path.casefold() in domains,
-                why=_REBUILT if is_project else "the CI database does not know it: make it by hand",
+                why=REBUILT if is_project else "the CI database does not know it: make it by hand",
             )
         for account in self.before.accounts:
             path = self.scene.paths_before.get(account.domain_id, "")
@@ -462,7 +461,7 @@ class _Restorer:
                 is_there = self.scene.has(type_name, one.id)
                 self._rest(type_name, one.name, one.domain_path, is_there=is_there, why=why)
 
-    def _rest(self, type_name: str, name: str, path: str, *, is_there: bool, why: str = _REBUILT) -> None:
+    def _rest(self, type_name: str, name: str, path: str, *, is_there: bool, why: str = REBUILT) -> None:
         if not self.scene.project_of(path):
             return
         if is_there:

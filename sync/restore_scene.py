@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sync.archives import Archives
 from sync.corpses import below
 from sync.model import Account, ActualInventory, Domain, OwnedResource, VirtualMachine, project_key
+from sync.restoration import REBUILD_FIRST
 from sync.stock import WAITING, Entry, GuestNetwork, Image, PublicAddress, Stock
 
 GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
@@ -99,11 +100,11 @@ class Scene:
         domain = self.domains.get(path.casefold())
         if domain is None:
             is_below = len(below(path, self.before.scope.parent)) > 1
-            how = "the CI database does not know it: make it by hand" if is_below else "rebuild it first"
+            how = "the CI database does not know it: make it by hand" if is_below else REBUILD_FIRST
             raise NotPossibleError(f"the domain {path} is not there ({how})")
         found = self.accounts.get((domain.id, (account or "").casefold()))
         if found is None:
-            raise NotPossibleError(f"the domain has no account {account or '(unknown)'} (rebuild it first)")
+            raise NotPossibleError(f"the domain has no account {account or '(unknown)'} ({REBUILD_FIRST})")
         if found.state.casefold() != "enabled":
             raise NotPossibleError(f"the account {found.name} is {found.state}")
         return Home(domain, found, self.project_of(path))
