@@ -49,6 +49,22 @@ async def read_again(pilot: Pilot[Any], *, seconds: float = 75) -> None:
     await pilot.pause()
 
 
+async def read_desired_first(pilot: Pilot[Any], session: FakeSession) -> None:
+    """As `read_again`, with the CI database read and compared before CloudStack answers: which is first shows
+    in how old the last comparison of both is."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    clock_of(app).advance(75)
+    session.gate.clear()
+    app.refresher.tick()
+    while app.drift is None or app.drift.desired_taken_at != app.utc_clock():
+        await pilot.pause(0.01)
+    session.gate.set()
+    await settle(pilot)
+    app.now = app.utc_clock()
+    await pilot.pause()
+
+
 def screen_text(app: ConsoleApp) -> str:
     """What stands on the screen, line by line."""
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())

@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from sync.model import Coverage, CoverageState
-from tests.screens.driving import console, read_again, settle
+from tests.screens.driving import console, read_desired_first, settle
 from tests.screens.world import Facts, FakeSession
 from widgets.drift_table import DriftTable
 
@@ -63,7 +63,7 @@ def test_overview_while_cloudstack_is_silent(snap_compare: Compare, size: tuple[
         session.actual_coverage = Coverage(
             CoverageState.FAILED, why="the connection was refused. Check that the management server runs."
         )
-        await read_again(pilot)
+        await read_desired_first(pilot, session)
         pilot.app.clear_notifications()
         await pilot.pause()
 
