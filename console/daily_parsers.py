@@ -210,7 +210,9 @@ def _add_restore(commands: Commands) -> None:
         help="one archive, or the folder that has them in it (default: the environment's)",
     )
     restore.add_argument(
-        "--serve", metavar="ADDRESS", help="give its files to CloudStack from this machine's HOST[:PORT]"
+        "--serve",
+        metavar="ADDRESS",
+        help="give its files to CloudStack from this machine's HOST[:PORT] (default: the environment's)",
     )
     restore.add_argument(
         "--freeze-zone", metavar="ZONE", help="let nobody else deploy or take addresses there meanwhile"

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sync import archive_manifest
+from sync.archive_address import host_and_port
 from sync.archive_manifest import ArchivedFile, ArchivedTemplate
 from sync.archives import Archives, Stored
 from sync.errors import DataError, UsageError
@@ -96,7 +97,7 @@ class ArchiveServer:
         self._paths: dict[str, str] = {}
         """Path → file, of those that were asked for."""
         self._lock = threading.Lock()
-        host, port = _host_and_port(address)
+        host, port = host_and_port(address)
         try:
             self._server = _Server((host, port), self.file_at, on_fetch)
         except OSError as error:
@@ -139,15 +140,6 @@ class ArchiveServer:
         with self._lock:
             file = self._paths.get(path)
         return None if file is None else self._folder / file
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.partition(":")
-    if not host or (port and not port.isdecimal()) or int(port or 0) > 65535:
-        raise UsageError(
-            f"{address!r} is no address to serve at.", next_step="Give HOST or HOST:PORT of this machine."
-        )
-    return host, int(port or 0)
 
 
 class _Server(ThreadingHTTPServer):

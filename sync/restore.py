@@ -246,7 +246,7 @@ class _Restorer:
                 raise NotPossibleError(archives.problems[stored.file])
             if not self.means.is_served:
                 raise NotPossibleError(
-                    "the archive has its file, and nothing serves it to CloudStack (--serve)"
+                    "the archive has its file, and nothing serves it (--serve, or archive_address)"
                 )
             format_ = str(stored.entry.facts.get("format") or one.details.get("format", ""))
             return {"file": stored.file, "sha256": stored.entry.sha256}, format_

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_config_path, user_data_path
 
 from sync.approval_rules import DEFAULT_REQUIRED, MOST, ApprovalRules
+from sync.archive_address import host_and_port
 from sync.capture_rules import CaptureRules
 from sync.cloudstack_ini import Credentials, read_environment, read_section
 from sync.database_settings import (
@@ -124,6 +125,9 @@ class Environment:
     retirement: RetirementLimits = field(default_factory=RetirementLimits)
     archive: Path | None = None
     """The folder of the archives (`sync.archive_manifest`); None where no file is kept of what is retired."""
+    archive_address: str = ""
+    """This machine's `HOST` or `HOST:PORT` as CloudStack reaches it, where a restore serves the archive's
+    files; empty where it is only said when restoring."""
     cloudstack_database: Secret | None = None
     """SQLAlchemy URL (MySQL) of CloudStack's own database, for the brake: a lock is held in it, nothing is
     read from or written to a table. None makes the brake impossible."""
@@ -265,7 +269,7 @@ def load(path: Path | None = None) -> Configuration:
 _KEYS = (
     *("title", "parent", "ledger", "theme", "cloudstack", "cloudstack_database", "ci_database", "roles"),
     *("network", "refresh", "capture", "execution", "jenkins", "approvals", "shields", "retirement"),
-    *("archive", "ignore", "runbook", "keys"),
+    *("archive", "archive_address", "ignore", "runbook", "keys"),
 )
 
 
@@ -294,6 +298,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         approvals=_approvals(table.table("approvals")),
         retirement=read_retirement(table.table("retirement")),
         archive=table.file_named("archive") if table.text("archive") else None,
+        archive_address=_archive_address(table),
         standing_shields=_standing_shields(table.table("shields")),
         ignore=table.tables("ignore"),
         runbook=MappingProxyType(table.table("runbook").texts()),
@@ -313,6 +318,25 @@ def _ledger(table: Table, *, mode: int) -> str:
 def _standing_shields(table: Table) -> bool:
     table.allow("standing")
     return table.truth("standing", default=False)
+
+
+def _archive_address(table: Table) -> str:
+    address = table.text("archive_address")
+    if "archive_address" not in table.values:
+        return ""
+    if not table.text("archive"):
+        table.fail(
+            "archive_address", "is given, and no `archive`", next_step='Write archive = "FOLDER" beside it.'
+        )
+    try:
+        host_and_port(address)
+    except UsageError as problem:
+        table.fail(
+            "archive_address",
+            f"is {address!r}, which is no address to serve at",
+            next_step=problem.next_step,
+        )
+    return address
 
 
 def _parent(table: Table) -> str:

@@ -119,7 +119,9 @@ def test_what_is_not_what_the_plan_names_is_not_served(tmp_path: Path) -> None:
             server.url_of(IMAGE.file, sha256=SHA256)
 
 
-@pytest.mark.parametrize("address", ["", ":80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999", "192.0.2.1"])
+@pytest.mark.parametrize(
+    "address", ["", ":80", " ", "127.0.0.1/", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999", "192.0.2.1"]
+)
 def test_an_address_that_is_none_of_this_machine_is_refused(tmp_path: Path, address: str) -> None:
     put(tmp_path, IMAGE)
     if address == "127.0.0.1:":

@@ -118,7 +118,13 @@ def test_from_the_capture_to_the_last_vm(site: Site) -> None:
     shown = site.cli.run("ledger", "show")
     assert "freeze-zone Sandbox-simulator: succeeded" in shown.stdout
     assert "thaw-zone Sandbox-simulator: succeeded" in shown.stdout
-    rest = site.cli.run(*site.command("--capture", "before.sqlite"), typed=WORD)
+    site.cli.config.write_text(
+        site.cli.config.read_text().replace(
+            "[environments.lab]",
+            f'[environments.lab]\narchive = "{site.archive}"\narchive_address = "127.0.0.1"',
+        )
+    )
+    rest = site.cli.run("restore", "--capture", "before.sqlite", typed=WORD)
     assert rest.returncode == EXIT_DONE, rest.stderr
     assert "restored: 1 × take address, 2 × register template, 3 × deploy VM" in rest.stdout
     assert "CloudStack fetches aurora-gcc.qcow2" in rest.stderr

@@ -228,6 +228,14 @@ def test_an_environment_can_be_made_without_a_file(tmp_path: Path) -> None:
     assert environment.summary()["title"] == "DRILL"
 
 
+def test_where_the_archive_is_and_from_where_its_files_are_served(write: Write, tmp_path: Path) -> None:
+    lab = load(write(SMALLEST)).environment("lab")
+    assert (lab.archive, lab.archive_address) == (None, "")
+    named = SMALLEST.replace("lab]\n", 'lab]\narchive = "kept"\narchive_address = "ops:8081"\n', 1)
+    lab = load(write(named)).environment("lab")
+    assert (lab.archive, lab.archive_address) == (tmp_path / "kept", "ops:8081")
+
+
 def test_standing_shields_are_asked_for_by_a_truth(write: Write) -> None:
     assert load(write(EXAMPLE.read_text(encoding="utf-8"))).environment("production").standing_shields
     assert not load(write(BASE)).environment(None).standing_shields
@@ -315,6 +323,19 @@ concurrency = 4
         ('"ROOT/ci"', '"ci"', "environments.lab.parent is 'ci', which is no path of a domain"),
         ('"ROOT/ci"', '"ROOT//ci"', "environments.lab.parent is 'ROOT//ci', which is no path of a domain"),
         ('"ROOT/ci"', "3", "environments.lab.parent must be a text in quotes"),
+        (
+            '"ROOT/ci"',
+            '"ROOT/ci"\narchive_address = "ops"',
+            'lab.archive_address is given, and no `archive`. Write archive = "FOLDER" beside it.',
+        ),
+        *(
+            (
+                '"ROOT/ci"',
+                f'"ROOT/ci"\narchive = "kept"\narchive_address = "{address}"',
+                f"lab.archive_address is {address!r}, which is no address to serve at. Give HOST",
+            )
+            for address in ("", "ops:x", "http://ops", "ops:70000", "ops host")
+        ),
         ("= 10", '= "10"', "lab.refresh.inventory_seconds must be a number of at least 1 and at most 3600"),
         ("= 10", "= 0", "environments.lab.refresh.inventory_seconds must be a number of at least 1"),
         ("= 10", "= nan", "environments.lab.refresh.inventory_seconds must be a number of at least 1"),

@@ -60,8 +60,9 @@ def restore(arguments: argparse.Namespace) -> int:
             return _thaw_one(work, arguments.thaw)
         named = None if arguments.capture is None else _capture(session, arguments.capture)
         archives = _archives(arguments.archive, session.environment.archive)
-        if arguments.serve is not None:
-            work.archive = _serve(stack, archives, arguments.serve)
+        address = _address(arguments.serve, session.environment.archive_address, archives)
+        if address is not None:
+            work.archive = _serve(stack, archives, address)
         for one in _frozen(session):
             say(one.words(session.environment.name))
         finish_interrupted(work)
@@ -146,6 +147,11 @@ def _archives(named: Path | None, configured: Path | None) -> Archives:
     except UsageError as error:
         say(error.what)
         return Archives()
+
+
+def _address(named: str | None, configured: str, archives: Archives) -> str | None:
+    """Where files are served: as named, else as the environment has it, where there is anything to serve."""
+    return named if named is not None or not archives.folder else configured or None
 
 
 def _serve(stack: ExitStack, archives: Archives, address: str) -> ArchiveServer:
