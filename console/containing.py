@@ -100,13 +100,19 @@ class ContainingApp(RunningApp):
     @on(LookTaken)
     def _take_look(self, message: LookTaken) -> None:
         self.rungs.look_ended(message.generation, self.utc_clock())
-        self.change_containing(look=message.look, problem="")
+        from console.containing_state import with_look
+
+        assert self.containing is not None
+        self.containing = with_look(self.containing, message.look, self.situation)
 
     @on(ContainBroke)
     def _take_containment_breakage(self, message: ContainBroke) -> None:
         if message.look:
             self.rungs.look_ended(message.look, self.utc_clock())
-            self.change_containing(problem=str(message.error))
+            from console.containing_state import without_look
+
+            assert self.containing is not None
+            self.containing = without_look(self.containing, str(message.error))
             return
         self.rungs.ended()
         self.change_containing(problem=str(message.error), doing="")

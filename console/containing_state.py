@@ -16,6 +16,7 @@ from sync.model import Outcome
 if TYPE_CHECKING:
     from sync.contain import Step
     from sync.containment import CallerView, Look
+    from sync.deletions import Situation
 
 _ENGAGED = (BrakeState.STARTING, BrakeState.WAITING, BrakeState.HELD, BrakeState.LOST)
 
@@ -42,6 +43,8 @@ class ContainState:
     """All of it."""
 
     look: Look | None = None
+    is_past: bool = False
+    """Whether `look` is an earlier one, because the newest could not be taken or told nothing."""
     problem: str = ""
     """Why the last look or the last rung failed as a whole; empty when neither did."""
     doing: str = ""
@@ -67,6 +70,30 @@ class ContainState:
         if states & {BrakeState.STARTING, BrakeState.WAITING}:
             return "BRAKE WAITING", False
         return ("BRAKE HELD", False) if states else ("", False)
+
+
+def with_look(state: ContainState, look: Look, last: Situation | None) -> ContainState:
+    """With a new look. One that told nothing leaves the earlier one, or at least the `last` situation that is
+    known otherwise, and adds what the journals say now."""
+    if not look.situation.is_unread:
+        return replace(state, look=look, is_past=False, problem="")
+    known = state.look
+    if known is None or known.situation.is_unread:
+        known = replace(look, situation=last) if last is not None else None
+    if known is None:
+        return replace(state, look=look, is_past=False, problem="")
+    known = replace(
+        known,
+        fences_standing=look.fences_standing,
+        shields_standing=look.shields_standing,
+        notes=look.notes,
+    )
+    return replace(state, look=known, is_past=True, problem=" ".join(look.situation.problems[:1]))
+
+
+def without_look(state: ContainState, problem: str) -> ContainState:
+    """After a look that broke: what is known is of before it."""
+    return replace(state, is_past=state.look is not None, problem=problem)
 
 
 def with_brake(state: ContainState, lock: str, now: BrakeState, *, text: str, at: datetime) -> ContainState:

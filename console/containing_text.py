@@ -9,6 +9,7 @@ from console.containing_state import BrakeView, ContainState, must_choose, sure_
 from sync.brake import BrakeState
 from sync.deletions import Deletion, Stage
 from widgets.cells import counted
+from widgets.deletion_list import stage_word
 from widgets.details import deletion_words
 from widgets.header import clock_time
 from widgets.ladder import RungView, Standing
@@ -38,10 +39,10 @@ def rung_views(
         return ()
     stands = (
         _source_rung(look.ladder[0]),
-        _fence_rung(look, read_only),
+        _fence_rung(look, read_only, past=state.is_past),
         _brake_rung(look.ladder[2], state.brakes, read_only),
         _shield_rung(look, read_only),
-        _running_rung(look),
+        _running_rung(look, past=state.is_past),
     )
     ids = ["release-brake" if id == "brake" and state.is_braking else id for id in IDS]
     return tuple(
@@ -56,14 +57,16 @@ def _source_rung(rung: Rung) -> tuple[Standing, str]:
     return Standing.PERSON, f"a person does it now: {rung.text[0][0]}"
 
 
-def _fence_rung(look: Look, read_only: str) -> tuple[Standing, str]:
+def _fence_rung(look: Look, read_only: str, *, past: bool) -> tuple[Standing, str]:
     if look.fences_standing:
         names = ", ".join(sorted({_name(one.target) for one in look.fences_standing}))
         rest = [view for view in look.callers if view.caller.label not in _targets(look.fences_standing)]
         more = f"; {counted(len(rest), 'caller')} not" if any(_is_at_work(view) for view in rest) else ""
         return Standing.TAKEN, f"fenced: {names}{more}"
     if not look.callers:
-        return Standing.IDLE, "nobody deletes, by the events and the jobs"
+        if look.situation.is_unread:
+            return Standing.IDLE, "who deletes is not known: CloudStack could not be read"
+        return Standing.IDLE, f"nobody {'deleted' if past else 'deletes'}, by the events and the jobs"
     if read_only:
         return Standing.CLOSED, read_only
     if look.ladder[1].why_not:
@@ -123,9 +126,13 @@ def _shield_rung(look: Look, read_only: str) -> tuple[Standing, str]:
     return Standing.CLOSED, f"no domain can have one{cannot}"
 
 
-def _running_rung(look: Look) -> tuple[Standing, str]:
-    if look.ladder[4].why_not:
-        return Standing.IDLE, "nothing is being deleted now"
+def _running_rung(look: Look, *, past: bool) -> tuple[Standing, str]:
+    if look.situation.is_unread:
+        return Standing.IDLE, "not known: CloudStack could not be read"
+    if not look.situation.of(Stage.RUNNING):
+        return Standing.IDLE, "nothing was being deleted" if past else "nothing is being deleted now"
+    if past:
+        return Standing.PERSON, "whether it goes on is not known: CloudStack could not be read"
     servers = sorted(
         {
             one.attempt.job.server
@@ -141,15 +148,16 @@ def _running_rung(look: Look) -> tuple[Standing, str]:
 # --- who ----------------------------------------------------------------------------------------------------
 
 
-def who_lines(look: Look) -> list[tuple[str, str]]:
-    """Who deletes: text and tone of a line each."""
+def who_lines(look: Look, *, past: bool = False) -> list[tuple[str, str]]:
+    """Who deletes, or did by an earlier look: text and tone of a line each."""
+    ended = "had not ended" if past else "not ended"
     fenced = _targets(look.fences_standing)
     lines = []
     for view in look.callers:
         caller = view.caller
         admin = ", a root admin" if caller.is_root_admin else ""
         number = counted(len(caller.deletions), "deletion")
-        counts = f"{number} in an hour, {caller.open_deletions} not ended"
+        counts = f"{number} in an hour, {caller.open_deletions} {ended}"
         text = f"{caller.label}{admin}: {counts}"
         if caller.label in fenced:
             text, tone = f"{caller.label}, FENCED{admin}: {counts}", "tone--good"
@@ -224,19 +232,22 @@ def _shield_texts(look: Look) -> list[tuple[str, str]]:
     return texts
 
 
-def deletion_texts(one: Deletion) -> list[tuple[str, str]]:
-    """Label and text of everything about a deletion."""
+def deletion_texts(one: Deletion, *, past: bool = False) -> list[tuple[str, str]]:
+    """Label and text of everything about a deletion, as it is or was."""
     job = one.attempt.job if one.attempt is not None else None
-    texts = [(one.stage.value, one.label)]
-    if one.stage in (Stage.RUNNING, Stage.QUEUED):
-        texts.append(("", deletion_words(one)))
-    texts.append(("", one.why))
+    texts = [(stage_word(one.stage, past=past), one.label)]
+    is_busy = one.stage in (Stage.RUNNING, Stage.QUEUED)
+    if is_busy:
+        texts.append(("", deletion_words(one, past=past)))
+    if not (past and is_busy):
+        texts.append(("", one.why))
     if one.by:
         texts.append(("by", one.by + (f", on server {job.server}" if job is not None and job.server else "")))
     if one.attempts > 1:
         texts.append(("attempts", str(one.attempts)))
     if one.alive:
-        texts.append(("still alive", ", ".join(f"{vm.name} ({vm.state})" for vm in one.alive)))
+        label = "alive then" if past else "still alive"
+        texts.append((label, ", ".join(f"{vm.name} ({vm.state})" for vm in one.alive)))
     for label, owned in (("snapshots", one.snapshots), ("templates", one.templates)):
         if owned:
             texts.append((label, ", ".join(row.name for row in owned)))

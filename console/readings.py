@@ -120,6 +120,15 @@ class ReadingApp(KeystrokesApp[int]):
         """Announce an error. It must have a lasting place elsewhere: a source's status, a row, the ledger."""
         self.notify(str(error), severity="error", timeout=10)
 
+    @property
+    def can_tell_deletions(self) -> bool:
+        """Whether `situation` is of now: the reading of CloudStack compared last could tell of deletions."""
+        if self.drift is None:
+            return True
+        from sync.deletions import can_tell
+
+        return can_tell(self.drift.actual)
+
     # --- how old what is shown is ---------------------------------------------------------------------------
 
     def freshness_of(self, view: RowView | None) -> Freshness | None:

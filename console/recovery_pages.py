@@ -14,7 +14,7 @@ from sync.drift import Loss
 from sync.model import DriftRow, Subject
 from sync.recovery import StaleId, Verification
 from widgets.cells import counted, fit
-from widgets.deletion_list import STAGE_GLYPHS, STAGE_TONES
+from widgets.deletion_list import STAGE_GLYPHS, STAGE_TONES, stage_word
 from widgets.details import deletion_words
 from widgets.header import clock_time
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
@@ -188,16 +188,22 @@ def _pair(label: str, text: str, width: int, *, tone: str) -> list[Line]:
     ]
 
 
-def deletions_page(situation: Situation | None, width: int) -> list[Line]:
-    """Every deletion by name, the worst first."""
+def deletions_page(situation: Situation | None, width: int, *, past: bool = False) -> list[Line]:
+    """Every deletion by name, the worst first; in the `past`, as an earlier reading saw them."""
     if situation is None:
         return [[(" Events and jobs are being read.", "tone--muted")]]
     lines: list[Line] = []
     for one in situation.deletions:
+        stage = fit(stage_word(one.stage, past=past), 15)
         head: Line = [
-            (f" {STAGE_GLYPHS[one.stage]} {fit(one.stage.value, 15)}", STAGE_TONES[one.stage]),
+            (f" {STAGE_GLYPHS[one.stage]} {stage}", STAGE_TONES[one.stage]),
             (fit(one.label, 30, keep_end=True) + " ", "tone--strong"),
         ]
-        words = deletion_words(one) if one in situation.busy else one.why
+        words = deletion_words(one, past=past) if one in situation.busy else one.why
         lines.append([*head, (fit(words, width - 49), "")])
+    if past:
+        when = (
+            f"As CloudStack was last read, at {situation.taken_at:%H:%M:%S} UTC; what holds now is not known."
+        )
+        lines = [*_wrapped(when, width, tone="tone--warning"), *lines]
     return lines or [[(" Nothing is being deleted, and nothing was in the last two days.", "tone--muted")]]

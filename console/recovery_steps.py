@@ -26,6 +26,7 @@ from console.recovering import (
 from console.state import RunPhase, RunState
 from console.waiting import Step as Step
 from console.waiting import if_one_waits, restorable
+from sync.deletion_text import situation_text
 from sync.drift import Loss
 from sync.loss_ledger import Fate
 from sync.model import Outcome
@@ -53,6 +54,8 @@ class Situation:
     is_drill: bool
     deletions: Deletions | None = None
     """What is being deleted; None until it was read."""
+    can_tell_deletions: bool = True
+    """Whether CloudStack's last reading told of them; else they are of an earlier one."""
     assessment: Assessment | None = None
     """None until both sides were compared."""
     is_fresh: bool = True
@@ -136,9 +139,11 @@ def _contain(situation: Situation) -> StepView:
     title, why = Step.CONTAIN.value, "What is deleted now is lost for as long as nobody stops it."
     if found is None:
         return StepView(title, StepState.WAITING, "events and jobs are being read…", "Wait.", why)
+    past = not situation.can_tell_deletions
     if found.is_happening:
         do = f"{key('contain')} opens it: who, what goes next, and what can be done."
-        return StepView(title, StepState.BAD, found.headline, do, why, is_alarming=True)
+        words = situation_text(found, past=past)
+        return StepView(title, StepState.BAD, words, do, why, is_alarming=True)
     do = f"{key('contain')} shows it, and what can be undone."
     if situation.assessment is not None and situation.assessment.dying:
         words = f"{len(situation.assessment.dying)} dying by the lists, and no event or job that says by whom"
@@ -146,7 +151,8 @@ def _contain(situation: Situation) -> StepView:
     if found.problems:
         words = f"not seen in full: {found.problems[0]}"
         return StepView(title, StepState.BAD, words, do, why, is_alarming=True)
-    return StepView(title, StepState.DONE, found.headline, do, why)
+    state = StepState.WAITING if past else StepState.DONE
+    return StepView(title, state, situation_text(found, past=past), do, why)
 
 
 def _assess(situation: Situation) -> StepView:

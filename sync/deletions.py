@@ -170,6 +170,8 @@ class Situation:
     unnamed_jobs: int = 0
     """Deletion jobs that no event tells the target of."""
     problems: tuple[str, ...] = ()
+    is_unread: bool = False
+    """Whether CloudStack told nothing at all: that nothing is listed here says nothing then."""
 
     def of(self, *stages: Stage) -> tuple[Deletion, ...]:
         return tuple(one for one in self.deletions if one.stage in stages)
@@ -187,35 +189,6 @@ class Situation:
     def says_as(self, other: Situation) -> bool:
         """Whether another reading found the very same."""
         return replace(self, taken_at=other.taken_at) == other
-
-    @property
-    def headline(self) -> str:
-        """The state in one or two sentences."""
-        running, queued = self.of(Stage.RUNNING), self.of(Stage.QUEUED)
-        said = []
-        if running:
-            vms = sum(len(one.alive) for one in running)
-            names = ", ".join(one.label for one in running[:3])
-            more = f" and {len(running) - 3} more" if len(running) > 3 else ""
-            said.append(f"Being deleted now: {names}{more} ({_count(vms, 'VM')} still alive).")
-        if queued:
-            said.append(f"{_count(len(queued), 'more deletion' if running else 'deletion')} submitted.")
-        if self.unnamed_jobs:
-            said.append(f"{_count(self.unnamed_jobs, 'deletion job')} whose target no event names.")
-        if not said:
-            said.append("Nothing is being deleted.")
-        for stage, words in (
-            (Stage.ENDED, "deleted"),
-            (Stage.HALF_DONE, "half deleted"),
-            (Stage.ORPHANED, "left with VMs and no domain"),
-            (Stage.REFUSED, "refused"),
-        ):
-            found = self.of(stage)
-            if found:
-                said.append(f"{len(found)} {words}.")
-        if self.problems:
-            said.append("Not everything could be read: what was not seen is not proven absent.")
-        return " ".join(said)
 
 
 # --- the situation ----------------------------------------------------------------------------------------
@@ -246,6 +219,7 @@ def assess(reading: Reading) -> Situation:
         elsewhere=len(found) - len(inside),
         unnamed_jobs=len(unnamed),
         problems=_problems(reading),
+        is_unread=not can_tell(reading.coverage) and reading.events is None and reading.jobs is None,
     )
 
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 
 from sync.callers import find_callers
+from sync.deletion_text import situation_text
 from sync.deletions import Deletion, Event, Job, Kind, Reading, Stage, assess
-from sync.model import Account, Domain, OwnedResource, Scope, User, VirtualMachine
+from sync.model import Account, Coverage, CoverageState, Domain, OwnedResource, Scope, User, VirtualMachine
 from tests.examples import NOON, PARENT, account, actual, domain, partial, resource, vm
 
 AURORA, BOREAL, CIRRUS = domain("aurora"), domain("boreal"), domain("cirrus")
@@ -79,6 +80,18 @@ def reading(
     )
 
 
+def test_where_nothing_could_be_read_nothing_is_said_to_be_deleted() -> None:
+    """Its end is not an empty situation: events that came tell something, whatever else failed."""
+    silent = reading(events=None, jobs=None)
+    failed = Coverage(CoverageState.FAILED, "No route to host.")
+    silent = replace(silent, world=replace(silent.world, coverage=failed))
+    found = assess(silent)
+    assert found.is_unread and not found.is_happening
+    assert situation_text(found).startswith("CloudStack could not be read:")
+    assert not assess(replace(silent, events=())).is_unread
+    assert not assess(reading(events=None, jobs=None)).is_unread
+
+
 def only(found: Reading) -> Deletion:
     (one,) = assess(found).deletions
     return one
@@ -92,7 +105,7 @@ def test_a_domain_that_is_gone_while_its_deletion_has_not_ended_is_being_deleted
     assert (one.stage, one.path, len(one.alive)) == (Stage.RUNNING, "ROOT/ci/aurora", 2)
     assert one.attempt is not None and one.attempt.job is not None
     assert one.attempt.job.server == "server-1"
-    assert assess(found).headline == "Being deleted now: ROOT/ci/aurora (2 VMs still alive)."
+    assert situation_text(assess(found)) == "Being deleted now: ROOT/ci/aurora (2 VMs still alive)."
 
 
 def test_a_domain_that_is_still_listed_is_submitted_and_untouched() -> None:
@@ -105,7 +118,7 @@ def test_an_attempt_that_failed_is_refused_and_no_alarm() -> None:
     found = reading(AURORA, events=events(AURORA, "Scheduled", "Started", "Completed", failed=True))
     assert only(found).stage is Stage.REFUSED
     assert not assess(found).is_happening
-    assert assess(found).headline == "Nothing is being deleted. 1 refused."
+    assert situation_text(assess(found)) == "Nothing is being deleted. 1 refused."
 
 
 def test_a_domain_that_came_back_hollow_is_half_deleted() -> None:

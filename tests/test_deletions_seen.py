@@ -8,6 +8,7 @@ import pytest
 
 from console.alarms import row_alarms, situation_alarms
 from console.messages import DeletionsRead
+from console.recovery_pages import deletions_page
 from console.recovery_steps import Situation as Recovering
 from console.recovery_steps import Step, steps
 from console.refresh import Refresher
@@ -392,3 +393,36 @@ def test_the_first_step_says_what_is_being_deleted_and_leads_to_contain(
     assert (view.title, view.state, view.found) == ("Contain", state, words)
     if found is not None:
         assert view.do.startswith("<contain>")
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "words"),
+    [
+        (situation(), StepState.WAITING, f"{LAST}nothing was being deleted."),
+        (
+            situation(RUNNING, QUEUED, REFUSED),
+            StepState.BAD,
+            f"{LAST}this was being deleted: ROOT/ci/aurora (3 VMs still alive). "
+            "1 more deletion was submitted. 1 refused.",
+        ),
+        (situation(unnamed=2), StepState.BAD, f"{LAST}2 deletion jobs ran whose target no event names."),
+    ],
+)
+def test_the_first_step_tells_an_earlier_reading_in_the_past(
+    found: Situation, state: StepState, words: str
+) -> None:
+    now = Recovering(
+        str, is_armed=True, can_arm=True, is_drill=False, deletions=found, can_tell_deletions=False
+    )
+    view = steps(now, viewed=Step.CONTAIN)[0]
+    assert (view.state, view.found) == (state, words)
+
+
+def test_the_page_of_the_first_step_tells_an_earlier_reading_in_the_past() -> None:
+    found = situation(RUNNING, QUEUED, HALF)
+    page = "\n".join("".join(text for text, _ in line) for line in deletions_page(found, 150, past=True))
+    assert "As CloudStack was last read, at 03:12:44 UTC; what holds now is not known." in page
+    assert "! was under way  ROOT/ci/aurora" in page and "Was being deleted" in page
+    assert "» was submitted" in page and "it was untouched, 2 VMs alive then" in page
+    assert "○ half deleted" in page
+    assert "being deleted  " not in page and "still alive" not in page

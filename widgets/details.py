@@ -49,11 +49,15 @@ def belongings(row: DriftRow) -> str:
     return ", ".join(counted(number, noun, plural) for number, noun, plural in found if number)
 
 
-def deletion_words(deletion: Deletion) -> str:
-    """By whom, since when, what is still alive, and what goes next."""
+def deletion_words(deletion: Deletion, *, past: bool = False) -> str:
+    """By whom, since when, what is still alive, and what goes next; or all of it as it was."""
     by = f" by {deletion.by}" if deletion.by else ""
     since = f" since {clock_time(deletion.since)}" if deletion.since is not None else ""
-    alive = f"{counted(len(deletion.alive), 'VM')} still alive"
+    alive = f"{counted(len(deletion.alive), 'VM')} {'' if past else 'still '}alive"
+    if past and deletion.stage is Stage.QUEUED:
+        return f"Its deletion was submitted{by}{since}; it was untouched, {alive} then."
+    if past:
+        return f"Was being deleted{by}{since}: {alive} then. Next was: {deletion.next_to_die}."
     if deletion.stage is Stage.QUEUED:
         return f"Its deletion is submitted{by}{since}; it is untouched yet, {alive}."
     return f"Being deleted{by}{since}: {alive}. Next: {deletion.next_to_die}."

@@ -243,12 +243,15 @@ def _hold(
     containment: Containment, brakes: Sequence[Brake], stop: threading.Event, *, seconds: float | None
 ) -> Look:
     """Hold until told, or for so long; says when what is submitted changes. Then give the lock back."""
+    from sync.deletion_text import situation_text
+
     waited, said = 0.0, ""
     try:
         while not stop.is_set() and (seconds is None or waited < seconds):
             look = containment.look()
-            if look.situation.headline != said:
-                said = look.situation.headline
+            found = situation_text(look.situation)
+            if found != said:
+                said = found
                 say(f"{_clock(look.situation.taken_at)} {said}")
             step = LOOK_SECONDS if seconds is None else min(LOOK_SECONDS, seconds - waited)
             stop.wait(step)

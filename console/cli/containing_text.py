@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from console.cli.output import result, say, table
+from sync.deletion_text import situation_text
 from sync.deletions import Deletion, Stage
 from widgets.cells import counted
 
@@ -23,7 +24,7 @@ def show_look(environment: Environment, look: Look, *, brief: bool = False) -> N
     """The situation; unless `brief`, also who does it and the whole ladder."""
     title = environment.heading
     result(f"{title}  CloudStack {look.release or '(release unknown)'}")
-    result(look.situation.headline)
+    result(situation_text(look.situation))
     for problem in (*look.situation.problems, *look.notes):
         result(f"! {problem}")
     _deletions(look.situation.deletions)

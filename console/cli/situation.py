@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.cli.output import plain
+from sync.deletion_text import situation_text
 from sync.deletions import Deletion, Situation, Stage
 from sync.model import JsonObject
 
@@ -11,7 +12,7 @@ def situation_json(situation: Situation) -> JsonObject:
     """Every deletion by name, the worst first."""
     return {
         "taken_at": plain(situation.taken_at),
-        "headline": situation.headline,
+        "headline": situation_text(situation),
         "is_happening": situation.is_happening,
         "problems": list(situation.problems),
         "deletions": [_deletion(one) for one in situation.deletions],

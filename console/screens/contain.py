@@ -43,6 +43,15 @@ _FIRST = ("fence", "brake", "release-brake", "shield", "evidence", "stop")
 """The commands whose keys are shown first."""
 
 
+def _empty_text(state: ContainState) -> str:
+    """Why no deletion is listed."""
+    if state.look is not None and state.look.situation.is_unread:
+        return "Not known: CloudStack could not be read."
+    if state.is_past:
+        return "Nothing, when CloudStack was last read."
+    return "Nothing: no event, no job and no VM without its domain."
+
+
 class CloserScreen(ConsoleScreen):
     """All there is on one rung or deletion."""
 
@@ -110,11 +119,12 @@ class ContainScreen(ConsoleScreen):
         self.ladder.show(rung_views(state, may_take=may_take, read_only=self._read_only(), key=self.key_of))
         if state.look is not None:
             found = state.look.situation.deletions
-            self.deletions.empty_text = "Nothing: no event, no job and no VM without its domain."
-            self.deletions.show(found)
+            self.deletions.empty_text = _empty_text(state)
+            self.deletions.show(found, past=state.is_past)
             elsewhere = state.look.situation.elsewhere
             more = f", and {elsewhere} outside of {app.session.environment.parent}" if elsewhere else ""
-            self.query_one("#deletions-rule", Rule).show(f"what is deleted: {len(found)}{more}")
+            verb = "was" if state.is_past else "is"
+            self.query_one("#deletions-rule", Rule).show(f"what {verb} deleted: {len(found)}{more}")
         self.query_one(ResultLine).show(state)
         self.show_closer()
         self.refresh_bindings()
@@ -160,7 +170,7 @@ class ContainScreen(ConsoleScreen):
             return []
         if self.focused is self.deletions:
             one = self.deletions.current
-            return deletion_texts(one) if one is not None else []
+            return deletion_texts(one, past=self.state.is_past) if one is not None else []
         return rung_texts(self.state, min(self.ladder.cursor, len(self.look.ladder) - 1))
 
     # --- keys ---------------------------------------------------------------------------------------------

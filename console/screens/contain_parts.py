@@ -7,6 +7,7 @@ from datetime import datetime
 
 from console.containing_state import ContainState, result_of
 from console.containing_text import laid_out, who_lines
+from sync.deletion_text import situation_text
 from widgets.cells import age, fit
 from widgets.lines import Line, Lines, spread, wrap
 
@@ -33,10 +34,11 @@ class ContainTitle(Lines):
         look = self._state.look
         right = ""
         if look is not None and self._now is not None:
-            right = f"looked {age((self._now - look.situation.taken_at).total_seconds())} ago "
+            looked = "last read" if self._state.is_past else "looked"
+            right = f"{looked} {age((self._now - look.situation.taken_at).total_seconds())} ago "
         head = spread(
             [(" CONTAIN ", "recovery--title"), (f" {self._hint}", "tone--muted")],
-            [(right, "tone--muted")],
+            [(right, "tone--bad" if self._state.is_past else "tone--muted")],
             width,
         )
         lines = [head]
@@ -44,13 +46,15 @@ class ContainTitle(Lines):
             words = self._state.problem or "Looking at events, jobs and lists of CloudStack…"
             return [*lines, *([(f" {text}", "tone--strong")] for text in wrap(words, width - 2)[:3])]
         tone = "tone--bad" if look.situation.is_happening else "tone--strong"
-        lines += [[(f" {text}", tone)] for text in _two(look.situation.headline, width - 2)]
-        callers = who_lines(look)
+        said = situation_text(look.situation, past=self._state.is_past)
+        lines += [[(f" {text}", tone)] for text in _two(said, width - 2)]
+        callers = who_lines(look, past=self._state.is_past)
         for text, caller_tone in callers[:_CALLERS]:
             lines.append([(" by ", "tone--muted"), (fit(text, width - 5), caller_tone)])
         if len(callers) > _CALLERS:
             lines.append([(f"    and {len(callers) - _CALLERS} more callers", "tone--warning")])
-        troubles = [self._state.problem, *look.situation.problems, *look.notes]
+        unseen = () if self._state.is_past else look.situation.problems
+        troubles = [self._state.problem, *unseen, *look.notes]
         for text in [one for one in troubles if one][:2]:
             lines += [[(f" {line}", "tone--warning")] for line in _two(f"! {text}", width - 2)]
         return lines

@@ -245,6 +245,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             can_arm=app.session.can_arm,
             is_drill=app.session.environment.name == "drill",
             deletions=app.situation,
+            can_tell_deletions=app.can_tell_deletions,
             assessment=self.assessment,
             is_fresh=self._is_fresh(),
             choice=self.choice,
@@ -385,7 +386,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
     def page(self, width: int) -> list[Line]:
         """The page of the first step and of the last three."""
         if self._viewed is Step.CONTAIN:
-            return deletions_page(self.console.situation, width)
+            return deletions_page(self.console.situation, width, past=not self.console.can_tell_deletions)
         if self._viewed is Step.RESTORE:
             return restore_page(self.losses, self.console.session.environment.name, width)
         run, after = self.rebuild_run, self.console.aftermath

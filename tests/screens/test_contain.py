@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from console.app import ConsoleApp
-from console.containing_state import ContainState, result_of, with_brake
+from console.containing_state import ContainState, result_of, with_brake, with_look, without_look
 from console.screens.confirm import ConfirmScreen
 from console.screens.contain import ContainScreen
 from console.screens.contain_questions import CallersScreen, FormScreen
 from sync.brake import BrakeState
 from sync.contain import Step
+from sync.containment import Look
 from sync.deletions import Stage
 from sync.errors import GuardError, LedgerError
 from sync.model import Outcome
@@ -453,6 +455,68 @@ async def test_a_lost_shield_is_an_alarm_and_those_that_stand_can_be_lifted() ->
         await pilot.press("L")
         await confirm(pilot)
         assert session.fake.calls == [("lift shields", (f"lift {SHIELD.action}",))]
+
+
+# --- while CloudStack is silent -----------------------------------------------------------------------------
+
+UNREAD = "the connection was refused. Check that the server runs."
+
+
+def unread(**named: Any) -> Look:
+    """A look that CloudStack did not answer."""
+    found = look(callers=(), **named)
+    return replace(found, situation=replace(found.situation, problems=(UNREAD,), is_unread=True))
+
+
+async def test_what_an_earlier_look_told_is_told_in_the_past_while_cloudstack_is_silent() -> None:
+    session = armed()
+    app = contain_console(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_contain(pilot)
+        session.fake.now = unread(fences_standing=(FENCE,))
+        app.rungs.look()
+        await rest(pilot)
+        words = words_of(app)
+        when = "When CloudStack was last read, at 03:12:44 UTC, "
+        assert f"{when}this was being deleted: ROOT/ci/aurora (3 VMs still alive)." in words
+        assert "2 more deletions were submitted." in words
+        assert "last read 0 s ago" in words and f"! {UNREAD}" in words
+        assert "what was deleted: 5" in words
+        assert "! was under way" in words and "» was submitted" in words and "was untouched" in words
+        assert "3 had not ended" in words and "whether it goes on is not known" in words
+        assert "fenced: ci-sync/ci-sync" in words, "what this console did meanwhile is of now"
+        assert "being deleted now" not in words.replace("being deleted now: kill", "")
+        session.fake.now = look(*DELETIONS)
+        app.rungs.look()
+        await rest(pilot)
+        assert "Being deleted now: ROOT/ci/aurora" in words_of(app) and UNREAD not in words_of(app)
+
+
+async def test_a_first_look_at_a_silent_cloudstack_says_that_nothing_is_known() -> None:
+    session = armed()
+    session.fake.now = unread()
+    app = contain_console(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: app.drift is not None)
+        app.situation = None
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: app.containing is not None and app.containing.look is not None)
+        await rest(pilot)
+        words = words_of(app)
+        assert "CloudStack could not be read: whether anything is being deleted is not known." in words
+        assert "Not known: CloudStack could not be read." in words
+        assert "who deletes is not known" in words
+        for wrong in ("Nothing is being deleted.", "nobody deletes", "Nothing: no event"):
+            assert wrong not in words
+
+
+def test_the_last_situation_known_otherwise_stands_in_for_a_first_look_that_told_nothing() -> None:
+    known = look(*DELETIONS).situation
+    state = with_look(ContainState(), unread(), known)
+    assert state.look is not None and state.look.situation is known
+    assert (state.is_past, state.problem) == (True, UNREAD)
+    assert without_look(state, "No route to host.").is_past
+    assert not without_look(ContainState(), "No route to host.").is_past
 
 
 # --- lifting a fence ----------------------------------------------------------------------------------------
