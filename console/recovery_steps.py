@@ -148,11 +148,22 @@ def _contain(situation: Situation) -> StepView:
     if situation.assessment is not None and situation.assessment.dying:
         words = f"{len(situation.assessment.dying)} dying by the lists, and no event or job that says by whom"
         return StepView(title, StepState.BAD, words, do, why, is_alarming=True)
+    if found.only_grew and _is_of_run(found.taken_at, situation.run):
+        words = f"being read while our own run changes it: {found.problems[0]}"
+        do = f"Nothing: it is read again by itself. {key('contain')} shows what was seen."
+        return StepView(title, StepState.WAITING, words, do, why)
     if found.problems:
         words = f"not seen in full: {found.problems[0]}"
         return StepView(title, StepState.BAD, words, do, why, is_alarming=True)
     state = StepState.WAITING if past else StepState.DONE
     return StepView(title, state, situation_text(found, past=past), do, why)
+
+
+def _is_of_run(at: datetime, run: RunState | None) -> bool:
+    """Whether the run of this console that goes on, or ended last, was under way at that time."""
+    if run is None or run.has_not_begun or at < run.started_at:
+        return False
+    return run.is_going_on or (run.ended_at is not None and at <= run.ended_at)
 
 
 def _assess(situation: Situation) -> StepView:

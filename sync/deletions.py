@@ -172,6 +172,9 @@ class Situation:
     problems: tuple[str, ...] = ()
     is_unread: bool = False
     """Whether CloudStack told nothing at all: that nothing is listed here says nothing then."""
+    only_grew: bool = False
+    """Whether the `problems` are nothing but lists that gained rows while they were read, as they do while
+    something is made."""
 
     def of(self, *stages: Stage) -> tuple[Deletion, ...]:
         return tuple(one for one in self.deletions if one.stage in stages)
@@ -219,6 +222,7 @@ def assess(reading: Reading) -> Situation:
         elsewhere=len(found) - len(inside),
         unnamed_jobs=len(unnamed),
         problems=_problems(reading),
+        only_grew=_only_grew(reading),
         is_unread=not can_tell(reading.coverage) and reading.events is None and reading.jobs is None,
     )
 
@@ -228,6 +232,12 @@ def _problems(reading: Reading) -> tuple[str, ...]:
     if not reading.coverage.is_complete:
         problems.insert(0, reading.coverage.why)
     return tuple(dict.fromkeys(problems))
+
+
+def _only_grew(reading: Reading) -> bool:
+    coverage = reading.coverage
+    is_believed = can_tell(coverage) and not (coverage.shrunk or coverage.is_doubted)
+    return coverage.only_grew and is_believed and not reading.problems
 
 
 class _Judge:

@@ -59,6 +59,9 @@ class ListProof:
     only_shrank: bool = False
     """Whether it lost rows all the time while it was read and gained none: nothing is left of it that was not
     read, although some of what was read may be gone."""
+    only_grew: bool = False
+    """Whether it gained rows while it was read, lost none by its counts, and at least as many were read as it
+    had at first. Not proven either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Coverage:
     agreed: bool = False
     """Whether it was compared with the readings before and has not shrunk: what a deletion must ask for,
     beside completeness."""
+    only_grew: bool = False
+    """Whether it is not complete for no other reason than that lists gained rows while they were read."""
 
     @property
     def is_complete(self) -> bool:

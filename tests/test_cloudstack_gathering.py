@@ -12,6 +12,7 @@ import pytest
 from sync.cloudstack.capabilities import READING_CALLS, Capabilities
 from sync.cloudstack.gathering import Gathering
 from sync.cloudstack.paging import Habits, Pager
+from sync.errors import RefusedError
 from sync.model import ActualInventory, CoverageState, Scope
 
 NOW = datetime(2026, 7, 28, 3, 0, tzinfo=UTC)
@@ -282,3 +283,37 @@ def test_of_jobs_that_do_not_add_up_those_that_delete_domains_are_told() -> None
 
     assert jobs_of(running) is None
     assert [job.command for job in jobs_of(running, deleting)] == ["x.DeleteDomainCmd"]
+
+
+def growing(*commands: str) -> Callable[[str, Mapping[str, str]], dict[str, Any]]:
+    """A server on which each of these lists has one row more at every call."""
+    made: dict[str, int] = dict.fromkeys(commands, 0)
+
+    def call(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        if command in made:
+            made[command] += 1
+        more = [{**OWN, "id": f"new-{number}", "username": "new"} for number in range(made.get(command, 0))]
+        return server(lambda _: [], **{command: [OWN, *more]} if command in made else {})(command, parameters)
+
+    return call
+
+
+def test_a_reading_in_which_lists_only_grew_is_as_partial_as_any_other_and_says_so() -> None:
+    coverage = gather(growing("listUsers")).coverage
+    assert coverage.state is CoverageState.PARTIAL and "listUsers" in coverage.why
+    assert coverage.only_grew
+    assert gather(growing("listUsers", "listAccounts")).coverage.only_grew
+
+
+def test_what_else_is_wrong_with_a_reading_is_not_hidden_by_a_list_that_grew() -> None:
+    less = capabilities(listVirtualMachines=frozenset({"displayvm"}))
+    less.apis.pop("listSnapshots")  # type: ignore[attr-defined]
+    assert not gather(growing("listUsers"), less).coverage.only_grew
+
+    def refusing(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        if command == "listAccounts":
+            raise RefusedError("No.", code=530)
+        return growing("listUsers")(command, parameters)
+
+    assert not gather(refusing).coverage.only_grew
+    assert not gather(server(lambda _: [])).coverage.only_grew

@@ -340,13 +340,39 @@ def test_a_list_that_loses_rows_all_the_time_has_every_row_that_is_left() -> Non
         listing.require()
 
 
-def test_a_list_that_also_gains_a_row_is_just_unproven() -> None:
-    server = ListServer(100)
+def gain_some(server: ListServer, number: int) -> Any:
+    """An answer after which so many rows are made, at the end of the list."""
 
     def gain(answer: dict[str, Any]) -> dict[str, Any]:
-        server.rows = [*server.rows, *({"id": f"new-{number}"} for number in range(30))]
+        first = len(server.rows)
+        server.rows = [*server.rows, *({"id": f"new-{first + index}"} for index in range(number))]
         return answer
 
+    return gain
+
+
+def test_a_list_that_only_gains_rows_is_unproven_and_says_that_it_grew() -> None:
+    server = ListServer(25)
+    server.spoil = [gain_some(server, 1), None, None, None] * READINGS
+    proof = read(server).proof
+    assert proof.only_grew and not proof.only_shrank
+    assert proof.problem and proof.count_after == proof.count_before + 1
+
+
+def test_a_list_that_grew_and_gave_too_few_rows_or_lost_some_says_it_not() -> None:
+    server = ListServer(25)
+    server.spoil = [gain_some(server, 1), drop_last, drop_last, None] * READINGS
+    assert not read(server).proof.only_grew, "a row that was counted at first is not among those read"
+    server = ListServer(25)
+    grow, lose = gain_some(server, 1), lose_first(server)
+    server.spoil = [grow, None, None, None, grow, None, None, None, lose, None, None, None]
+    listing = read(server)
+    assert listing.proof.problem and not listing.proof.only_grew
+
+
+def test_a_list_that_also_gains_a_row_is_just_unproven() -> None:
+    server = ListServer(100)
+    gain = gain_some(server, 30)
     server.spoil = [*[lose_first(server)] * 14, gain, *[lose_first(server)] * 80]
     listing = read(server)
     assert not listing.proof.only_shrank

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,18 +13,18 @@ from console.recovery_pages import deletions_page
 from console.recovery_steps import Situation as Recovering
 from console.recovery_steps import Step, steps
 from console.refresh import Refresher
-from console.state import counts_of, row_views
+from console.state import RunPhase, RunState, counts_of, row_views
 from console.telling import Telling
 from sync.deletion_attempts import Event
 from sync.deletion_rows import deletions_by_row, with_deletions, with_holders
-from sync.deletions import Deletion, Kind, Situation, Stage, Told
+from sync.deletions import Deletion, Kind, Situation, Stage, Told, assess
 from sync.drift import compare
 from sync.headline import headline
-from sync.model import ActionKind, Coverage, CoverageState, DriftKind
+from sync.model import ActionKind, Coverage, CoverageState, DriftKind, Plan
 from sync.plan import PlanRules, repairs
 from tests import examples as ex
 from tests.screens.world import NOW, ROWS, Clock, FakeSession, deletion, drift_of, in_sync
-from tests.test_deletions import AURORA, events
+from tests.test_deletions import AURORA, events, reading
 from tests.test_refresh import SynchronousApp
 from widgets.drift_table import drift_cell
 from widgets.steps import StepState
@@ -393,6 +394,45 @@ def test_the_first_step_says_what_is_being_deleted_and_leads_to_contain(
     assert (view.title, view.state, view.found) == ("Contain", state, words)
     if found is not None:
         assert view.do.startswith("<contain>")
+
+
+def test_lists_that_grow_because_of_our_own_run_do_not_make_the_first_step_look_failed() -> None:
+    grew = "listUsers: 111 rows with 111 ids, but a count of 110 before and 111 after."
+    plan = Plan("drill", "", "", "", NOW, NOW, (), "")
+    run = RunState(plan, RunPhase.RUNNING, NOW - timedelta(minutes=1))
+    found = replace(situation(problems=(grew,)), only_grew=True)
+
+    def state_with(run: RunState | None, found: Situation) -> StepState:
+        now = Recovering(str, is_armed=True, can_arm=True, is_drill=False, deletions=found, run=run)
+        return steps(now, viewed=Step.CONTAIN)[0].state
+
+    now = Recovering(str, is_armed=True, can_arm=True, is_drill=False, deletions=found, run=run)
+    view = steps(now, viewed=Step.CONTAIN)[0]
+    assert (view.state, view.is_alarming) == (StepState.WAITING, False)
+    assert view.found == f"being read while our own run changes it: {grew}"
+    ended = replace(run, phase=RunPhase.FINISHED, ended_at=NOW)
+    assert state_with(ended, found) is StepState.WAITING, "it was read before the run had ended"
+    late = replace(found, taken_at=NOW + timedelta(seconds=1))
+    for other, what in (
+        (None, found),
+        (ended, late),
+        (replace(run, started_at=NOW + timedelta(seconds=1)), found),
+        (run, replace(found, only_grew=False)),
+    ):
+        assert state_with(other, what) is StepState.BAD
+    assert state_with(run, replace(found, deletions=(RUNNING,))) is StepState.BAD
+
+
+def test_only_a_reading_with_nothing_else_wrong_is_one_that_only_grew() -> None:
+    told = reading(is_complete=False)
+    grew = replace(told.coverage, only_grew=True)
+    assert assess(replace(told, world=replace(told.world, coverage=grew))).only_grew
+    for coverage in (told.coverage, replace(grew, is_doubted=True), replace(grew, is_foreign=True)):
+        assert not assess(replace(told, world=replace(told.world, coverage=coverage))).only_grew
+    heard = replace(
+        told, world=replace(told.world, coverage=grew), problems=("listEvents may not be called.",)
+    )
+    assert not assess(heard).only_grew
 
 
 @pytest.mark.parametrize(

@@ -353,14 +353,17 @@ class Gathering:
 
     def _coverage(self, paths: parse.Paths) -> Coverage:
         needed = READING_CALLS if self._everything else READING_CALLS[:4]
-        reasons = [self._server.blind_spots(needed)]
-        reasons += _reasons(result for name, result in self._results.items() if name != "jobs")
+        results = [result for name, result in self._results.items() if name != "jobs"]
+        unproven = _reasons(results)
+        reasons = [self._server.blind_spots(needed), *unproven]
         root_id = self._server.root_id
         domains = self._results["domains"]
         if root_id and not any(row.get("id") == root_id for row in domains.rows):
             reasons.append("ROOT itself is not among the domains that were listed.")
         reasons += self._contradictions()
-        why = " ".join(reason for reason in reasons if reason)
+        reasons = [reason for reason in reasons if reason]
+        why = " ".join(reasons)
+        only_grew = bool(unproven) and reasons == unproven and all(map(_is_whole_or_grew, results))
         proofs = self._proofs()
         if paths.assumed:
             note = (
@@ -374,7 +377,7 @@ class Gathering:
                 for proof in proofs
             )
         state = CoverageState.PARTIAL if why else CoverageState.COMPLETE
-        return Coverage(state, why, proofs, self._server.caller, root_id)
+        return Coverage(state, why, proofs, self._server.caller, root_id, only_grew=only_grew)
 
     def _contradictions(self) -> Iterator[str]:
         """Lists that came without an error and cannot be true beside what else was read.
@@ -439,6 +442,10 @@ def _reasons(results: Iterable[Result]) -> list[str]:
                 found[proof.problem.rstrip(".") + "."] = None
     reasons = list(found)
     return reasons[:3] + ([f"And {len(reasons) - 3} more lists."] if len(reasons) > 3 else [])
+
+
+def _is_whole_or_grew(result: Result) -> bool:
+    return result.error is None and all(proof.only_grew or not proof.problem for proof in result.proofs)
 
 
 def _distinct(rows: list[JsonObject]) -> list[JsonObject]:

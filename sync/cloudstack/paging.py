@@ -309,7 +309,8 @@ def _together(query: Query, readings: list[Listing]) -> Listing:
         )
     else:
         problem = f"{proof.problem} ({len(readings)} times)"
-    return Listing(rows, replace(proof, problem=problem, only_shrank=only_shrank))
+    only_grew = not only_shrank and _only_grew([one.proof for one in readings])
+    return Listing(rows, replace(proof, problem=problem, only_shrank=only_shrank, only_grew=only_grew))
 
 
 def _lost_rows(listing: Listing) -> bool:
@@ -327,6 +328,20 @@ def _counts_fell(proofs: list[ListProof], rows: int) -> bool:
         and told[0] > told[-1]
         and (0 < told[-1] <= rows)
     )
+
+
+def _only_grew(proofs: list[ListProof]) -> bool:
+    """Whether the list grew within each reading, lost nothing in between, and as many rows were read as were
+    counted, or more."""
+    known = 0
+    for proof in proofs:
+        before, unique, after = proof.count_before, proof.unique, proof.count_after
+        if before is None or unique is None or after is None:
+            return False
+        if not (known <= before <= unique <= after and before < after):
+            return False
+        known = after
+    return True
 
 
 def _rows_of(query: Query, page: JsonObject) -> list[JsonObject]:
