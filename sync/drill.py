@@ -36,6 +36,7 @@ SPEED = 10.0
 """How much faster than real time the practice cloud lives."""
 ZONE = "Sandbox-simulator"
 CI_DATABASE = "ci.sqlite"
+ARCHIVE = "archive"
 FIRST_OPERATOR = "anna@ops"
 """Whoever was there before the drill opens, where a scenario has somebody; the ledger says so."""
 RUNBOOK_WHILE_IT_RUNS = {
@@ -66,7 +67,7 @@ class Drill:
     keys: Access = field(repr=False)
     """With which the naive sync works."""
     eve: Capture | None = field(default=None, repr=False)
-    """Both sides before the incident, where the scenario has a capture."""
+    """Both sides before the incident, where the scenario has a capture; most templates are archived then."""
 
     @property
     def ci_database(self) -> Path:
@@ -116,10 +117,12 @@ def _after_the_night(
     course, eve, log = NIGHTS[scenario.night], None, SyncLog()
     keys = incident.before(access, control, hours=course.hours if course is not None else 0.0)
     if scenario.has_capture:
+        from sync.drill_archive import with_archive
         from sync.drill_captures import capture_of_the_eve
 
         on_step("capturing both sides on the eve")
         eve = capture_of_the_eve(environment, at=control.now())
+        environment = with_archive(environment, eve, folder / ARCHIVE)
     if course is not None:
         log = incident.play(course, keys, control, folder / CI_DATABASE, on_step=_told_once(on_step))
     return Drill(scenario, ready.release, speed, folder, environment, log, control, ready, keys, eve)

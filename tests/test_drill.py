@@ -15,12 +15,16 @@ import pytest
 from sqlalchemy import create_engine, text
 
 import sync
+from console.cli.reading import read_both
+from console.losses import LossReader
+from console.session import Session
+from sync import archive_folder, drill_script
 from sync import drill as drills
-from sync import drill_script
 from sync.cloudstack import Writer
 from sync.drill import Drill, practice
 from sync.drill_script import Rehearsal, exit_code, rehearse
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN, UnreachableError, UsageError
+from sync.loss_ledger import Fate
 from sync.model import Drift, DriftKind, Subject
 from sync.sandbox import announce
 from sync.sandbox.naive_sync import USER_AGENT, Client, NotASandboxError
@@ -113,6 +117,29 @@ def test_its_log_says_what_the_naive_sync_did(broken):
     assert list(incident.failed) == [HOLLOW]
     assert incident.unfinished == DYING
     assert not {*NO_VM_GONE, UNEXPECTED} & {*incident.deleted, *incident.failed}
+
+
+def test_most_templates_of_the_eve_are_in_its_archive_and_the_losses_say_so(broken):
+    drill, _ = broken
+    environment, eve = drill.environment, drill.eve
+    assert environment.archive is not None and environment.archive.is_relative_to(drill.folder)
+    found = archive_folder.read(environment.archive)
+    assert archive_folder.checked(found, found.files).problems == {}
+    kept = {one.entry.id for one in found.files}
+    left_out = {one.name for one in eve.actual.templates if one.id not in kept}
+    assert left_out == {"argile-oneapi-2025", "delphinus-julia-1.11", "neurovox-cuda-12.4"}
+    assert len(kept) == len(found.files) == len(eve.actual.templates) - len(left_out) > 20
+    session = Session(environment)
+    try:
+        told = LossReader(session).read(*read_both(session), None, until=None)
+    finally:
+        session.close()
+    gone = {one.id for one in told.ledger.objects if one.fate in (Fate.LOST, Fate.DYING)}
+    assert told.kept.keys() == kept & gone
+    assert told.archive == (
+        f"The archive {environment.archive} has {len(told.kept)} of the {len(gone)} objects that are lost or "
+        "going."
+    )
 
 
 def test_the_ci_database_is_untouched_by_the_incident(broken):
