@@ -256,7 +256,7 @@ def _assess_do(situation: Situation) -> str:
     if situation.held is not None:
         return _held_words(situation.held, situation)
     if situation.unfinished is not None:
-        return _resume_words(situation.unfinished, situation)
+        return f"{_resume_words(situation.unfinished, situation)}{_beside_resume(situation)}"
     if assessment.unproven:
         return f"{key('refresh')} reads both sides again. Nothing is rebuilt from what was not fully read."
     return _vms_do(situation) or _choice_do(assessment, situation)
@@ -305,6 +305,18 @@ def _resume_words(found: LedgerRun, situation: Situation) -> str:
         then = f" Then {key('resume')} finishes it." if situation.can_arm else ""
         return f"{found.words} {_arm_words(situation)}{then}"
     return f"{found.words} {key('resume')} finishes it, after asking."
+
+
+def _beside_resume(situation: Situation) -> str:
+    """That the list of findings is not what an interrupted run is finished with; what is chosen in it by hand
+    is another run."""
+    found = situation.unfinished
+    if found is None or not found.can_be_finished:
+        return ""
+    if situation.choice == Choice():
+        return " The list below does not change that."
+    then = f"{situation.key('rebuild')} rebuilds it" if situation.is_armed else "it is rebuilt"
+    return f" What is chosen below does not change that: {then} as a run of its own."
 
 
 def _held_words(found: LedgerRun, situation: Situation) -> str:

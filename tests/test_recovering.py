@@ -349,6 +349,15 @@ def test_the_current_step_names_the_next_key(kind: str, found: Assessment, run: 
 def test_an_interrupted_run_is_offered_before_a_new_one(found: Assessment, run: RunState) -> None:
     view = steps(situation(assessment=found, ledger_run=in_ledger(run)), viewed=Step.ASSESS)[1]
     assert "Run run-1 by night@console was interrupted. <resume> finishes it" in view.do
+    assert view.do.endswith("after asking. The list below does not change that.")
+
+
+def test_what_is_chosen_by_hand_beside_an_interrupted_run_is_said_to_be_another_run(
+    found: Assessment, run: RunState
+) -> None:
+    mine = Choice(left_out=frozenset({"cirrus"}))
+    view = steps(situation(assessment=found, ledger_run=in_ledger(run), choice=mine), viewed=Step.ASSESS)[1]
+    assert "does not change that: <rebuild> rebuilds it as a run of its own." in view.do
 
 
 def test_a_run_that_somebody_stopped_is_not_said_to_be_interrupted(found: Assessment, run: RunState) -> None:

@@ -94,6 +94,7 @@ class FindingList(VirtualList):
         self._items: list[FindingGroup | Finding] = []
         self._chosen: Collection[str] = ()
         self._losses: Mapping[str, FateCounts] = MappingProxyType({})
+        self._has_boxes = True
 
     def show(
         self,
@@ -101,10 +102,13 @@ class FindingList(VirtualList):
         *,
         chosen: Collection[str],
         losses: Mapping[str, FateCounts] = MappingProxyType({}),
+        has_boxes: bool = True,
     ) -> None:
-        """Show these groups; `chosen` are keys of findings, `losses` what became of their objects, by key."""
+        """Show these groups; `chosen` are keys of findings, `losses` what became of their objects, by key.
+        Without boxes where what is chosen has no effect."""
         is_new = not self._items
-        self._chosen, self._losses = chosen, losses
+        self._chosen, self._losses = chosen if has_boxes else (), losses
+        self._has_boxes = has_boxes
         self._items = []
         for group in groups:
             self._items += [group, *group.findings]
@@ -133,7 +137,7 @@ class FindingList(VirtualList):
         can = group.rebuildable
         kind = KIND_CLASSES[group.findings[0].kind] if len({one.kind for one in group.findings}) == 1 else ""
         number = f"{len(group.findings)}"
-        if can:
+        if can and self._has_boxes:
             number = f"{sum(one.key in self._chosen for one in can)}/{number}"
         head = f" {group.title} {number} "
         columns = fate_columns(width) if self._losses else []
@@ -146,7 +150,7 @@ class FindingList(VirtualList):
 
     def _line(self, finding: Finding, width: int) -> list[Piece]:
         is_chosen = finding.key in self._chosen
-        mark = ("[x]" if is_chosen else "[ ]") if finding.actions else "   "
+        mark = ("[x]" if is_chosen else "[ ]") if finding.actions and self._has_boxes else "   "
         name = min(30, max(14, width // 5))
         numbers = self._numbers(finding, width)
         room = max(0, width - 8 - name - sum(len(text) for text, _ in numbers))

@@ -311,6 +311,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             groups(assessment, self.returnable),
             chosen={finding.key for finding in self.chosen},
             losses=self.fates(),
+            has_boxes=not self._has_no_choice(),
         )
         self._show_losses()
 
@@ -410,7 +411,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             return self._viewed is Step.ASSESS and bool(vms) and not is_going_on
         if command.id in ("rebuild", "rehearse"):
             is_proven = self.assessment is not None and not self.assessment.unproven
-            is_free = not is_going_on and self.situation().held is None and not self._is_for_resume()
+            is_free = not is_going_on and not self._has_no_choice()
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
         if command.id == "resume":
             found = self.console.ledger_run
@@ -428,11 +429,10 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             )
         return True
 
-    def _is_for_resume(self) -> bool:
-        """Whether an interrupted run is to be finished first: a second rebuild beside it takes a person's own
-        choice of rows."""
+    def _has_no_choice(self) -> bool:
+        """Whether a run goes on elsewhere, or an interrupted one comes first: unless rows are chosen by hand."""
         found = self.console.ledger_run
-        return found is not None and found.can_be_finished and self.choice == Choice()
+        return found is not None and (found.is_held or (found.can_be_finished and self.choice == Choice()))
 
     def has_hint(self, command: commands.Command) -> bool:
         """The numbers stand before the steps already."""

@@ -428,10 +428,13 @@ async def test_what_is_killed_elsewhere_is_offered_and_what_somebody_goes_on_wit
             text = words_of(app)
             assert "Run run-1 by anna@desk was interrupted. c finishes it, after asking." in text
             assert "c resume" in text and "x rebuild" not in text, "one way on is offered, not two"
+            assert "[x]" not in text and "[ ]" not in text, "no row looks chosen for what it does not change"
             await pilot.press("space")
             assert "x rebuild 4" in words_of(app), "rows that were chosen by hand can be rebuilt beside it"
+            assert "[x]" in words_of(app) and "[ ]" in words_of(app)
+            assert "as a run of its own" in words_of(app)
             await pilot.press("up", "space")
-            assert "x rebuild" not in words_of(app)
+            assert "x rebuild" not in words_of(app) and "[x]" not in words_of(app)
         with execution(session.url) as another:
             another.resume()
             assert "c finishes it" in words_of(app), "the screen does not know yet"
