@@ -430,7 +430,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         return True
 
     def _has_no_choice(self) -> bool:
-        """Whether a run goes on elsewhere, or an interrupted one comes first: unless rows are chosen by hand."""
+        """Whether a run goes on elsewhere, or an interrupted one comes first, unless rows are chosen here."""
         found = self.console.ledger_run
         return found is not None and (found.is_held or (found.can_be_finished and self.choice == Choice()))
 
