@@ -32,7 +32,7 @@ Text = tuple[str, str]
 
 
 def list_lines(listing: Listing, now: datetime) -> list[RetireLine]:
-    """What is in retirement, who may be proposed, campaigns that have not ended, then what is over."""
+    """What is in retirement, who may be proposed, who is gone, campaigns, then what is over."""
     mine = [one for one in listing.history.retirements if is_last_of(one, listing.history)]
     going = [one for one in reversed(mine) if one.is_open(now)]
     over = [one for one in reversed(mine) if not one.is_open(now)]
@@ -40,6 +40,9 @@ def list_lines(listing: Listing, now: datetime) -> list[RetireLine]:
     lines += [_retirement_line(one, listing, now) for one in going]
     lines.append(_title("candidates", f"Candidates, by the CI database's records: {len(listing.candidates)}"))
     lines += [_candidate_line(one) for one in listing.candidates]
+    if listing.gone:
+        names = ", ".join(listing.gone)
+        lines.append(_title("gone", f"Recorded, and gone from both sides: {len(listing.gone)} ({names})"))
     campaigns = [one for one in listing.history.campaigns if can_be_signed(one, now)]
     if campaigns:
         lines.append(_title("campaigns", f"Campaigns, beyond the ceiling: {len(campaigns)}"))

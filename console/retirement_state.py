@@ -58,6 +58,8 @@ class Listing:
     """Why nobody can be told who may be proposed; empty where it is known."""
     without_record: int = 0
     """Domains that only CloudStack has and no record names: none of them is a candidate."""
+    gone: tuple[str, ...] = ()
+    """Projects that a record names and neither side has any more, nor a retirement of the ledger."""
 
     def find(self, key: str) -> Found | None:
         """The retirement or campaign of that id, or the candidate of that key."""
@@ -128,26 +130,37 @@ def can_be_signed(found: Retirement | Campaign, now: datetime) -> bool:
 # --- candidates ---------------------------------------------------------------------------------------------
 
 
-def candidates_of(
-    view: View, history: History, wish: Wish, limits: RetirementLimits
-) -> tuple[tuple[Candidate, ...], int]:
-    """Everybody whom a record names and who is still there, but for open retirements, and how many domains
-    only CloudStack has without a record. `wish` says where and by whom; its keys do not matter.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Whom the records of the CI database name, and whom they do not; the fields are those of a `Listing`."""
+
+    candidates: tuple[Candidate, ...]
+    without_record: int
+    gone: tuple[str, ...]
+
+
+def candidates_of(view: View, history: History, wish: Wish, limits: RetirementLimits) -> Recorded:
+    """Everybody whom a record names and who is still there, but for open retirements; how many domains only
+    CloudStack has without a record; and who is named and gone, where both sides were read whole. `wish` says
+    where and by whom; its keys do not matter.
     """
     drift = compare(view.desired, view.actual, network_rule=view.network)
-    found, named = [], set()
+    is_whole = drift.desired.is_complete and drift.actual.is_complete
+    found, named, gone = [], set(), {}
     for record in view.desired.retired:
         key = project_key(record.project)
         row, current = drift.row(key), history.current(key)
         is_there = row is not None and (row.view is not None or row.project is not None)
         named.add(key)
+        if row is None and current is None and is_whole:
+            gone[key] = record.project
         if row is None or not is_there or (current is not None and current.is_open(view.now)):
             continue
         path = row.view.path if row.view is not None else ""
         evidence = Evidence(record.project, record.by, record.at, record.reason)
         found.append(_judged(Candidate(key, path, evidence), view, history, wish, limits))
     unexpected = {row.key for row in drift.rows if row.project is None and row.view is not None}
-    return tuple(found), len(unexpected - named)
+    return Recorded(tuple(found), len(unexpected - named), tuple(gone.values()))
 
 
 def _judged(one: Candidate, view: View, history: History, wish: Wish, limits: RetirementLimits) -> Candidate:

@@ -236,8 +236,8 @@ def _with_candidates(
         author=retiring.ledger.operator,
         keys=(),
     )
-    candidates, without_record = candidates_of(view, made.history, wish, made.limits)
-    return replace(made, candidates=candidates, without_record=without_record)
+    found = candidates_of(view, made.history, wish, made.limits)
+    return replace(made, candidates=found.candidates, without_record=found.without_record, gone=found.gone)
 
 
 def _take_in(retiring: Retiring, id: str, source: Path) -> str:

@@ -11,8 +11,9 @@ import pytest
 from textual.pilot import Pilot
 
 from console.retirement_lines import ceiling_words, list_lines, note_texts, waits
-from console.retirement_state import Listing, candidates_of, why_no_step
+from console.retirement_state import Listing, Recorded, candidates_of, why_no_step
 from console.retirement_words import next_words
+from sync.model import Coverage, CoverageState
 from sync.retirement import Campaign, Done, Retirement, Stage, Step
 from sync.retirement_approval import Standing
 from sync.retirement_history import History
@@ -63,7 +64,7 @@ def destroyed(name: str, at: datetime) -> Retirement:
 def listing(now: datetime) -> Listing:
     """zephyr in quarantine, aurora destroyed and to be deleted, boreal a candidate, dune not one."""
     desired = replace(desired_side(), retired=(record("dune"), record()))
-    candidates, _ = candidates_of(view(desired=desired), History(), wish(), LIMITS)
+    candidates = candidates_of(view(desired=desired), History(), wish(), LIMITS).candidates
     going = (quarantined(begun=now - timedelta(days=4)), destroyed("aurora", now - timedelta(days=3)))
     campaign = Campaign(
         "campaign-1", "production", "jmartin@console-1", now, now, now + timedelta(days=30), ("zephyr",),
@@ -183,29 +184,41 @@ def test_a_step_that_destroys_says_that_it_waits_for_the_containment() -> None:
 
 def test_candidates_are_judged_by_the_rules_of_proposals() -> None:
     desired = replace(desired_side(), retired=(record("dune"), record("gone"), record()))
-    found, without = candidates_of(view(desired=desired), History(), wish(), LIMITS)
-    by_key = {one.key: one for one in found}
+    found = candidates_of(view(desired=desired), History(), wish(), LIMITS)
+    by_key = {one.key: one for one in found.candidates}
     assert set(by_key) == {"dune", "zephyr"}, "nothing is left of what has no domain"
     assert "still has the project dune" in by_key["dune"].why_not and by_key["dune"].proposal is None
     assert "first of two readings" in by_key["zephyr"].note and not by_key["zephyr"].is_empty
-    assert without == 0
-    (seen,), _ = candidates_of(view(), history(), wish(), LIMITS)
+    assert (found.without_record, found.gone) == (0, ("gone",))
+    (seen,) = candidates_of(view(), history(), wish(), LIMITS).candidates
     assert seen.note == "" and seen.proposal is not None and seen.proposal.lost > 0
-    (empty,), _ = candidates_of(view(actual=empty_side()), history(), wish(), LIMITS)
+    (empty,) = candidates_of(view(actual=empty_side()), history(), wish(), LIMITS).candidates
     assert empty.is_empty
-    none, without = candidates_of(view(desired=desired_side(retired=())), history(), wish(), LIMITS)
-    assert none == () and without == 1, "absence is no evidence"
+    none = candidates_of(view(desired=desired_side(retired=())), history(), wish(), LIMITS)
+    assert none == Recorded((), 1, ()), "absence is no evidence"
+
+
+def test_who_is_recorded_and_gone_is_named_where_both_sides_were_read_whole() -> None:
+    desired = replace(desired_side(), retired=(record("tramontane"), record()))
+    found = candidates_of(view(desired=desired), History(), wish(), LIMITS)
+    lines = list_lines(Listing(NOON, History(), LIMITS, gone=found.gone), NOON)
+    assert lines[-1].name == "Recorded, and gone from both sides: 1 (tramontane)"
+    half = replace(actual_side(), coverage=Coverage(CoverageState.PARTIAL, "listDomains: cut off."))
+    assert candidates_of(view(desired=desired, actual=half), History(), wish(), LIMITS).gone == ()
+    one = quarantined(begun=NOON)
+    target = replace(one.proposal.targets[0], project="tramontane", path="ROOT/ci/tramontane")
+    retired = replace(one, proposal=replace(one.proposal, targets=(target,)))
+    assert candidates_of(view(desired=desired), History((retired,)), wish(), LIMITS).gone == ()
 
 
 def test_from_an_old_reading_nobody_may_be_proposed() -> None:
     old = view(actual=actual_side(at=NOON - timedelta(hours=1)))
-    ((one,), _) = candidates_of(old, history(), wish(), LIMITS)
+    (one,) = candidates_of(old, history(), wish(), LIMITS).candidates
     assert "it was taken at" in one.why_not and one.proposal is None
 
 
 def test_what_is_in_retirement_is_no_candidate() -> None:
     one = quarantined(begun=NOON)
-    found, _ = candidates_of(view(), History((one,)), wish(), LIMITS)
-    assert found == ()
+    assert candidates_of(view(), History((one,)), wish(), LIMITS).candidates == ()
     keys = [line.key for line in list_lines(Listing(NOON, History((one,)), LIMITS), NOON)]
     assert keys == ["title in", one.id, "title candidates"]
