@@ -48,15 +48,16 @@ _FOREIGN_LINES = 5
 """Lines that say what is pinned and what is seen; where that is not room enough, Sources has the rest."""
 
 
-def warnings(status: SourceStatus, width: int) -> list[Line]:
+def warnings(status: SourceStatus, width: int, *, is_low: bool = False) -> list[Line]:
     """What is to be known of a source besides its coverage: that it is the wrong server, or may be, or that
-    it has shrunk."""
+    it has shrunk. One line each where the screen `is_low`."""
     if status.is_foreign:
         text = f"WRONG SERVER, nothing can be armed or run: {status.why}"
         wrapped = wrap(text, width - 2, at_hyphens=False)
-        if len(wrapped) > _FOREIGN_LINES:
-            rest = " ".join(wrapped[_FOREIGN_LINES - 1 :])
-            wrapped = [*wrapped[: _FOREIGN_LINES - 1], fit(rest, width - 2)]
+        most = 1 if is_low else _FOREIGN_LINES
+        if len(wrapped) > most:
+            rest = " ".join(wrapped[most - 1 :])
+            wrapped = [*wrapped[: most - 1], fit(rest, width - 2)]
         return [[(fit(f" {line}", width), "banner--text")] for line in wrapped]
     found: list[Line] = []
     if status.unrecognised:
@@ -94,7 +95,7 @@ class ConsoleHeader(Lines):
         self._mode = mode
         self._run_word = ""
         self._capture_problem = ""
-        self._is_cramped = False
+        self._is_cramped = self._is_low = False
         self._brake = ("", False)
         self._sources: tuple[SourceStatus, ...] = ()
         self._now = now
@@ -108,17 +109,19 @@ class ConsoleHeader(Lines):
         running: str | None = None,
         capture_problem: str | None = None,
         is_cramped: bool | None = None,
+        is_low: bool | None = None,
         brake: tuple[str, bool] | None = None,
     ) -> None:
         """Show these values; what is not given stays. `running` is a word on the run going on, `brake` one on
         the brake that this console holds and whether it is an alarm. Who `is_cramped` has less than the 80x24
-        that every screen is made for, and is told."""
+        that every screen is made for, and is told; who `is_low` has room for one line of each thing."""
         self._mode = self._mode if mode is None else mode
         self._sources = self._sources if sources is None else sources
         self._now = self._now if now is None else now
         self._run_word = self._run_word if running is None else running
         self._capture_problem = self._capture_problem if capture_problem is None else capture_problem
         self._is_cramped = self._is_cramped if is_cramped is None else is_cramped
+        self._is_low = self._is_low if is_low is None else is_low
         self._brake = self._brake if brake is None else brake
         self.redraw()
 
@@ -146,7 +149,7 @@ class ConsoleHeader(Lines):
         else:
             result.append(self._source_pieces(width))
         for status in self._sources:
-            result += warnings(status, width)
+            result += warnings(status, width, is_low=self._is_low)
             line = problem_line(status, width)
             result += [line] if line is not None else []
         if self._capture_problem:

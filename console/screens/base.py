@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ScreenResult = Any
 
+_LOW = 16
+"""Lines of a screen below which each thing in the header has one."""
+
 
 class ConsoleScreen(Screen[ScreenResult]):
     """A screen of one scope of the table of commands. Subclasses name `SCOPE` and compose `body`.
@@ -64,7 +67,7 @@ class ConsoleScreen(Screen[ScreenResult]):
 
     def on_resize(self, event: events.Resize) -> None:
         is_cramped = event.size.width < 80 or event.size.height < 24
-        self.query_one(ConsoleHeader).show(is_cramped=is_cramped)
+        self.query_one(ConsoleHeader).show(is_cramped=is_cramped, is_low=event.size.height < _LOW)
 
     def follow(self, name: str, handler: Callable[[Any], None]) -> None:
         """Call `handler` with the App's reactive of that name, now and at every change."""

@@ -64,6 +64,16 @@ async def test_every_screen_shows_what_was_pinned_and_what_is_seen(
             assert words in text
 
 
+@pytest.mark.parametrize("start", ["overview", "watch"])
+async def test_on_a_very_low_screen_it_takes_one_line_and_leaves_a_row(start: str) -> None:
+    app = console(stranger(), start=start)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+        assert text.count("WRONG SERVER") == 1
+        assert "aurora" in text
+
+
 @pytest.mark.parametrize(
     "error",
     [
