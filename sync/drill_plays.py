@@ -1,7 +1,7 @@
 """How each scenario of the drill goes when nobody watches, and what has to hold at its end.
 
 One function a scenario: it assesses, does what the scenario asks for with the product's own code, rebuilds,
-and says whether the promise was kept.
+restores where the scenario is about what was lost, and says whether the promise was kept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sync.deletions import assess as assess_deletions
 from sync.drill import FIRST_OPERATOR, Drill, practice
 from sync.drill_live import LiveSync, limited
 from sync.drill_others import fence_the_sync
+from sync.drill_restore import restore
 from sync.drill_scenarios import DEFAULT
 from sync.drill_script import Act, Rehearsal, Say, rebuild, recovered, silent, summary, wait_out
 from sync.drill_wave import second_wave
@@ -53,6 +54,7 @@ def play(
 def july28(drill: Drill, say: Say, since: float) -> Act:
     """The stranger is untouched."""
     act = recovered(drill, say, since)
+    restore(act)
     strangers = [row for row in act.before.rows if row.kind is DriftKind.UNEXPECTED]
     kept = [again for row in strangers if (again := act.after.row(row.key)) and again.view == row.view]
     act.told = {"held": bool(strangers) and len(kept) == len(strangers), "strangers": len(strangers)}
@@ -62,6 +64,7 @@ def july28(drill: Drill, say: Say, since: float) -> Act:
 def aborted_early(drill: Drill, say: Say, since: float) -> Act:
     """Nothing is lost outside of what the sync had reached."""
     act = recovered(drill, say, since)
+    restore(act)
     log = drill.incident
     reached = {project_key(name) for name in (*log.deleted, log.unfinished)}
     lost = {one.key for one in act.losses.projects if one.of(Fate.LOST)}
@@ -72,6 +75,7 @@ def aborted_early(drill: Drill, say: Say, since: float) -> Act:
 def hollow(drill: Drill, say: Say, since: float) -> Act:
     """Every domain is there, with the id it had."""
     act = recovered(drill, say, since)
+    restore(act)
     parent, failed = drill.environment.parent, len(drill.incident.failed)
     domains = [one for one in act.losses.objects if one.type == "domain"]
     gone = [
@@ -183,6 +187,7 @@ def second_operator(drill: Drill, say: Say, since: float) -> Act:
     with mine.ledger() as ledger:
         entries, is_sound, runs = ledger.entries(), ledger.verify().is_sound, len(ledger.runs())
     names = {entry.operator for entry in entries if entry.run_id == found.run_id}
+    restore(act)
     broken = [_broken(one) for one in entries if one.kind is EntryKind.LEASE_BROKEN]
     taken = [one.payload["owner"] for one in entries if one.kind is EntryKind.LEASE_TAKEN]
     twice = _made_twice(mine.actual)

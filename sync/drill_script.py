@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
+from sync import plan as plans
 from sync.agents import changed_addresses, judge, reach
 from sync.capture_store import CaptureStore
 from sync.ci_db import CiDatabase
@@ -33,8 +34,10 @@ from sync.identities import made_ids
 from sync.jenkins import Jenkins
 from sync.lease import Place
 from sync.ledger import EntryKind, Ledger
+from sync.lookup import ArchiveLike
 from sync.loss_ledger import LossLedger, loss_ledger, losses_without_capture
 from sync.model import (
+    Action,
     ActualInventory,
     Contents,
     DesiredInventory,
@@ -42,10 +45,12 @@ from sync.model import (
     DriftKind,
     JsonObject,
     Outcome,
+    Plan,
     Scope,
 )
 from sync.plan import PlanRules, repairable
 from sync.recovery import plan_rebuild, verify
+from sync.restoration import ranges_of
 from sync.sandbox.naive_sync import SyncLog
 from sync.settings import Environment
 
@@ -86,7 +91,10 @@ class Rehearsal:
         self.reader = Reader(cloudstack.read, clock=self.clock)
         self.writer = Writer(cloudstack.write, clock=self.clock)
         self.rules = PlanRules(
-            parent=self.environment.parent, roles=self.environment.roles, network=self.environment.network
+            parent=self.environment.parent,
+            roles=self.environment.roles,
+            network=self.environment.network,
+            ranges=self._ranges(),
         )
 
     @property
@@ -112,6 +120,15 @@ class Rehearsal:
         with CaptureStore(path, read_only=True) as store:
             return store.contents(self.clock() - BASELINE)
 
+    def _ranges(self) -> Mapping[str, tuple[str, str]]:
+        """What networks had on the eve, which is the first capture of a drill, where it has any."""
+        path = self.environment.captures
+        if path is None or not path.exists():
+            return {}
+        with CaptureStore(path, read_only=True) as store:
+            first = min(store.entries(), key=lambda one: one.taken_at, default=None)
+            return {} if first is None else ranges_of(store.read(first.id).actual)
+
     def rebuild(self, drift: Drift) -> RunReport:
         """Plan every repair there is, differences too, confirm it as the drill, and execute it."""
         now = self.clock()
@@ -126,8 +143,24 @@ class Rehearsal:
             author=self.operator,
             now=now,
         )
+        return self._run(plan)
+
+    def execute(self, actions: Iterable[Action], *, archive: ArchiveLike) -> RunReport:
+        """Plan these, confirm them as the drill, and execute them; `archive` has the files that they name."""
+        found = self.reader.capabilities()
+        plan = plans.build(
+            actions,
+            environment=self.environment.name,
+            root_id=found.root_id,
+            endpoint=found.endpoint,
+            author=self.operator,
+            now=self.clock(),
+        )
+        return self._run(plan, archive)
+
+    def _run(self, plan: Plan, archive: ArchiveLike | None = None) -> RunReport:
         with self.ledger() as ledger:
-            report = self._executor(ledger).run(
+            report = self._executor(ledger, archive).run(
                 plan,
                 confirmed=Confirmation(digest=plan.digest, by=self.operator, at=self.clock()),
                 on_event=self._tell,
@@ -158,7 +191,7 @@ class Rehearsal:
             place=self.place,
         )
 
-    def _executor(self, ledger: Ledger) -> Executor:
+    def _executor(self, ledger: Ledger, archive: ArchiveLike | None = None) -> Executor:
         return Executor(
             reader=self.reader,
             writer=self.writer,
@@ -166,6 +199,7 @@ class Rehearsal:
             vault=CredentialFile(self.environment.credential_file),
             limits=self.environment.execution,
             policy=ExecutionPolicy.REBUILD,
+            archive=archive,
             clock=self.clock,
         )
 
@@ -195,6 +229,8 @@ class Act:
     """What a ledger of losses said and the sandbox's log does not; each that was made is held against it."""
     told: JsonObject = field(default_factory=dict)
     """What the scenario itself has to tell; `held` is whether its promise was kept."""
+    restored: JsonObject | None = None
+    """What a restore has made again, and what it left; None where there was none."""
     incident: SyncLog | None = None
     """What the sync did since the drill was opened; None where it did all before."""
 
@@ -294,6 +330,7 @@ def summary(act: Act) -> JsonObject:
         },
         "actions": _outcomes(rehearsal.reports),
         "not_done": _not_done(rehearsal.reports),
+        "restored": act.restored,
         "losses": {
             "machines": len(proof.losses),
             "projects": len({one.key for one in proof.losses}),
@@ -330,12 +367,14 @@ def _agents(drill: Drill, after: Drift) -> JsonObject:
 
 
 def exit_code(result: JsonObject) -> int:
-    """0 when nothing repairable is left, the unexpected is untouched, the losses are told exactly and the
-    scenario's own promise held; 3 when a side could not be read."""
+    """0 when nothing repairable is left, what was planned to be restored is in place, the unexpected is
+    untouched, the losses are told exactly and the scenario's own promise held; 3 when a side could not be
+    read."""
     if not result["is_complete"]:
         return EXIT_UNKNOWN
     untouched = all(one["untouched"] for one in result["unexpected"])
-    is_good = untouched and result["ledger_exact"] and result["promise"]["held"]
+    is_restored = result["restored"] is None or not result["restored"]["failed"]
+    is_good = untouched and is_restored and result["ledger_exact"] and result["promise"]["held"]
     return EXIT_DONE if is_good and not result["repairable"]["after"] else EXIT_DRIFT
 
 

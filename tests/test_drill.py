@@ -273,6 +273,8 @@ def test_the_ledger_verifies_and_names_the_drill(mended):
         ({"unexpected": [{"domain": "zephyr", "untouched": False}]}, EXIT_DRIFT),
         ({"ledger_exact": False}, EXIT_DRIFT),
         ({"promise": {"held": False}}, EXIT_DRIFT),
+        ({"restored": {"failed": {}}}, EXIT_DONE),
+        ({"restored": {"failed": {"deploy-VM aurora": "no room"}}}, EXIT_DRIFT),
         ({"is_complete": False}, EXIT_UNKNOWN),
         ({"is_complete": False, "repairable": {"after": 1}}, EXIT_UNKNOWN),
     ],
@@ -284,6 +286,7 @@ def test_the_exit_code_can_be_believed(changes: dict, code: int):
         "unexpected": [{"domain": "zephyr", "untouched": True}],
         "ledger_exact": True,
         "promise": {"held": True},
+        "restored": None,
     }
     assert exit_code(fine | changes) == code
 

@@ -82,6 +82,11 @@ def test_aborted_early_loses_three_domains_and_no_more() -> None:
     assert found["losses"]["by_type"]["domain"][Fate.LOST.value] == 3
     assert found["losses"]["by_fate"][Fate.DYING.value] == 0, "what was dying is waited for"
     assert found["drift"]["before"]["deleting"] == 1
+    restored = found["restored"]
+    assert restored["in_place"] == {"take address": 3, "register template": 2, "deploy VM": 7}
+    lost = found["losses"]["by_type"]["VM"][Fate.LOST.value]
+    left = {one["why"]: one["objects"] for one in restored["why_left"] if one["type"] == "VM"}
+    assert left == {"its template argile-oneapi-2025 is not there and is not made again": lost - 7}
 
 
 def test_while_you_watch_loses_only_what_was_submitted_before_the_fence() -> None:
@@ -121,6 +126,7 @@ def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
         assert fates[Fate.DYING.value] == 0, "what was dying is waited for, and told anew"
         assert found["losses"]["by_type"]["domain"] == {Fate.LOST.value: 35, Fate.SURVIVES.value: 5}
         assert found["losses"]["blind"]
+        assert found["restored"] is None, "nobody knows what there was"
     elif name == "second-operator":
         assert found["promise"]["operators"] == ["anna@ops", "ben@ops"]
         (broken,) = found["promise"]["leases_broken"]
@@ -135,6 +141,10 @@ def test_each_to_its_end_on_both_releases(name: str, release: str) -> None:
         assert found["drift"]["before"]["hollow"] == 38
         assert found["drift"]["after"]["hollow"] == 0
         assert found["to_relink"] == 0
+    if name in ("july28", "hollow", "second-operator"):
+        restored = found["restored"]
+        assert restored["planned"] == restored["in_place"]
+        assert restored["in_place"]["deploy VM"] > 0.9 * found["losses"]["by_type"]["VM"][Fate.LOST.value]
 
 
 # --- one drill and the next ---------------------------------------------------------------------------------
