@@ -54,6 +54,7 @@ _SCREENS = {
     "review": "console.screens.review:ReviewScreen",
     "execution": "console.screens.execution:ExecutionScreen",
     "recovery": "console.screens.recovery:RecoveryScreen",
+    "restore": "console.screens.restore:RestoreScreen",
     "history": "console.screens.history:HistoryScreen",
     "captures": "console.screens.captures:CapturesScreen",
     "contain": "console.screens.contain:ContainScreen",

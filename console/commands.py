@@ -25,6 +25,7 @@ SCOPES: dict[str, str] = {
     "approvals": "Approvals",
     "execution": "Execution",
     "recovery": "Recovery",
+    "restore": "Restore",
     "losses": "Losses",
     "choose-capture": "Choose a capture",
     "phone": "Read aloud",
@@ -120,7 +121,7 @@ COMMANDS: tuple[Command, ...] = (
         "contain",
         "A deletion in progress: who, what is next, what is still alive, and what can be done against it.",
         "contain",
-        ("overview", "project", "watch", "execution", "recovery"),
+        ("overview", "project", "watch", "execution", "recovery", "restore"),
         watch=True,
     ),
     Command(
@@ -165,7 +166,7 @@ COMMANDS: tuple[Command, ...] = (
         "history",
         "The ledger: every intent, call and outcome.",
         "history",
-        ("overview", "execution", "recovery", "contain", "retire"),
+        ("overview", "execution", "recovery", "restore", "contain", "retire"),
         footer=False,
     ),
     *CONTAIN,
@@ -269,7 +270,7 @@ COMMANDS: tuple[Command, ...] = (
         "stop",
         "Send nothing more; what is running in CloudStack is followed to its end.",
         "stop",
-        ("execution", "recovery", "contain", "retire", "retirement"),
+        ("execution", "recovery", "restore", "contain", "retire", "retirement"),
     ),
     Command(
         "pause",
@@ -277,7 +278,7 @@ COMMANDS: tuple[Command, ...] = (
         "pause",
         "Send nothing more for now, or go on; what is running in CloudStack is followed to its end.",
         "pause",
-        ("execution", "recovery"),
+        ("execution", "recovery", "restore"),
     ),
     Command(
         "next-failure",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from console.confirmations import Radii
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
+    from console.restore_state import Restoring
     from console.retirement_state import Listing
     from console.session_protocol import HeadlineText
     from console.state import Rehearsing
@@ -259,6 +260,14 @@ class RehearsalMoved(Message):
     """A rehearsal got on, ended or broke."""
 
     def __init__(self, state: Rehearsing) -> None:
+        super().__init__()
+        self.state = state
+
+
+class RestoreMoved(Message):
+    """The plan of a restore got on, was made or broke; or it was seen what came of it."""
+
+    def __init__(self, state: Restoring) -> None:
         super().__init__()
         self.state = state
 

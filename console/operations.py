@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ class Operations:
         self._starting: Confirmations = {}
         """What is to run, while its plan is being made."""
         self._proven: object | None = None
-        """The report of the rebuild that is being proven or has been."""
+        """The run after which the rebuild is being proven or has been."""
         self._pace = Pace({})
         """Of the run that goes on."""
         self._asking = 0
@@ -187,16 +188,26 @@ class Operations:
 
         `results` are those of its actions that stand.
         """
-        confirmation = self._confirmation(plan)
+        from console.restores import is_restore
+
+        confirmation, of_restore = self._confirmation(plan), is_restore(plan)
 
         def run(on_event: OnEvent, stop: threading.Event, pause: threading.Event) -> RunReport:
-            executor = self._app.session.executor(rebuild=True)
-            report: RunReport = executor.resume(
-                run_id, confirmed=confirmation, on_event=on_event, stop=stop, pause=pause
-            )
+            with self._app.restores.serving() if of_restore else nullcontext() as archive:
+                executor = self._app.session.executor(rebuild=True, archive=archive)
+                report: RunReport = executor.resume(
+                    run_id, confirmed=confirmation, on_event=on_event, stop=stop, pause=pause
+                )
             return report
 
-        return self._start(plan, run, rebuild=True, results=results)
+        return self._start(plan, run, rebuild=not of_restore, restore=of_restore, results=results)
+
+    def restore(
+        self, plan: Plan, run: Callable[[OnEvent, threading.Event, threading.Event], RunReport]
+    ) -> bool:
+        """Execute the stages of a restore that the operator has just confirmed; `run` does, and answers with
+        the report of all of `plan`. False when an execution is going on."""
+        return self._start(plan, run, rebuild=False, restore=True)
 
     def _confirmation(self, plan: Plan, at: datetime | None = None) -> Confirmation:
         from sync.executor import Confirmation
@@ -209,13 +220,15 @@ class Operations:
         run: Callable[[OnEvent, threading.Event, threading.Event], RunReport],
         *,
         rebuild: bool,
+        restore: bool = False,
         results: Mapping[str, ActionResult] = MappingProxyType({}),
     ) -> bool:
         if self.is_going_on:
             return False
         stop, pause = self._stop, self._pause = threading.Event(), threading.Event()
         self._pace = Pace({one.id: one.kind for one in plan.actions if one.id not in results})
-        self._app.aftermath = None
+        if rebuild:
+            self._app.aftermath = None
         self._app.ledger_run = None
         self._app.run_state = RunState(
             plan,
@@ -224,6 +237,7 @@ class Operations:
             results=results,
             earlier=frozenset(results),
             is_rebuild=rebuild,
+            is_restore=restore,
             drift_before=self._app.last_known or self._app.drift,
         )
 
@@ -363,18 +377,19 @@ class Operations:
     # --- after a rebuild ----------------------------------------------------------------------------------
 
     def prove(self, drift: Drift) -> bool:
-        """Compare what both sides say after a rebuild with before, and save its map, in a thread.
+        """Compare what both sides say after a rebuild with before, and save its map, in a thread; once more
+        after what ran behind it.
 
         RebuildProven tells of it. False when there is nothing to prove, or not by this drift.
         """
-        run, desired = self._app.run_state, self._app.desired
-        if run is None or not run.is_rebuild or run.report is None or run.report is self._proven:
+        run, latest, desired = self._app.rebuild_run, self._app.run_state, self._app.desired
+        if run is None or latest is None or run.report is None or latest.is_going_on:
             return False
         from console.recovering import conclude, is_read_after
 
-        if desired is None or not is_read_after(run, drift):
+        if latest is self._proven or desired is None or not is_read_after(latest, drift):
             return False
-        self._proven = run.report
+        self._proven = latest
 
         def work() -> None:
             self._app.post_message(RebuildProven(conclude(self._app.session, run, drift, desired)))

@@ -44,7 +44,7 @@ RECOVERY: tuple[Command, ...] = (
         "resume",
         "Finish an interrupted run: what is unknown is read first, then the rest is sent.",
         "resume",
-        ("recovery",),
+        ("recovery", "restore"),
         dangerous=True,
     ),
     Command(
@@ -53,7 +53,7 @@ RECOVERY: tuple[Command, ...] = (
         "break lease",
         "End the lease of an execution whose machine is not heard of, by its owner's name and with a reason.",
         "break_lease",
-        ("recovery",),
+        ("recovery", "restore"),
         dangerous=True,
     ),
     Command(
@@ -75,6 +75,39 @@ RECOVERY: tuple[Command, ...] = (
             footer=False,
         )
         for number in range(1, 7)
+    ),
+    Command(
+        "restore",
+        "m",
+        "restore",
+        "Open what a rebuild does not make: networks, templates, VMs, addresses, by a capture and archives.",
+        "restore",
+        ("recovery",),
+    ),
+    Command(
+        "run-restore",
+        "x",
+        "restore",
+        "Show what is made again, ask for its number, and make it, one stage after the other.",
+        "run_restore",
+        ("restore",),
+        dangerous=True,
+    ),
+    Command(
+        "restore-by",
+        "o",
+        "go by",
+        "Choose the capture, the archive and how CloudStack gets its files, a zone to close, the projects.",
+        "choose_wish",
+        ("restore",),
+    ),
+    Command(
+        "restore-view",
+        "tab",
+        "plan/run",
+        "Go between what is planned, or came of it, and the run.",
+        "other_view",
+        ("restore",),
     ),
     Command(
         "losses",

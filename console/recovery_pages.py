@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from console.page_lines import heading, pair, wrapped
 from console.recovering import Aftermath, still_repairable
 from console.state import RunState
 from sync.deletions import Situation
@@ -18,7 +19,7 @@ from widgets.deletion_list import STAGE_GLYPHS, STAGE_TONES, stage_word
 from widgets.details import deletion_words
 from widgets.header import clock_time
 from widgets.kinds import KIND_CLASSES, LOSS_GLYPH, kind_text
-from widgets.lines import Line, wrap
+from widgets.lines import Line
 
 if TYPE_CHECKING:
     from console.losses import Losses
@@ -33,15 +34,15 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
     """What both sides said when they were read anew."""
     proof = after.proof
     if proof is None:
-        return _wrapped(after.problem, width, tone="tone--bad")
+        return wrapped(after.problem, width, tone="tone--bad")
     mine, others = still_repairable(run, proof)
     if proof.unproven:
-        return _wrapped(f"Not proven. {proof.unproven}", width, tone="tone--bad")
-    lines = _heading(f"Read anew at {clock_time(after.at)}, both sides completely")
+        return wrapped(f"Not proven. {proof.unproven}", width, tone="tone--bad")
+    lines = heading(f"Read anew at {clock_time(after.at)}, both sides completely")
     if mine:
         lines += _rows("can still be repaired", mine, width, tone="tone--bad")
     else:
-        lines += _wrapped("✓ Nothing repairable is left of what was chosen.", width, tone="tone--good")
+        lines += wrapped("✓ Nothing repairable is left of what was chosen.", width, tone="tone--good")
     if others:
         lines += _rows("left out, can still be repaired", others, width)
     only_ids = [row for row in proof.for_people if _is_only_id(row)]
@@ -49,15 +50,15 @@ def proof_page(run: RunState, after: Aftermath, width: int) -> list[Line]:
         text = (
             f"{counted(len(only_ids), 'project')} in sync but for the stored id: step 6 lists the new ones."
         )
-        lines += _wrapped(f"✓ {text}", width, tone="tone--good")
+        lines += wrapped(f"✓ {text}", width, tone="tone--good")
     rest = [row for row in proof.for_people if not _is_only_id(row)]
     if rest:
         lines += _rows("for people: nothing here changes them", rest, width)
     if proof.untouched:
-        lines += _wrapped(f"✓ Unexpected before and untouched: {', '.join(proof.untouched)}.", width)
+        lines += wrapped(f"✓ Unexpected before and untouched: {', '.join(proof.untouched)}.", width)
     if proof.disappeared:
         text = f"! Gone meanwhile, not by abreast: {', '.join(proof.disappeared)}."
-        lines += _wrapped(text, width, tone="tone--warning")
+        lines += wrapped(text, width, tone="tone--warning")
     return lines + _agents(after, width) + _losses(proof.losses, width)
 
 
@@ -66,12 +67,12 @@ def _agents(after: Aftermath, width: int) -> list[Line]:
     lines: list[Line] = []
     if after.agents is not None:
         sign, tone = ("✓", "tone--good") if after.agents.is_whole else ("!", "tone--warning")
-        lines += _wrapped(f"{sign} Jenkins: {after.agents.words}.", width, tone=tone)
+        lines += wrapped(f"{sign} Jenkins: {after.agents.words}.", width, tone=tone)
     strangers = [one for one in after.addresses if one.taken_by]
     if strangers:
-        lines += [[], *_heading(f"{counted(len(strangers), 'agent')} whose address somebody else has now")]
+        lines += [[], *heading(f"{counted(len(strangers), 'agent')} whose address somebody else has now")]
         for one in strangers:
-            lines += _wrapped(one.words, width, tone="tone--bad")
+            lines += wrapped(one.words, width, tone="tone--bad")
     return lines
 
 
@@ -89,32 +90,31 @@ def _losses(losses: Sequence[Loss], width: int) -> list[Line]:
         by_project.setdefault(loss.project, []).append(loss.vm or loss.agent)
     number, projects = counted(len(losses), "machine"), counted(len(by_project), "project")
     title = f"{number} of {projects} without a VM, by the CI database"
-    lines: list[Line] = [[], *_heading(title)]
+    lines: list[Line] = [[], *heading(title)]
     for project, machines in by_project.items():
-        lines += _pair(f"{LOSS_GLYPH} {project}", ", ".join(machines), width, tone="tone--muted")
+        lines += pair(f"{LOSS_GLYPH} {project}", ", ".join(machines), width, tone="tone--muted")
     return lines
 
 
-def restore_page(losses: Losses | None, environment: str, width: int) -> list[Line]:
+def restore_page(
+    losses: Losses | None, environment: str, width: int, *, key: Callable[[str], str], is_drill: bool
+) -> list[Line]:
     """How what is lost is made again, as far as it can be, and what cannot."""
-    if losses is None or losses.basis.taken_at is None:
-        return _wrapped("Without a capture nobody knows what to make again.", width, tone="tone--muted")
-    # The newest of that moment or before, and a capture's own moment has parts of a second.
-    taken = losses.basis.taken_at + timedelta(seconds=1)
-    command = f"abreast restore --environment {quote(environment)} --capture {taken:%Y-%m-%dT%H:%M:%S}"
-    lines = _heading("Networks and VMs from the capture, templates and ISOs from an archive")
-    lines += _wrapped(f"{command} --archive FOLDER --serve HOST", width, tone="tone--key")
+    lines = heading("Networks and VMs from a capture, templates and ISOs from an archive")
     for text in (
-        "FOLDER has the archive's manifest; HOST is this machine's address, as CloudStack reaches it. "
-        "Without them only VMs come back whose templates are there yet.",
-        "--freeze-zone ZONE lets nobody else deploy or take addresses there meanwhile, --thaw ZONE lifts it.",
-        "It shows what it would make and what it cannot, with reasons, and asks. If it is interrupted, the "
-        "same command goes on with it.",
+        f"{key('restore')} opens it: what would be made again, what cannot be and why, new addresses. "
+        "Nothing is sent before its number was typed. If it is interrupted, it goes on from there.",
         "What was on disks and snapshots is lost, unless an archive or the storage has it. Addresses that "
         "changed, or are somebody else's now, are listed for Jenkins.",
     ):
-        lines += [[], *_wrapped(text, width)]
-    return lines
+        lines += [*wrapped(text, width), []]
+    if is_drill or losses is None or losses.basis.taken_at is None:
+        return lines
+    # The newest of that moment or before, and a capture's own moment has parts of a second.
+    taken = losses.basis.taken_at + timedelta(seconds=1)
+    command = f"abreast restore --environment {quote(environment)} --capture {taken:%Y-%m-%dT%H:%M:%S}"
+    lines += heading("The same in a terminal, as on the machine that has the archive")
+    return lines + wrapped(f"{command} --archive FOLDER --serve HOST", width, tone="tone--key")
 
 
 def hand_over_page(after: Aftermath, width: int, *, environment: str) -> list[Line]:
@@ -122,40 +122,40 @@ def hand_over_page(after: Aftermath, width: int, *, environment: str) -> list[Li
     lines: list[Line] = []
     if after.problem:
         lines += [
-            *_heading("Not everything was saved"),
-            *_wrapped(after.problem, width, tone="tone--bad"),
+            *heading("Not everything was saved"),
+            *wrapped(after.problem, width, tone="tone--bad"),
             [],
         ]
     if after.files:
         words = ", ".join(counted(number, what) for what, number in after.new_ids.items())
-        lines += _wrapped(f"Identity map, old ids to new ones: {words}", width, tone="tone--strong")
+        lines += wrapped(f"Identity map, old ids to new ones: {words}", width, tone="tone--strong")
         for path in after.files:
-            lines += _wrapped(path, width, tone="tone--key")
+            lines += wrapped(path, width, tone="tone--key")
         lines.append([])
     if after.password_file:
-        lines += _heading(f"New passwords: {counted(after.passwords, 'user')} (mode 0600)")
-        lines += _wrapped(after.password_file, width, tone="tone--key")
+        lines += heading(f"New passwords: {counted(after.passwords, 'user')} (mode 0600)")
+        lines += wrapped(after.password_file, width, tone="tone--key")
     if environment == "drill":
         text = "This is a drill: these files lie in a temporary folder, which goes when the drill ends."
-        lines += [[], *_wrapped(text, width, tone="tone--warning")]
+        lines += [[], *wrapped(text, width, tone="tone--warning")]
     else:
         title = "A letter to each project's owners, a first message, the incident report"
-        lines += [[], *_wrapped(title, width, tone="tone--strong")]
+        lines += [[], *wrapped(title, width, tone="tone--strong")]
         command = f"abreast report --environment {quote(environment)} -o FOLDER"
-        lines += _wrapped(command, width, tone="tone--key")
+        lines += wrapped(command, width, tone="tone--key")
         text = "What was destroyed, what is back, and what is not and why. After a restore make them again."
-        lines += _wrapped(text, width)
+        lines += wrapped(text, width)
     if after.proof is not None and after.proof.stale_ids:
         lines += [[], *_stale_ids(after.proof, width)]
         for path in after.relinks:
-            lines += _wrapped(path, width, tone="tone--key")
+            lines += wrapped(path, width, tone="tone--key")
     return lines
 
 
 def _stale_ids(proof: Verification, width: int) -> list[Line]:
     found: Sequence[StaleId] = proof.stale_ids
-    lines = _heading(f"Re-link: the CI database stores {counted(len(found), 'id')} of domains that are gone")
-    lines += _wrapped("Its owner has to store the new ones before any sync is switched on.", width)
+    lines = heading(f"Re-link: the CI database stores {counted(len(found), 'id')} of domains that are gone")
+    lines += wrapped("Its owner has to store the new ones before any sync is switched on.", width)
     name = 24
     room = (width - name - 5) // 2
     for one in found:
@@ -171,21 +171,6 @@ def _rows(title: str, rows: Sequence[DriftRow], width: int, *, tone: str = "") -
         reason = fit(f" {row.reason}", max(0, width - 16 - 20))
         lines.append([kind, (fit(row.name, 19) + " ", ""), (reason, "tone--muted")])
     return lines
-
-
-def _heading(text: str) -> list[Line]:
-    return [[(f" {text}", "tone--strong")]]
-
-
-def _wrapped(text: str, width: int, *, tone: str = "") -> list[Line]:
-    return [[(f" {line}", tone)] for line in wrap(text, max(10, width - 2))]
-
-
-def _pair(label: str, text: str, width: int, *, tone: str) -> list[Line]:
-    texts = wrap(text, max(10, width - 22))
-    return [
-        [(f" {fit(label if index == 0 else '', 19)} ", ""), (line, tone)] for index, line in enumerate(texts)
-    ]
 
 
 def deletions_page(situation: Situation | None, width: int, *, past: bool = False) -> list[Line]:
@@ -205,5 +190,5 @@ def deletions_page(situation: Situation | None, width: int, *, past: bool = Fals
         when = (
             f"As CloudStack was last read, at {situation.taken_at:%H:%M:%S} UTC; what holds now is not known."
         )
-        lines = [*_wrapped(when, width, tone="tone--warning"), *lines]
+        lines = [*wrapped(when, width, tone="tone--warning"), *lines]
     return lines or [[(" Nothing is being deleted, and nothing was in the last two days.", "tone--muted")]]

@@ -23,9 +23,10 @@ from console.recovering import (
     still_repairable,
     waves,
 )
+from console.restore_step import restore_step
 from console.state import RunPhase, RunState
 from console.waiting import Step as Step
-from console.waiting import if_one_waits, restorable
+from console.waiting import if_one_waits
 from sync.deletion_text import situation_text
 from sync.drift import Loss
 from sync.loss_ledger import Fate
@@ -37,6 +38,7 @@ from widgets.steps import StepState, StepView
 if TYPE_CHECKING:
     from console.ledger_run import LedgerRun
     from console.losses import Losses
+    from console.restore_state import Restoring
     from sync.deletions import Situation as Deletions
 
 WAVE_TITLES = ("VMs", "renames", "domains", "accounts", "users", "limits", "networks")
@@ -73,11 +75,23 @@ class Situation:
     now: datetime | None = None
     rehearsal: str = ""
     """How the rehearsal of what is chosen stands; empty while there was none."""
+    last_rebuild: RunState | None = None
+    """The newest one of this console, whatever ran after it."""
+    restoring: Restoring | None = None
+    """The newest restore of this console, planned or run; None where none was looked at."""
 
     @property
     def rebuild(self) -> RunState | None:
-        """The run, if it is the recovery's."""
-        return self.run if self.run is not None and self.run.is_rebuild else None
+        """The recovery's run that goes on or ended last."""
+        return self.run if self.run is not None and self.run.is_rebuild else self.last_rebuild
+
+    @property
+    def is_to_restore(self) -> bool:
+        """Whether a restore goes on, or has something to make again and was not begun."""
+        state, run = self.restoring, self.run
+        if run is not None and run.is_restore and run.is_going_on:
+            return True
+        return state is not None and state.is_ready and state.made is not None and bool(state.made.actions)
 
     @property
     def held(self) -> LedgerRun | None:
@@ -110,6 +124,8 @@ def current(situation: Situation) -> Step:
         return Step.ASSESS
     if run.is_going_on or is_unfinished(run):
         return Step.REBUILD
+    if situation.is_to_restore:
+        return Step.RESTORE
     return Step.HAND_OVER if _verify(situation).state is StepState.DONE else Step.VERIFY
 
 
@@ -119,7 +135,7 @@ def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
         Step.CONTAIN: _contain(situation),
         Step.ASSESS: _assess(situation),
         Step.REBUILD: _rebuild(situation),
-        Step.RESTORE: _restore(situation),
+        Step.RESTORE: restore_step(situation),
         Step.VERIFY: _verify(situation),
         Step.HAND_OVER: _hand_over(situation),
     }
@@ -403,23 +419,6 @@ def _ahead(situation: Situation) -> str:
     return f"not started: {named}" if named else "not started"
 
 
-def _restore(situation: Situation) -> StepView:
-    """What a rebuild does not make. It is done from the command line: it serves files from where it runs."""
-    title, losses = Step.RESTORE.value, situation.losses
-    why = "A rebuild makes domains and people; what they worked with is in captures and archives."
-    if losses is None:
-        return StepView(title, StepState.WAITING, "what was lost is being told…", "Wait.", why)
-    lost = restorable(losses)
-    if losses.basis.taken_at is None:
-        do = "Without a capture nobody knows what to make again."
-        return StepView(title, StepState.WAITING, "not known: there is no capture", do, why)
-    if not lost:
-        return StepView(title, StepState.WAITING, "nothing of it was lost", "Nothing.", why)
-    named = ", ".join(counted(number, one) for one, number in lost.items())
-    do = "After step 3, in a terminal: `abreast restore`; below is how. It asks before it does anything."
-    return StepView(title, StepState.WAITING, f"lost: {named}", do, why)
-
-
 def _verify(situation: Situation) -> StepView:
     run, after, key = situation.rebuild, situation.aftermath, situation.key
     why = "Reports are not believed: only what both sides say counts."
@@ -451,7 +450,7 @@ def _verify(situation: Situation) -> StepView:
 def _lost_do(proof: Verification) -> str:
     if not proof.losses:
         return "Nothing more."
-    return "Read what is lost below; `abreast restore` makes VMs and templates anew."
+    return "Read what is lost below; step 4 makes VMs and templates anew."
 
 
 def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[str, str]:

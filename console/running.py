@@ -21,6 +21,7 @@ from console.messages import (
     RadiiComputed,
     RebuildProven,
     RehearsalMoved,
+    RestoreMoved,
     RunBroke,
     RunFinished,
     RunNotPlanned,
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from console.radii import RadiusKeeper
     from console.recovering import Aftermath
     from console.rehearsing import Rehearsals
-    from console.state import Rehearsing
+    from console.restore_state import Restoring
+    from console.restoring import Restores
+    from console.state import Rehearsing, RunState
     from sync.model import Action, Drift, Plan
 
 
@@ -66,6 +69,10 @@ class RunningApp(ReadingApp):
     """What was proven and saved after the last rebuild; None until both sides were read anew."""
     rehearsal: var[Rehearsing | None] = var(None)
     """How the newest rehearsal of a rebuild stands; None while there was none."""
+    restoring: var[Restoring | None] = var(None)
+    """How the newest restore of this console stands; None while none was looked at."""
+    rebuild_run: RunState | None = None
+    """The rebuild of this console that goes on or ended last, whatever ran after it."""
 
     @cached_property
     def operations(self) -> Operations:
@@ -81,10 +88,21 @@ class RunningApp(ReadingApp):
 
         return Rehearsals(self)
 
+    @cached_property
+    def restores(self) -> Restores:
+        """Plans and runs restores; made when Restore is first opened."""
+        from console.restoring import Restores
+
+        return Restores(self)
+
     def on_unmount(self) -> None:
         """A rehearsal ends with the console, and clears its stand-in away."""
         if self.rehearsal is not None:
             self.rehearsals.end()
+
+    @on(RestoreMoved)
+    def _take_restore(self, message: RestoreMoved) -> None:
+        self.restores.take(message.state)
 
     @on(RehearsalMoved)
     def _take_rehearsal(self, message: RehearsalMoved) -> None:
@@ -130,6 +148,10 @@ class RunningApp(ReadingApp):
             self.show_error(message.error)
 
     # --- confirmations ------------------------------------------------------------------------------------
+
+    def watch_run_state(self, run: RunState | None) -> None:
+        if run is not None and run.is_rebuild:
+            self.rebuild_run = run
 
     def watch_staged(self, staged: tuple[Action, ...]) -> None:
         """A confirmation only holds for the very action that was confirmed."""
@@ -188,15 +210,13 @@ class RunningApp(ReadingApp):
 
     def has_run_elsewhere(self) -> bool:
         """Whether there is a run, and its screen is not in front."""
-        return self.run_state is not None and getattr(self.screen, "SCOPE", "") not in (
-            "execution",
-            "recovery",
-        )
+        run = self.run_state
+        return run is not None and getattr(self.screen, "SCOPE", "") not in ("execution", run.screen)
 
     async def action_follow_run(self) -> None:
         """Show the run that goes on or ended last, wherever it was begun."""
         if self.run_state is not None:
-            await self.open("recovery" if self.run_state.is_rebuild else "execution")
+            await self.open(self.run_state.screen)
 
     def open(self, name: str, *arguments: Any) -> AwaitMount:
         """Push the screen of that name; the App knows them."""
@@ -235,14 +255,18 @@ class RunningApp(ReadingApp):
         if drift is None:
             return
         self.operations.prove(drift)
+        if self.restoring is not None:
+            self.restores.go_on(drift)
         if self.session.can_arm and not self.console_mode.watching and not self.operations.is_going_on:
             self.operations.ask_ledger()
 
     @on(RebuildProven)
     def _take_proof(self, message: RebuildProven) -> None:
-        run = self.run_state
+        run = self.rebuild_run
         if run is not None and not run.is_going_on and run.run_id == message.aftermath.run_id:
             self.aftermath = message.aftermath
+            if self.restoring is None and self.session.captures.exist:
+                self.restores.begin()
 
     # --- the newest run in the ledger ---------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from console.accepting import Acceptable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sync.approval import Standing
     from sync.approval_rules import ApprovalRules
     from sync.deletions import Situation, Told
+    from sync.lookup import ArchiveLike
     from sync.loss_ledger import Expunging
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Side
     from sync.recovery import StaleId
@@ -74,6 +76,8 @@ class EnvironmentFacts(Protocol):
     def credential_file(self) -> Path: ...
     @property
     def archive(self) -> Path | None: ...
+    @property
+    def archive_address(self) -> str: ...
 
 
 class NextKeyText(Protocol):
@@ -225,6 +229,16 @@ class ConsoleSession(Protocol):
         """`sync.retiring.Retiring`. Blocks; raises AbreastError."""
         ...
 
-    def executor(self, *, rebuild: bool = False) -> Any:
+    @property
+    def reader(self) -> Any:
+        """`sync.cloudstack.Reader`; its methods block and raise SourceError."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """What time it is, in UTC."""
+        ...
+
+    def executor(self, *, rebuild: bool = False, archive: ArchiveLike | None = None) -> Any:
         """A `sync.executor.Executor`. Blocks; raises GuardError when the session is not armed."""
         ...

@@ -324,6 +324,8 @@ class RunState:
     """Why it goes slower than it might, or not at all; empty when it does not."""
     is_rebuild: bool = False
     """Whether it is the recovery's."""
+    is_restore: bool = False
+    """Whether it makes again what a rebuild does not."""
     drift_before: Drift | None = None
     """The comparison it started from."""
     report: object | None = None
@@ -344,6 +346,13 @@ class RunState:
         if self.phase is RunPhase.RUNNING and self.at_once:
             return f"{self.phase.value}, {self.at_once} at once"
         return self.phase.value
+
+    @property
+    def screen(self) -> str:
+        """Where it is followed."""
+        if self.is_restore:
+            return "restore"
+        return "recovery" if self.is_rebuild else "execution"
 
     @property
     def has_not_begun(self) -> bool:

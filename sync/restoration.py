@@ -88,6 +88,14 @@ class Restoration:
         """All objects of before that were looked at."""
         return len(self.actions) + len(self.left) + sum(self.there.values())
 
+    @property
+    def reasons(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """What is left, by type and reason: the type, why, and which (`project/name`)."""
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for one in self.left:
+            grouped.setdefault((one.type, one.why), []).append(f"{one.project}/{one.name}")
+        return tuple((type_name, why, tuple(names)) for (type_name, why), names in grouped.items())
+
 
 _FIRST = frozenset({ActionKind.CREATE_NETWORK, ActionKind.TAKE_ADDRESS})
 

@@ -100,7 +100,7 @@ class _Restorer:
     def _take(self, type_name: str, one: OwnedResource, plan: _Plan) -> None:
         if not self.scene.project_of(one.domain_path):
             return
-        if self.scene.has(type_name, one.id):
+        if self.scene.lives(type_name, one):
             self.there[type_name] += 1
             return
         try:
@@ -284,7 +284,7 @@ class _Restorer:
         if state in GONE_STATES:
             raise NotPossibleError(f"it was {vm.state} in the capture")
         details = vm.details
-        template, template_needs = self._template(vm)
+        template, template_needs = self._template(vm, home)
         networks, network_needs, default = self._networks_of(vm, home)
         offering, zone = self._offering(details), self.scene.zone(details.get("zonename", ""))
         address = self._address(vm, home, default)
@@ -337,14 +337,14 @@ class _Restorer:
             )
         return found
 
-    def _template(self, vm: VirtualMachine) -> tuple[dict[str, str], tuple[str, ...]]:
+    def _template(self, vm: VirtualMachine, home: Home) -> tuple[dict[str, str], tuple[str, ...]]:
         """What the VM is made of: its archived root volume, its template of before, or that made again."""
         id, name = vm.details.get("templateid", ""), vm.details.get("templatename", "")
         archived = self.means.archives.template_of(vm.id)
         if archived is not None and self.scene.ready_template(archived.template_id) is not None:
             return {"template": archived.name, "templateid": archived.template_id}, ()
         survivor = self.scene.ready_template(id)
-        if survivor is not None:
+        if survivor is not None and not _is_of_the_old(survivor.domain_id, vm, home):
             return {"template": survivor.name, "templateid": survivor.id}, ()
         if id in self._made_images:
             need, owner, made = self._made_images[id]
@@ -365,12 +365,14 @@ class _Restorer:
         nics = _default_first(vm)
         if not nics:
             raise NotPossibleError("the capture has no network of it")
-        found = [self._network_of(nic, home) for nic in nics]
+        found = [self._network_of(nic, vm, home) for nic in nics]
         names, needs, networks = zip(*found, strict=True)
         return list(names), [need for need in needs if need], networks[0]
 
-    def _network_of(self, nic: Nic, home: Home) -> tuple[str, str, GuestNetwork]:
+    def _network_of(self, nic: Nic, vm: VirtualMachine, home: Home) -> tuple[str, str, GuestNetwork]:
         survivor = self.scene.network_by_id(nic.network_id)
+        if survivor is not None and _is_of_the_old(survivor.domain_id, vm, home):
+            survivor = None
         if survivor is not None and survivor.domain_id != home.domain.id:
             return f"{NETWORK_ID}{survivor.id}", "", survivor
         old = self.scene.networks_before.get(nic.network_id)
@@ -477,6 +479,12 @@ _NOT_RESTORED = {
     "snapshot": "a snapshot goes with its volume, and has no copy",
     "CloudStack Project": "its owner makes it anew, with its members",
 }
+
+
+def _is_of_the_old(domain_id: str, vm: VirtualMachine, home: Home) -> bool:
+    """Whether something is of the domain that the VM was in, where another one has its name now: it goes with
+    the old one, and nobody in the new one may use it."""
+    return domain_id == vm.domain_id and domain_id != home.domain.id
 
 
 def _default_first(vm: VirtualMachine) -> list[Nic]:

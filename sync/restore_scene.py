@@ -84,8 +84,14 @@ class Scene:
         self._ready = {one.id: one for one in self.stock.templates if one.is_ready}
 
     def has(self, type_name: str, id: str) -> bool:
-        """Whether the very object of before is there now."""
+        """Whether the very object of before is there now, if only until the deletion of its domain ends."""
         return id in self._ids[type_name]
+
+    def lives(self, type_name: str, one: OwnedResource) -> bool:
+        """Whether the very object of before is there now, and in the domain that has its name: not in an old
+        one that is being deleted, or was renamed out of the way."""
+        domain = self.domains.get(one.domain_path.casefold())
+        return domain is not None and self._ids[type_name].get(one.id) == domain.id
 
     def project_of(self, path: str) -> str:
         """Key of the project that a domain is of; empty for what is not looked at."""
@@ -101,7 +107,7 @@ class Scene:
         if domain is None:
             is_below = len(below(path, self.before.scope.parent)) > 1
             how = "the CI database does not know it: make it by hand" if is_below else REBUILD_FIRST
-            raise NotPossibleError(f"the domain {path} is not there ({how})")
+            raise NotPossibleError(f"its domain is not there ({how})")
         found = self.accounts.get((domain.id, (account or "").casefold()))
         if found is None:
             raise NotPossibleError(f"the domain has no account {account or '(unknown)'} ({REBUILD_FIRST})")
@@ -142,8 +148,8 @@ class Scene:
         return self._machines_named[home.domain.id, name.casefold()]
 
 
-def _ids(rows: Iterable[OwnedResource]) -> set[str]:
-    return {one.id for one in rows}
+def _ids(rows: Iterable[OwnedResource]) -> dict[str, str]:
+    return {one.id: one.domain_id for one in rows}
 
 
 def _by_owner(images: Iterable[Image]) -> dict[tuple[str, str, str], list[Image]]:

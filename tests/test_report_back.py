@@ -84,7 +84,7 @@ def test_before_a_rebuild_owners_are_told_what_comes_and_no_command(tmp_path: Pa
     assert back.back == ()
     why = {(one.type, one.name): one.why for one in back.missing}
     assert why["account", "aurora"] == why["domain", "aurora"] == "a rebuild makes it again, and has not yet"
-    assert why["VM", "aurora-1"] == "the domain ROOT/ci/aurora is not there (a rebuild makes that first)"
+    assert why["VM", "aurora-1"] == "its domain is not there (a rebuild makes that first)"
     text = letter(report, "aurora")
     assert "abreast" not in text and "rebuild it first" not in text
 

@@ -98,7 +98,8 @@ class CallersScreen(ModalScreen[frozenset[str]]):
 
 
 class FormScreen(ModalScreen[Mapping[str, str]]):
-    """A few lines to fill in; dismissed with them, or with none when it was left or one stayed empty."""
+    """A few lines to fill in; dismissed with them, or with none when it was left. None may stay empty, unless
+    the form comes with `values`: then what stands in each is named above it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel"), *SCROLLING]
     AUTO_FOCUS = "Input"
@@ -111,19 +112,26 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
         verb: str,
         *,
         refuse: Callable[[str, str], str] | None = None,
+        values: Mapping[str, str] | None = None,
     ) -> None:
         """`fields` maps an id to what stands in the empty line; `refuse` says of a line's id and value why
-        it will not do, empty where it does."""
+        it will not do, empty where it does; `values` are what stands in the lines at first."""
         super().__init__()
         self._title, self._texts, self._fields, self._verb = title, tuple(texts), dict(fields), verb
         self._refuse = refuse
+        self._given = values
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="confirm"):
             yield Paragraphs([self._title], tone="tone--strong", id="question-title")
-            yield Facts(self._texts)
+            if self._texts:
+                yield Facts(self._texts)
             for id, hint in self._fields.items():
-                yield Input(id=id, placeholder=hint, classes="form-field")
+                if self._given is None:
+                    yield Input(id=id, placeholder=hint, classes="form-field")
+                else:
+                    yield Paragraphs([hint], tone="tone--muted")
+                    yield Input(self._given.get(id, ""), id=id, classes="form-field named-field")
             yield Paragraphs([], tone="tone--warning", id="form-refusal")
             with Horizontal(id="confirm-buttons"):
                 yield Button("Cancel", id="question-cancel")
@@ -149,7 +157,10 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
         values = self._values()
         refuse = self._refuse
         refusals = {id: refuse(id, value) if refuse else "" for id, value in values.items()}
-        wrong = next((id for id, value in values.items() if not value or refusals[id]), None)
+        may_be_empty = self._given is not None
+        wrong = next(
+            (id for id, value in values.items() if refusals[id] or not (value or may_be_empty)), None
+        )
         if wrong is None:
             self.dismiss(values)
             return

@@ -133,7 +133,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
         self.follow("run_state", self._take_run)
-        for name in ("situation", "ledger_run", "aftermath", "console_mode", "rehearsal"):
+        for name in ("situation", "ledger_run", "aftermath", "console_mode", "rehearsal", "restoring"):
             self.follow(name, lambda _: self.show())
         self.follow("ledger_fault", self.take_ledger_fault)
         self.follow("now", lambda _: self._show_time())
@@ -227,9 +227,8 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
 
     @property
     def rebuild_run(self) -> RunState | None:
-        """The App's run, if it is a rebuild."""
-        run = self.console.run_state
-        return run if run is not None and run.is_rebuild else None
+        """The newest rebuild of this console."""
+        return self.console.rebuild_run
 
     @property
     def chosen(self) -> tuple[Finding, ...]:
@@ -256,6 +255,8 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             losses=self.losses,
             now=app.utc_clock(),
             rehearsal=app.rehearsals.words(self.assessment, self.choice),
+            last_rebuild=app.rebuild_run,
+            restoring=app.restoring,
         )
 
     def _is_fresh(self) -> bool:
@@ -389,7 +390,9 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         if self._viewed is Step.CONTAIN:
             return deletions_page(self.console.situation, width, past=not self.console.can_tell_deletions)
         if self._viewed is Step.RESTORE:
-            return restore_page(self.losses, self.console.session.environment.name, width)
+            environment = self.console.session.environment.name
+            is_drill = environment == "drill"
+            return restore_page(self.losses, environment, width, key=self._key, is_drill=is_drill)
         run, after = self.rebuild_run, self.console.aftermath
         compared = self.compared(width)
         if run is None or after is None:
@@ -413,12 +416,8 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             is_proven = self.assessment is not None and not self.assessment.unproven
             is_free = not is_going_on and not self._has_no_choice()
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
-        if command.id == "resume":
-            found = self.console.ledger_run
-            return found is not None and found.can_be_finished and not is_going_on
-        if command.id == "break-lease":
-            found = self.console.ledger_run
-            return found is not None and found.silent is not None and not is_going_on
+        if command.id in ("resume", "break-lease"):
+            return self.offers_to_finish(command)
         if command.id in ("stop", "pause"):
             return self.offers_to_hold(command)
         if command.id == "next-failure":
@@ -495,6 +494,9 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         item = self.findings.item
         if isinstance(item, Finding):
             await self.console.open("project", item.key)
+
+    async def action_restore(self) -> None:
+        await self.console.open("restore")
 
     async def action_history(self) -> None:
         await self.console.open("history")

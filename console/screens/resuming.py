@@ -13,6 +13,7 @@ from console import commands
 from console.faults import as_error
 from console.ledger_run import LedgerRun
 from console.recovering import questions
+from console.restores import is_restore
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
 from console.screens.contain_questions import FormScreen
@@ -49,8 +50,26 @@ class ResumingScreen(ConsoleScreen):
             return f"{command.label}: not while the console is read-only. {self.key_of('arm')} arms it."
         return super().why_not(command)
 
+    def offers_to_finish(self, command: commands.Command) -> bool:
+        """Whether there is an interrupted run to resume, or a lease to break."""
+        found = self.console.ledger_run
+        if found is None or self.console.operations.is_going_on:
+            return False
+        return found.can_be_finished if command.id == "resume" else found.silent is not None
+
     async def action_resume(self) -> None:
-        """Ask the operator, and the ledger once more: what is unknown is read, the rest is sent."""
+        """Ask the operator, and the ledger once more: what is unknown is read, the rest is sent. A restore is
+        finished on its own screen, which has its archive."""
+        known = self.console.ledger_run
+        if (
+            known is not None
+            and known.plan is not None
+            and is_restore(known.plan)
+            and self.SCOPE != "restore"
+        ):
+            await self.console.open("restore")
+            self.notify(f"This run is a restore's: {self.key_of('resume')} finishes it here.")
+            return
         self._resuming = ConfirmScreen(
             "Finish the interrupted run?", ["The ledger is asked how it stands."], None, "Finish it"
         )

@@ -153,7 +153,7 @@ class DamagedSession(FakeSession):
         settings = CiDatabaseSettings(Secret("sqlite:///ci.sqlite"))
         return write(stale, settings, self.vault.path.parent, name=name, at=self.clock())
 
-    def executor(self, *, rebuild: bool = False) -> Executor:
+    def executor(self, *, rebuild: bool = False, archive: Any = None) -> Executor:
         if not self.is_armed:
             raise GuardError("The console is read-only.", next_step="Arm it first.")
         return Executor(

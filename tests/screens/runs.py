@@ -149,7 +149,7 @@ class RunSession(FakeSession):
         found = super().repairs(row)
         return (*found, *self.extra) if row.key == "dune" and found else found
 
-    def executor(self, *, rebuild: bool = False) -> ScriptedExecutor:
+    def executor(self, *, rebuild: bool = False, archive: Any = None) -> ScriptedExecutor:
         assert self.is_armed and not rebuild
         return self.scripted
 

@@ -270,7 +270,7 @@ async def test_every_step_is_a_key_away(tmp_path: Path) -> None:
         await told(pilot)
         for key, words in (
             ("1", "if I wait"),
-            ("4", "Without a capture"),
+            ("4", "there is no capture"),
             ("5", "Nothing yet"),
             ("6", "Nothing yet"),
             ("3", "Nothing has been"),

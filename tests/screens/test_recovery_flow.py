@@ -16,7 +16,7 @@ from console.screens.confirm import ConfirmScreen
 from console.session import Session
 from sync.drill import practice
 from sync.drill_script import Rehearsal
-from sync.model import DriftKind, Outcome
+from sync.model import ActionKind, DriftKind, Outcome
 from sync.plan import repairable
 from tests.screens.driving import screen_text
 from tests.screens.recoveries import answer
@@ -67,12 +67,41 @@ async def _play(session: Session) -> None:
         assert not after.problem
         assert after.proof.untouched == ("zephyr",)
         assert not after.proof.disappeared
-        text = screen_text(app)
-        assert "nothing of it is left to repair; 1 left out" in text
-        assert "Practice: these files go when the drill ends." in text
+        assert "nothing of it is left to repair; 1 left out" in screen_text(app)
         _check_files(session, after.files, after.passwords)
+        await _restore(pilot, app)
+        await pilot.press("escape")
+        await patiently(pilot, lambda: "▶ 6 Hand over" in screen_text(app))
+        assert "Practice: these files go when the drill ends." in screen_text(app)
         await pilot.press("H")
         await patiently(pilot, lambda: "✓ chain intact" in screen_text(app))
+
+
+async def _restore(pilot: Pilot[Any], app: ConsoleApp) -> None:
+    """The step after the rebuild: planned by itself, confirmed by its number, read anew."""
+    await patiently(pilot, lambda: "▶ 4 Restore" in screen_text(app))
+    assert "can be made again" in screen_text(app)
+    before, proven = app.session.read_actual(), app.aftermath
+    await pilot.press("m")
+    await patiently(pilot, lambda: "x asks for the number and makes it" in screen_text(app))
+    plan = app.restoring.plan if app.restoring is not None else None
+    assert plan is not None
+    await pilot.press("x")
+    await patiently(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+    await answer(pilot, str(len(plan.actions)))
+    await patiently(pilot, lambda: app.run_state is not None and app.run_state.is_restore)
+    assert "S stop" in screen_text(app)
+    await patiently(pilot, lambda: app.restoring is not None and app.restoring.ended is not None)
+    ended = app.restoring.ended if app.restoring is not None else None
+    assert ended is not None and ended.is_whole, ended.failed if ended is not None else ""
+    assert "✓ Succeeded: " in screen_text(app)
+    made = ended.counts["deploy VM"]
+    assert made == sum(action.kind is ActionKind.DEPLOY_VM for action in plan.actions) > 20
+    there = {(vm.domain_id, vm.name) for vm in before.vms}
+    now = {(vm.domain_id, vm.name) for vm in app.session.read_actual().vms}
+    assert len(now - there) == made
+    await patiently(pilot, lambda: app.aftermath is not None and app.aftermath is not proven)
+    assert app.aftermath is not None and app.aftermath.proof is not None and not app.aftermath.problem
 
 
 def _check_files(session: Session, files: tuple[str, ...], passwords: int) -> None:

@@ -288,6 +288,7 @@ class Facts:
     runbook: Mapping[str, str] = field(default_factory=dict)
     credential_file: Path = Path("new-passwords.jsonl")
     archive: Path | None = None
+    archive_address: str = ""
     approvals: ApprovalRules = NO_APPROVALS
     """Nothing in this world needs approval, unless a test says so."""
 
