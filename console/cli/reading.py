@@ -30,13 +30,14 @@ from sync.model import (
 )
 
 if TYPE_CHECKING:
+    from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
 
 _AS_SAID = "as said above."
 
 
 def read_both(
-    session: Session, *, previous: ActualInventory | None = None, is_told: bool = False
+    session: ConsoleSession, *, previous: ActualInventory | None = None, is_told: bool = False
 ) -> tuple[DesiredInventory, ActualInventory]:
     """Both sides at the same time, everything in them; `is_told` as `Session.read_actual` takes it."""
     from concurrent.futures import ThreadPoolExecutor

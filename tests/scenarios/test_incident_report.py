@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from console.cli.reading import read_both
-from console.cli.reporting import make, write
+from console.reports import make, write
 from console.session import Session
 from sync.drill import CI_DATABASE, environment_for
 from sync.letters import template_from
@@ -32,7 +32,7 @@ def test_what_the_report_says_is_lost_is_what_the_sandbox_destroyed(tmp_path: Pa
         access = Access(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
         july28(access, sandbox.control, tmp_path / CI_DATABASE, on_step=lambda _: None)
         before = {(one["kind"], one["id"]) for one in sandbox.control.destroyed()}
-        report = make(session, since=since)
+        report = make(session, since=since, on_step=lambda _: None)
         after = {(one["kind"], one["id"]) for one in sandbox.control.destroyed()}
         written = write(report, tmp_path / "report", template_from(None))
         session.close()

@@ -1,0 +1,147 @@
+"""The incident report of a session, for the screen and for `abreast report`: made from ledger, captures and
+both sides read anew, and written into a folder with the letters and the first message. Blocks, and belongs
+into a thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from sync.errors import AbreastError, UsageError
+
+if TYPE_CHECKING:
+    from console.losses import Losses
+    from console.session_protocol import ConsoleSession
+    from sync.deletions import Situation
+    from sync.model import ActualInventory, DesiredInventory
+    from sync.report import Report
+    from sync.restoration import Restoration
+    from sync.stock import PublicAddress
+
+Tell = Callable[[str], None]
+"""Called with a sentence about what is being done, or could not be."""
+DEFAULT_SINCE = "24h"
+
+
+def make(session: ConsoleSession, *, since: datetime, on_step: Tell) -> Report:
+    """The report of what happened since then, up to now. Raises LedgerError."""
+    from console.cli.reading import read_both
+    from sync.report import build
+    from sync.report_back import returned
+
+    on_step("Reading both sides …")
+    desired, actual = read_both(session)
+    drift = session.compare(desired, actual)
+    entries = session.ledger.entries(since=since)
+    told = losses(session, desired, actual, since=since, on_step=on_step)
+    before, unread = None if told.before is None else told.before.actual, list(told.unread)
+    planned, addresses = _planned(session, before, actual, unread)
+    return build(
+        entries,
+        environment=session.environment.name,
+        since=since,
+        made_at=session.clock(),
+        made_by=session.operator,
+        began=told.basis.began,
+        losses=told.ledger,
+        drift=drift,
+        headline=session.headline(drift).text,
+        back=returned(entries, told.ledger, before=before, now=actual, planned=planned, elsewhere=addresses),
+        unread=unread,
+    )
+
+
+def _planned(
+    session: ConsoleSession, before: ActualInventory | None, actual: ActualInventory, unread: list[str]
+) -> tuple[Restoration | None, Sequence[PublicAddress]]:
+    """What a restore of the capture would do now, and of the rest why not, None where nobody can tell; and
+    the public addresses of the whole cloud."""
+    from sync.archive_folder import read
+    from sync.archives import Archives
+    from sync.restore import plan_restoration
+    from sync.restore_scene import Means
+
+    if before is None or not actual.coverage.is_complete:
+        return None, ()
+    folder = session.environment.archive
+    try:
+        archives = Archives() if folder is None else read(folder)
+        means = Means(session.reader.stock(), archives, is_served=True)
+    except AbreastError as error:
+        unread.append(f"Why something cannot be restored is known in part only: {error}")
+        return None, ()
+    return plan_restoration(before, actual, means), means.stock.public_addresses
+
+
+def situation(session: ConsoleSession) -> Situation:
+    """What CloudStack shows of deletions now, in the last days too."""
+    from sync.deletions import assess
+    from sync.model import Scope
+
+    return assess(session.reader.deletions(Scope(parent=session.environment.parent)))
+
+
+def losses(
+    session: ConsoleSession,
+    desired: DesiredInventory,
+    actual: ActualInventory,
+    *,
+    since: datetime,
+    on_step: Tell,
+) -> Losses:
+    """As Assess tells them: against the newest complete capture from before the deletion, and of `since` or
+    before where no event tells when it began."""
+    from console.losses import LossReader
+    from sync.loss_basis import began
+
+    told = situation(session)
+    found = LossReader(session).read(desired, actual, told, until=None if began(told) else since)
+    for text in found.unread:
+        on_step(text)
+    if found.basis.taken_at is None:
+        on_step(f"There is no capture to compare with: {found.basis.why}. The CI database alone is asked.")
+    return found
+
+
+def write(made: Report, folder: Path, template: Template) -> list[Path]:
+    """`incident-report.md` and `.html`, `first-message.txt`, `letters/PROJECT.eml`; each whole or not at all.
+
+    Raises UsageError when the folder cannot take them.
+    """
+    from sync.letters import first_message, letters
+    from sync.report_text import markdown, page
+
+    contents = {
+        "incident-report.md": markdown(made),
+        "incident-report.html": page(made),
+        "first-message.txt": first_message(made),
+    }
+    for name, mail in letters(made, template):
+        contents[f"letters/{_file_name(name, taken=contents)}.eml"] = mail.as_string()
+    return _put(folder, contents)
+
+
+def _put(folder: Path, contents: dict[str, str]) -> list[Path]:
+    from sync import atomic_file
+
+    try:
+        (folder / "letters").mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            atomic_file.replace(folder / name, text)
+    except OSError as error:
+        raise UsageError(
+            f"The report cannot be written to {folder}: {error.strerror}.", next_step="Name another folder."
+        ) from None
+    return [folder / name for name in contents]
+
+
+def _file_name(project: str, *, taken: dict[str, str]) -> str:
+    """A file's name for a project, whatever it is called; numbered where two would be the same."""
+    base = re.sub(r"[^\w.-]+", "-", project).strip(".-")[:80] or "project"
+    names = (base, *(f"{base}-{number}" for number in range(2, len(taken) + 2)))
+    return next(name for name in names if f"letters/{name}.eml" not in taken)
