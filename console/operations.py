@@ -397,5 +397,27 @@ class Operations:
         self._thread(work, "proof")
         return True
 
+    def relink(self, drift: Drift) -> bool:
+        """Tell anew, in a thread, which ids are to be stored, where a newer reading has others than the proof
+        of the rebuild: the owner has stored them, or domains went again and their ids with them.
+
+        RebuildProven tells of it. False when there is nothing new.
+        """
+        after = self._app.aftermath
+        if after is None or after.proof is None or after.proof.unproven or self.is_going_on:
+            return False
+        from console.recovering import relinked
+        from sync.recovery import stale_ids
+
+        stale = stale_ids(drift)
+        if not (drift.desired.is_complete and drift.actual.is_complete) or stale == after.proof.stale_ids:
+            return False
+
+        def work() -> None:
+            self._app.post_message(RebuildProven(relinked(self._app.session, after, stale)))
+
+        self._thread(work, "relink")
+        return True
+
     def _thread(self, work: Callable[[], None], group: str) -> None:
         self._app.run_worker(work, name=group, group=group, thread=True, exclusive=False, exit_on_error=False)

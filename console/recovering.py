@@ -18,7 +18,7 @@ from sync.hollow import is_emptied
 from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recoverable import Recoverable, left_words
-from sync.recovery import REBUILT, Assessment, Finding, Verification, plan_rebuild, verify
+from sync.recovery import REBUILT, Assessment, Finding, StaleId, Verification, plan_rebuild, verify
 from widgets.findings import FindingGroup
 from widgets.waves import WaveView
 
@@ -308,8 +308,21 @@ def conclude(session: ConsoleSession, run: RunState, after: Drift, desired: Desi
             files = write(rows, vault.path.parent, name=f"identity-map-{report.run_id}")
             made = replace(made, files=tuple(map(str, files)), new_ids=summary(rows))
         if made.proof is not None and made.proof.stale_ids:
-            written = session.write_relinks(made.proof.stale_ids, name=f"relink-{report.run_id}")
+            written = session.write_relinks(made.proof.stale_ids)
             made = replace(made, relinks=tuple(map(str, written)))
     except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
         return replace(made, problem=str(as_error(error, doing="concluding the rebuild")))
     return made
+
+
+def relinked(session: ConsoleSession, after: Aftermath, stale: Sequence[StaleId]) -> Aftermath:
+    """The same with the ids that are to be stored by a newer reading, their files written anew. Blocks; never
+    raises."""
+    if after.proof is None:
+        return after
+    after = replace(after, proof=replace(after.proof, stale_ids=tuple(stale)), relinks=())
+    try:
+        written = session.write_relinks(stale) if stale else ()
+    except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+        return replace(after, problem=str(as_error(error, doing="writing the new ids")))
+    return replace(after, relinks=tuple(map(str, written)))

@@ -255,6 +255,7 @@ class RunningApp(ReadingApp):
         if drift is None:
             return
         self.operations.prove(drift)
+        self.operations.relink(drift)
         if self.restoring is not None:
             self.restores.go_on(drift)
         if self.session.can_arm and not self.console_mode.watching and not self.operations.is_going_on:

@@ -358,12 +358,13 @@ class Session:
             notes=notes,
         )
 
-    def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> tuple[Path, ...]:
+    def write_relinks(self, stale: Sequence[StaleId]) -> tuple[Path, ...]:
         """The new ids for the CI database's owner, beside the file of passwords. Raises UsageError."""
         from sync.relink import write
 
-        folder = self.environment.credential_file.parent
-        return write(stale, self.environment.ci_database, folder, name=name, at=self.clock())
+        environment = self.environment
+        folder = environment.credential_file.parent
+        return write(stale, environment.ci_database, folder, environment=environment.name, at=self.clock())
 
     # --- approving ----------------------------------------------------------------------------------------
 

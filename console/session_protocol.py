@@ -212,7 +212,7 @@ class ConsoleSession(Protocol):
         """`sync.credentials.CredentialFile`."""
         ...
 
-    def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> Sequence[Path]:
+    def write_relinks(self, stale: Sequence[StaleId]) -> Sequence[Path]:
         """Write the new ids for the CI database's owner; the files. Blocks; raises AbreastError."""
         ...
 

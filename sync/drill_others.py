@@ -18,6 +18,7 @@ from sync.contain import Step
 from sync.containment import Containment
 from sync.errors import GuardError, UnreachableError, UsageError
 from sync.model import Outcome
+from sync.relink import file_name
 from sync.sandbox.process import Ready
 from sync.settings import Environment
 
@@ -74,16 +75,18 @@ def rebuild_until_killed(ready: Ready, folder: Path, *, operator: str, dies_afte
     return done
 
 
-def run_relinks(folder: Path, ci_database: Path) -> list[str]:
-    """What the owner of the CI database does with the SQL of re-links in a folder; the names of the files.
+def run_relink(environment: Environment, ci_database: Path) -> str:
+    """What the owner of the CI database does with the newest SQL of a re-link; the file's name, empty where
+    there is none.
 
-    Running one again changes nothing more: each update asks for the old id. Raises UsageError.
+    Running it again changes nothing more: each update asks for the old id. Raises UsageError.
     """
-    files = sorted(folder.glob("relink-*.sql"))
-    for file in files:
-        try:
-            with closing(sqlite3.connect(ci_database)) as connection:
-                connection.executescript(file.read_text(encoding="utf-8"))
-        except (OSError, sqlite3.Error) as problem:
-            raise UsageError(f"{file.name} cannot be run on {ci_database}: {problem}.") from None
-    return [file.name for file in files]
+    file = environment.credential_file.with_name(file_name(environment.name, ".sql"))
+    if not file.exists():
+        return ""
+    try:
+        with closing(sqlite3.connect(ci_database)) as connection:
+            connection.executescript(file.read_text(encoding="utf-8"))
+    except (OSError, sqlite3.Error) as problem:
+        raise UsageError(f"{file.name} cannot be run on {ci_database}: {problem}.") from None
+    return file.name

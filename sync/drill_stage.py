@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sync.drill import Drill
 from sync.drill_live import LiveSync, limited, of_every_day
-from sync.drill_others import run_relinks
+from sync.drill_others import run_relink
 from sync.drill_scenarios import Later
 
 Tell = Callable[[str], None]
@@ -64,10 +64,10 @@ class Stage:
             self._live.stop()
 
     def _relink(self) -> str:
-        files = run_relinks(self._drill.environment.credential_file.parent, self._drill.ci_database)
-        if not files:
+        file = run_relink(self._drill.environment, self._drill.ci_database)
+        if not file:
             return "There is no SQL yet: a rebuild writes it when both sides were read anew after it."
-        return f"The owner of the CI database has run {', '.join(files)}."
+        return f"The owner of the CI database has run {file}."
 
     def _switch_on(self) -> str:
         if self._live is not None and self._live.is_running:

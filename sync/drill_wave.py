@@ -16,7 +16,7 @@ from sync.cloudstack import Reader
 from sync.containment import Containment
 from sync.drill import CI_DATABASE, Drill, environment_for
 from sync.drill_losses import Destroyed, contradictions
-from sync.drill_others import run_relinks
+from sync.drill_others import run_relink
 from sync.drill_script import Act, Rehearsal, Say, recovered
 from sync.errors import GuardError
 from sync.loss_ledger import Fate, loss_ledger
@@ -110,8 +110,9 @@ def _relink(act: Act, stale: tuple[StaleId, ...]) -> bool:
     """Write the SQL, run it as the CI database's owner, read anew: whether every stored id is alive then."""
     drill, rehearsal = act.drill, act.rehearsal
     now = datetime.now(UTC)
-    write(stale, drill.environment.ci_database, drill.folder, name="relink-drill", at=now)
-    run_relinks(drill.folder, drill.ci_database)
+    environment = drill.environment
+    write(stale, environment.ci_database, drill.folder, environment=environment.name, at=now)
+    run_relink(environment, drill.ci_database)
     act.say(f"the owner of the CI database has run {len(stale)} updates")
     act.look_again()
     assert rehearsal.desired is not None and rehearsal.actual is not None

@@ -105,18 +105,24 @@ def as_sql(stale: Sequence[StaleId], statement: str, dialect: Dialect, *, title:
     return "\n".join([*lines, "COMMIT;", ""])
 
 
+def file_name(environment: str, suffix: str) -> str:
+    """Of an environment's file, always the same: a later reading's takes the place of an earlier one's, which
+    may name domains that are gone since."""
+    return f"relink-{environment}{suffix}"
+
+
 def write(
-    stale: Sequence[StaleId], settings: CiDatabaseSettings, folder: Path, *, name: str, at: datetime
+    stale: Sequence[StaleId], settings: CiDatabaseSettings, folder: Path, *, environment: str, at: datetime
 ) -> tuple[Path, ...]:
-    """Write `NAME.csv` and, where the statement is known, `NAME.sql`.
+    """Write the CSV and, where the statement is known, the SQL, in place of those of an earlier reading.
 
     Raises UsageError where the folder cannot take them, ConfigurationError for an unknown kind of database.
     """
-    contents = {f"{name}.csv": as_csv(stale)}
+    contents = {file_name(environment, ".csv"): as_csv(stale)}
     statement = statement_of(settings)
     if statement:
         title = f"Domain ids after a rebuild, read by abreast at {at:%Y-%m-%d %H:%M} UTC"
-        contents[f"{name}.sql"] = as_sql(stale, statement, dialect_of(settings), title=title)
+        contents[file_name(environment, ".sql")] = as_sql(stale, statement, dialect_of(settings), title=title)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in contents.items():

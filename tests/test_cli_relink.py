@@ -31,10 +31,10 @@ def test_stale_ids_are_written_out_and_the_owner_mends_them(tmp_path: Path) -> N
         assert [(one["project"], one["stored"], one["current"]) for one in said["stale"]] == [
             ("dune", "of-the-old-dune", right)
         ]
-        table = (lab.folder / "mend" / "relink.csv").read_text()
+        table = (lab.folder / "mend" / "relink-lab.csv").read_text()
         assert table.splitlines()[1] == f"dune,of-the-old-dune,{right}"
         with closing(sqlite3.connect(ci)) as database:
-            database.executescript((lab.folder / "mend" / "relink.sql").read_text())
+            database.executescript((lab.folder / "mend" / "relink-lab.sql").read_text())
         again = lab.run("relink", "-o", "mend2")
     assert (again.returncode, again.stderr) == (0, "")
     assert "0 are of no domain any more" in again.stdout

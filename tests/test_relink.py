@@ -67,8 +67,8 @@ def wanted() -> set[tuple[str, str]]:
 
 
 def script(folder: Path, given: CiDatabaseSettings) -> str:
-    found = write(STALE, given, folder / "made", name="relink", at=NOW)
-    assert [path.name for path in found] == ["relink.csv", "relink.sql"]
+    found = write(STALE, given, folder / "made", environment="lab", at=NOW)
+    assert [path.name for path in found] == ["relink-lab.csv", "relink-lab.sql"]
     assert {path.stat().st_mode & 0o777 for path in found} == {0o600}
     return found[1].read_text(encoding="utf-8")
 
@@ -136,9 +136,9 @@ def test_a_schema_of_ones_own_needs_ones_own_statement(tmp_path: Path) -> None:
     own = Mapping({"projects": "SELECT slug AS name, cloud_id AS domain_id FROM ci.project"})
     given = settings("postgresql://ci.example.org/ci", mapping=own)
     assert statement_of(given) == ""
-    assert [path.name for path in write(STALE, given, tmp_path, name="x", at=NOW)] == ["x.csv"]
+    assert [path.name for path in write(STALE, given, tmp_path, environment="x", at=NOW)] == ["relink-x.csv"]
     given = replace(given, relink="UPDATE p SET c = :current WHERE s = :project AND c::text = :stored")
-    found = write(STALE[:1], given, tmp_path, name="y", at=NOW)[1].read_text(encoding="utf-8")
+    found = write(STALE[:1], given, tmp_path, environment="y", at=NOW)[1].read_text(encoding="utf-8")
     assert "UPDATE p SET c = 'new''-0' WHERE s = 'o''brien' AND c::text = 'old-0';" in found
     assert "2026-07-28 03:12 UTC: 1 rows" in found
 
@@ -146,7 +146,7 @@ def test_a_schema_of_ones_own_needs_ones_own_statement(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written"):
-        write(STALE, settings("sqlite:///x"), tmp_path / "file", name="x", at=NOW)
+        write(STALE, settings("sqlite:///x"), tmp_path / "file", environment="x", at=NOW)
 
 
 @pytest.mark.parametrize(

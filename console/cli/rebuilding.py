@@ -384,13 +384,12 @@ def _hand_over(
 
 def _relink_files(work: Rebuild, wanted: Path | None, proof: Verification) -> tuple[Path, ...]:
     """The new ids for the CI database's owner, beside the identity map."""
-    from console.cli.relinking import NAME, write_files
+    from console.cli.relinking import write_files
 
     if not proof.stale_ids or proof.unproven:
         return ()
     folder = wanted.parent if wanted is not None else work.session.environment.credential_file.parent
-    name = f"{NAME}-{work.done[-1][1].run_id}" if work.done else NAME
-    return write_files(work.session, proof.stale_ids, folder, name=name)
+    return write_files(work.session, proof.stale_ids, folder)
 
 
 def _failed(work: Rebuild) -> dict[str, str]:

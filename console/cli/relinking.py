@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from sync.recovery import StaleId
     from sync.relink import Links
 
-NAME = "relink"
-
 
 def relink(arguments: argparse.Namespace) -> int:
     """Exit code 0 when every stored id is alive, 1 when some are not."""
@@ -38,16 +36,14 @@ def relink(arguments: argparse.Namespace) -> int:
         return EXIT_DONE if found.are_alive and not stale else EXIT_DRIFT
 
 
-def write_files(
-    session: Session, stale: tuple[StaleId, ...], folder: Path, *, name: str = NAME
-) -> tuple[Path, ...]:
+def write_files(session: Session, stale: tuple[StaleId, ...], folder: Path) -> tuple[Path, ...]:
     """The new ids as CSV and, where the owner's statement is known, as SQL."""
     from sync.relink import statement_of, write
 
-    settings = session.environment.ci_database
-    if not statement_of(settings):
+    environment = session.environment
+    if not statement_of(environment.ci_database):
         say("No SQL is written: name your statement as `relink` under [environments.….ci_database].")
-    return write(stale, settings, folder, name=name, at=session.clock())
+    return write(stale, environment.ci_database, folder, environment=environment.name, at=session.clock())
 
 
 def _print(found: Links, stale: tuple[StaleId, ...], files: tuple[Path, ...]) -> None:

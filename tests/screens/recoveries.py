@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -85,6 +86,8 @@ class DamagedSession(FakeSession):
         self.ledger = Ledger(self.url, environment="drill", operator=self.operator, clock=self.clock).open()
         self.hold_after: int | None = None
         """Number of calls after which the next one waits at `door`; None lets all pass."""
+        self.stored: dict[str, str] = {}
+        """Project → the id that the CI database stores by now."""
         self.seconds_a_call = 0.0
         """What a changing call takes, by the clock of the session."""
         self.door = threading.Event()
@@ -99,7 +102,11 @@ class DamagedSession(FakeSession):
         return self.cloud.capabilities()
 
     def read_desired(self, progress: Any = None) -> DesiredInventory:
-        projects = {project.key: project for project in PROJECTS}
+        stored = (
+            replace(project, domain_id=self.stored.get(project.key, project.domain_id))
+            for project in PROJECTS
+        )
+        projects = {project.key: project for project in stored}
         return DesiredInventory(Scope(), self.clock(), self.desired_coverage, MappingProxyType(projects))
 
     def read_actual(
@@ -149,9 +156,10 @@ class DamagedSession(FakeSession):
             notes=notes,
         )
 
-    def write_relinks(self, stale: Sequence[StaleId], *, name: str) -> tuple[Path, ...]:
+    def write_relinks(self, stale: Sequence[StaleId]) -> tuple[Path, ...]:
         settings = CiDatabaseSettings(Secret("sqlite:///ci.sqlite"))
-        return write(stale, settings, self.vault.path.parent, name=name, at=self.clock())
+        folder, environment = self.vault.path.parent, self.environment.name
+        return write(stale, settings, folder, environment=environment, at=self.clock())
 
     def executor(self, *, rebuild: bool = False, archive: Any = None) -> Executor:
         if not self.is_armed:

@@ -245,7 +245,7 @@ def test_the_owner_of_the_ci_database_runs_what_a_rebuild_has_written(tmp_path: 
     drill: Any = SimpleNamespace(
         scenario=SCENARIOS["second-wave"],
         ci_database=database,
-        environment=SimpleNamespace(credential_file=tmp_path / "new-passwords.jsonl"),
+        environment=SimpleNamespace(name="drill", credential_file=tmp_path / "new-passwords.jsonl"),
     )
     relink = Stage(drill).turns[0]
     assert relink.play().startswith("There is no SQL yet")
@@ -254,11 +254,12 @@ def test_the_owner_of_the_ci_database_runs_what_a_rebuild_has_written(tmp_path: 
         "CREATE TABLE projects (name, domain_id); INSERT INTO projects VALUES ('a', 'old');"
     )
     sql = "UPDATE projects SET domain_id = 'new' WHERE name = 'a' AND domain_id = 'old'"
-    (tmp_path / "relink-1.sql").write_text(f"BEGIN;\n{sql};\nCOMMIT;\n", encoding="utf-8")
-    assert "relink-1.sql" in relink.play()
-    assert "relink-1.sql" in relink.play(), "twice changes nothing more"
+    file = tmp_path / "relink-drill.sql"
+    file.write_text(f"BEGIN;\n{sql};\nCOMMIT;\n", encoding="utf-8")
+    assert "relink-drill.sql" in relink.play()
+    assert "relink-drill.sql" in relink.play(), "twice changes nothing more"
     assert connection.execute("SELECT domain_id FROM projects").fetchall() == [("new",)]
     connection.close()
-    (tmp_path / "relink-2.sql").write_text("UPDATE nothing;\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"relink-2\.sql cannot be run"):
+    file.write_text("UPDATE nothing;\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"relink-drill\.sql cannot be run"):
         relink.play()

@@ -254,8 +254,8 @@ async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
             "ember": ("old-ember", ids["ember"]),
         }
         assert [Path(path).name for path in app.aftermath.relinks] == [
-            f"relink-{app.run_state.run_id}.csv",
-            f"relink-{app.run_state.run_id}.sql",
+            "relink-drill.csv",
+            "relink-drill.sql",
         ]
         sql = Path(app.aftermath.relinks[1]).read_text()
         assert f"SET domain_id = '{ids['cirrus']}' WHERE name = 'cirrus'" in sql
@@ -263,6 +263,37 @@ async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
         assert app.aftermath.passwords == len(session.cloud.passwords) == 13
         await pilot.press("5")
         assert "Unexpected before and untouched: zephyr." in screen_text(app)
+
+
+async def test_the_ids_to_store_are_those_of_the_newest_reading(tmp_path: Path) -> None:
+    """The owner has run what an earlier rebuild wrote: its files name domains that are gone since."""
+    session = DamagedSession(tmp_path, armed=True)
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await run_ends(pilot)
+        ids = {domain.name: domain.id for domain in session.cloud.domains.values()}
+        session.stored = {"aurora": ids["aurora"], "cirrus": "of-the-first-wave"}
+        await pilot.press("r")
+        await rest(pilot)
+        assert app.aftermath is not None and app.aftermath.proof is not None
+        stale = {one.project: (one.stored, one.current) for one in app.aftermath.proof.stale_ids}
+        assert stale == {
+            "cirrus": ("of-the-first-wave", ids["cirrus"]),
+            "dorado": ("old-dorado", ids["dorado"]),
+            "ember": ("old-ember", ids["ember"]),
+        }
+        assert [Path(path).name for path in app.aftermath.relinks] == ["relink-drill.csv", "relink-drill.sql"]
+        sql = Path(app.aftermath.relinks[1]).read_text()
+        now = ids["cirrus"]
+        wanted = f"SET domain_id = '{now}' WHERE name = 'cirrus' AND domain_id = 'of-the-first-wave'"
+        assert wanted in sql and "aurora" not in sql and "old-cirrus" not in sql
+        session.stored = {name: ids[name] for name in ("aurora", "cirrus", "dorado", "ember")}
+        await pilot.press("r")
+        await rest(pilot)
+        assert app.aftermath is not None and app.aftermath.proof is not None
+        assert (app.aftermath.proof.stale_ids, app.aftermath.relinks) == ((), ())
 
 
 async def test_some_are_rebuilt_and_the_rest_is_left_alone(tmp_path: Path) -> None:
