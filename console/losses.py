@@ -184,10 +184,16 @@ def rules_with_ranges(session: ConsoleSession, situation: Situation | None) -> P
     """The session's rules, with the ranges that networks had where a capture from before the deletion knows
     them: only then can VMs that are made again have their addresses."""
     rules: PlanRules = session.rules
-    if rules.network is None or not session.captures.exist:
-        return rules
-    _, before = LossReader(session).before(situation)
-    return rules if before is None else replace(rules, ranges=ranges_of(before.actual))
+    before = None if rules.network is None else captured_before(session, situation)
+    return rules if before is None else replace(rules, ranges=ranges_of(before))
+
+
+def captured_before(session: ConsoleSession, situation: Situation | None) -> ActualInventory | None:
+    """CloudStack as the newest complete capture from before the deletion has it; None without any."""
+    if not session.captures.exist:
+        return None
+    _, found = LossReader(session).before(situation)
+    return None if found is None else found.actual
 
 
 def _ended(situation: Situation) -> list[str]:

@@ -391,8 +391,11 @@ class Operations:
             return False
         self._proven = latest
 
+        now, situation = self._app.whole, self._app.situation
+
         def work() -> None:
-            self._app.post_message(RebuildProven(conclude(self._app.session, run, drift, desired)))
+            found = conclude(self._app.session, run, drift, desired, now=now, situation=situation)
+            self._app.post_message(RebuildProven(found))
 
         self._thread(work, "proof")
         return True

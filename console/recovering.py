@@ -25,7 +25,7 @@ from widgets.waves import WaveView
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
-    from sync.model import DesiredInventory, Plan
+    from sync.model import ActualInventory, DesiredInventory, Plan
 
 BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
@@ -290,8 +290,19 @@ def _reached(session: ConsoleSession, after: Drift, desired: DesiredInventory) -
     return reach(finding for row in after.rows for finding in judge(row, said.get(row.key)))
 
 
-def conclude(session: ConsoleSession, run: RunState, after: Drift, desired: DesiredInventory) -> Aftermath:
-    """Compare with before, and save the identity map beside the file of passwords. Blocks; never raises."""
+def conclude(
+    session: ConsoleSession,
+    run: RunState,
+    after: Drift,
+    desired: DesiredInventory,
+    *,
+    now: ActualInventory | None,
+    situation: Situation | None,
+) -> Aftermath:
+    """Compare with before, and save the identity map beside the file of passwords; with the old ids of a
+    capture where `situation` tells which one. `now` is CloudStack as it was read last. Blocks; never raises.
+    """
+    from console.losses import captured_before
     from sync.identity_map import identity_map, new_credentials, summary, write
 
     report: Any = run.report
@@ -303,7 +314,8 @@ def conclude(session: ConsoleSession, run: RunState, after: Drift, desired: Desi
         vault = session.vault
         passwords = new_credentials(run.plan, report, vault)
         made = replace(made, passwords=len(passwords), password_file=str(vault.path))
-        rows = identity_map(run.plan, report, desired, after=after)
+        before = captured_before(session, situation)
+        rows = identity_map(run.plan, report, desired, before=before, now=now)
         if rows:
             files = write(rows, vault.path.parent, name=f"identity-map-{report.run_id}")
             made = replace(made, files=tuple(map(str, files)), new_ids=summary(rows))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 from sync import atomic_file
 from sync.credentials import Credential, CredentialFile
 from sync.errors import UsageError
-from sync.identities import MADE_BY, Identity
-from sync.model import Action, ActionKind, DesiredInventory, Drift, Outcome, Plan
+from sync.identities import MADE_BY, Identity, objects_by_name
+from sync.model import Action, ActionKind, ActualInventory, DesiredInventory, Drift, Outcome, Plan
 from sync.operations import target_of
 from sync.recovery import stale_ids
 from sync.schedule import is_in_place
@@ -24,32 +25,49 @@ if TYPE_CHECKING:
 
 
 def identity_map(
-    plan: Plan, report: RunReport, desired: DesiredInventory, *, after: Drift | None = None
+    plan: Plan,
+    report: RunReport,
+    desired: DesiredInventory,
+    *,
+    before: ActualInventory | None = None,
+    now: ActualInventory | None = None,
 ) -> tuple[Identity, ...]:
-    """What a run made or found there, with its id of before where the CI database or the plan has it.
+    """What a run made or found there that has another id than before, and no other run's.
 
-    With `after`, the drift read anew, ids that earlier runs changed and nobody has re-linked are in it too.
+    The id of before is that of the capture `before`, and of a domain also that in the CI database or the
+    plan: where they differ, each has a row. `now`, read after the run, has the id of the user that came with
+    an account.
     """
-    new_ids = {
-        result.action_id: result.object_id
-        for result in report.results
-        if result.object_id is not None and is_in_place(result)
-    }
-    rows = [
-        Identity(
-            MADE_BY[action.kind],
-            action.project,
-            action.target,
-            _old_id(action, plan, desired),
-            new_ids[action.id] or "",
-        )
-        for action in plan.actions
-        if action.kind in MADE_BY and action.id in new_ids
-    ]
-    if after is not None:
-        known = {row.project for row in rows if row.what == "domain"}
-        rows += [row for row in changed_earlier(after) if row.project not in known]
+    known = {} if before is None else objects_by_name(before)
+    there = {} if now is None else objects_by_name(now)
+    alive = frozenset(id for _, id, _ in there.values())
+    results = {one.action_id: one for one in report.results if is_in_place(one)}
+    rows: list[Identity] = []
+    for action in plan.actions:
+        result = results.get(action.id)
+        if action.kind not in MADE_BY or result is None or result.object_id is None:
+            continue
+        for what, name, new_id in _made(action, result.object_id, there):
+            captured = known.get((what, name.casefold()), ("", "", ""))[1]
+            told = _told_ids(action, plan, desired) if what == "domain" else ()
+            old_ids = [
+                id for id in dict.fromkeys((*told, captured)) if id and id not in alive and id != new_id
+            ]
+            is_new = result.outcome is Outcome.SUCCEEDED or captured != new_id
+            if is_new:
+                rows += [Identity(what, action.project, name, old_id, new_id) for old_id in old_ids or ("",)]
     return tuple(rows)
+
+
+def _made(
+    action: Action, new_id: str, there: Mapping[tuple[str, str], tuple[str, str, str]]
+) -> Iterator[tuple[str, str, str]]:
+    """What, natural key, id: of the object, and of the user that came with it."""
+    yield MADE_BY[action.kind], action.target, new_id
+    if action.kind is ActionKind.CREATE_ACCOUNT:
+        name = f"{action.target}:{action.parameters['username']}"
+        if found := there.get(("user", name.casefold())):
+            yield "user", name, found[1]
 
 
 def changed_earlier(after: Drift) -> tuple[Identity, ...]:
@@ -61,18 +79,14 @@ def changed_earlier(after: Drift) -> tuple[Identity, ...]:
     )
 
 
-def _old_id(action: Action, plan: Plan, desired: DesiredInventory) -> str:
-    if action.kind is not ActionKind.CREATE_DOMAIN:
-        return ""
+def _told_ids(action: Action, plan: Plan, desired: DesiredInventory) -> Iterator[str]:
+    """Of a domain that is made, its ids by the CI database and by the plan that renames the old one."""
     project = desired.projects.get(action.project)
     if project is not None and project.domain_id:
-        return project.domain_id
-    renamed = (
-        one.target_id
-        for one in plan.actions
-        if one.kind is ActionKind.RENAME_DOMAIN and one.target == action.target
-    )
-    return next(renamed, None) or ""
+        yield project.domain_id
+    for one in plan.actions:
+        if one.kind is ActionKind.RENAME_DOMAIN and one.target == action.target and one.target_id:
+            yield one.target_id
 
 
 def new_credentials(plan: Plan, report: RunReport, vault: CredentialFile) -> list[Credential]:
@@ -107,8 +121,5 @@ def write(rows: Sequence[Identity], folder: Path, *, name: str = "identity-map")
 
 
 def summary(rows: Iterable[Identity]) -> dict[str, int]:
-    """How many new ids of each kind of object."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.what] = counts.get(row.what, 0) + 1
-    return counts
+    """How many new ids of each kind of object; one that has two old ones counts once."""
+    return dict(Counter(what for what, _ in dict.fromkeys((row.what, row.new_id) for row in rows)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import time
@@ -76,6 +77,21 @@ class Site:
                 if "Unable to connect" in status and id not in deleted:
                     deleted.add(id)
                     self.hand.call("deleteTemplate", id=id)
+
+    def ids(self) -> dict[str, str]:
+        """Natural key → id of the domains, accounts, users and networks that are there."""
+        domains = {row["id"]: row for row in self.hand.call("listDomains", listall="true")["domain"]}
+        found = {row["path"]: row["id"] for row in domains.values()}
+        for row in self.hand.call("listAccounts", listall="true")["account"]:
+            own = f"{domains[row['domainid']]['path']}:{row['name']}"
+            found |= {own: row["id"], **{f"{own}:{user['username']}": user["id"] for user in row["user"]}}
+        for row in self.hand.call("listNetworks", listall="true")["network"]:
+            found[f"{domains[row['domainid']]['path']}/{row['name']}"] = row["id"]
+        return found
+
+    def map(self, name: str) -> list[dict[str, str]]:
+        with (self.cli.folder / name).open(newline="") as file:
+            return list(csv.DictReader(file))
 
     def allocation(self) -> str:
         return str(self.hand.call("listZones")["zone"][0]["allocationstate"])
@@ -153,8 +169,16 @@ def test_a_rebuild_that_knows_a_capture_gives_networks_their_ranges_and_vms_thei
     watch.stdout.readline()
     watch.send_signal(signal.SIGINT)
     watch.communicate(timeout=60)
+    before = site.ids()
     site.lose("aurora", "boreal")
-    assert site.cli.run("rebuild", "aurora", "boreal", typed=WORD).returncode == EXIT_DONE
+    assert site.cli.run("rebuild", "aurora", "--map", "aurora.csv", typed=WORD).returncode == EXIT_DONE
+    done = site.cli.run("rebuild", "boreal", "--map", "boreal.csv", "--format", "json", typed=WORD)
+    assert json.loads(done.stdout)["new_ids"] == 4
+    for name in ("aurora", "boreal"):
+        rows = site.map(f"{name}.csv")
+        assert {row["what"] for row in rows} == {"domain", "account", "user", "network"}
+        assert {row["project"] for row in rows} == {name}, "each run has its own"
+        assert all(before[row["name"]] == row["old_id"] != row["new_id"] for row in rows), rows
     told = site.restore()
     assert told["addresses"] == [] and told["failed"] == {}
     assert site.machines() == BEFORE

@@ -17,7 +17,7 @@ from sync.drift import compare
 from sync.errors import GuardError, UsageError
 from sync.executor import RunReport
 from sync.identities import Identity
-from sync.identity_map import identity_map, new_credentials, summary, write
+from sync.identity_map import changed_earlier, identity_map, new_credentials, summary, write
 from sync.ledger import RunState
 from sync.model import (
     ActionKind,
@@ -276,11 +276,32 @@ def test_what_failed_is_not_in_the_map() -> None:
     assert f"{PARENT}/cirrus" not in {row.name for row in rows}
 
 
-def test_ids_that_an_earlier_run_changed_come_from_the_drift() -> None:
-    made = rebuild_plan("boreal")
-    after = compare(wanted(), rebuilt())
-    rows = identity_map(made, report_of(made), wanted(), after=after)
-    assert Identity("domain", "cirrus", f"{PARENT}/cirrus", "id:old", f"id:{PARENT}/cirrus") in rows
+def test_a_capture_knows_the_old_ids_of_all_that_a_run_made() -> None:
+    made, cirrus = rebuild_plan("cirrus"), domain("cirrus", id="id:first")
+    old = account(cirrus, "carl", "cora")
+    users = tuple(replace(one, id=f"first:{one.username}") for one in old.users)
+    before, now = actual(cirrus, accounts=[replace(old, id="id:account", users=users)]), rebuilt()
+    rows = identity_map(made, report_of(made), wanted(), before=before, now=now)
+    name = f"{PARENT}/cirrus"
+    carl = next(user for one in now.accounts for user in one.users if user.username == "carl")
+    assert set(rows) == {
+        Identity("domain", "cirrus", name, "id:old", f"new:{name}"),
+        Identity("domain", "cirrus", name, "id:first", f"new:{name}"),
+        Identity("account", "cirrus", f"{name}:cirrus", "id:account", f"new:{name}:cirrus"),
+        Identity("user", "cirrus", f"{name}:cirrus:carl", "first:carl", carl.id),
+        Identity("user", "cirrus", f"{name}:cirrus:cora", "first:cora", f"new:{name}:cirrus:cora"),
+    }
+    assert summary(rows) == {"domain": 1, "account": 1, "user": 2}, "two old ids of one domain are one new"
+
+
+def test_what_another_run_made_and_what_is_there_as_it_was_are_not_in_the_map() -> None:
+    made, after = rebuild_plan("boreal"), compare(wanted(), rebuilt())
+    assert {row.project for row in identity_map(made, report_of(made), wanted(), now=rebuilt())} == {"boreal"}
+    assert {row.project for row in changed_earlier(after)} == {"aurora", "cirrus"}
+    boreal = domain("boreal")
+    before = actual(boreal, accounts=[replace(account(boreal, "ben"), id=f"new:{PARENT}/boreal:boreal")])
+    found = dict.fromkeys((action.id for action in made.actions), Outcome.SKIPPED)
+    assert identity_map(made, report_of(made, found), wanted(), before=before) == ()
 
 
 def test_only_passwords_of_users_that_were_made_are_handed_over(tmp_path: Path) -> None:

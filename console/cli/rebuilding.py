@@ -27,10 +27,20 @@ from console.cli.rehearsing import (
 from console.cli.sessions import session_of
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
-from sync.model import Action, ActionKind, DesiredInventory, Drift, DriftKind, DriftRow, Plan
+from sync.model import (
+    Action,
+    ActionKind,
+    ActualInventory,
+    DesiredInventory,
+    Drift,
+    DriftKind,
+    DriftRow,
+    Plan,
+)
 from widgets.cells import counted
 
 if TYPE_CHECKING:
+    from sync.deletions import Situation
     from sync.executor import RunReport
     from sync.identities import Identity
     from sync.lookup import ArchiveLike
@@ -211,14 +221,21 @@ def _to_rebuild(work: Rebuild, drift: Drift) -> frozenset[str]:
 def _rules(work: Rebuild) -> PlanRules:
     """With the ranges that networks had, as far as captures know them."""
     from console.losses import rules_with_ranges
+
+    session = work.session
+    if session.environment.network is None or not session.captures.exist:
+        return session.rules
+    return rules_with_ranges(session, _situation(work))
+
+
+def _situation(work: Rebuild) -> Situation | None:
+    """What CloudStack shows of deletions; None where it could not be read."""
     from sync.deletions import can_tell
 
-    session, sides = work.session, work.sides
-    if session.environment.network is None or not session.captures.exist or sides is None:
-        return session.rules
-    _, actual = sides
-    told = session.read_told()
-    return rules_with_ranges(session, session.situation(actual, told) if can_tell(actual.coverage) else None)
+    assert work.sides is not None, "both sides were read before"
+    _, actual = work.sides
+    told = work.session.read_told()
+    return work.session.situation(actual, told) if can_tell(actual.coverage) else None
 
 
 def _rebuild(work: Rebuild, drift: Drift, projects: list[str]) -> Drift:
@@ -271,6 +288,7 @@ def _conclude(
     after: Drift,
     desired: DesiredInventory,
 ) -> int:
+    from sync.identity_map import summary
     from sync.recovery import verify
 
     session = work.session
@@ -295,7 +313,7 @@ def _conclude(
                 "stored_ids_to_relink": plain(proof.stale_ids),
                 "identity_map": [str(path) for path in files],
                 "relink": [str(path) for path in relinking],
-                "new_ids": len(rows),
+                "new_ids": sum(summary(rows).values()),
                 "credentials": str(passwords) if passwords is not None else None,
             }
         )
@@ -368,11 +386,13 @@ def _hand_over(
 
     Also where there was nothing to do any more: the run that did it may have been killed before its map.
     """
-    from sync.identity_map import changed_earlier, identity_map, write
+    from sync.identity_map import identity_map, write
 
-    rows: list[Identity] = list(changed_earlier(after)) if not work.done else []
+    before, now = _captured(work)
+    rows = [] if work.done else _changed_earlier(before, now, after)
     for plan, report in work.done:
-        rows += [row for row in identity_map(plan, report, desired, after=after) if row not in rows]
+        some = identity_map(plan, report, desired, before=before, now=now)
+        rows += [row for row in some if row not in rows]
     if not rows:
         return rows, ()
     if wanted is None:
@@ -380,6 +400,29 @@ def _hand_over(
         name = f"identity-map-{work.done[-1][1].run_id}" if work.done else "identity-map-relink"
         return rows, write(rows, work.session.environment.credential_file.parent, name=name)
     return rows, write(rows, wanted.parent, name=wanted.stem)
+
+
+def _captured(work: Rebuild) -> tuple[ActualInventory | None, ActualInventory | None]:
+    """CloudStack by a capture from before the deletion, and now, as far as it was read whole."""
+    from console.losses import captured_before
+
+    assert work.sides is not None, "both sides were read before"
+    _, now = work.sides
+    if not now.coverage.is_complete:
+        return None, None
+    is_there = work.session.captures.exist
+    return captured_before(work.session, _situation(work)) if is_there else None, now
+
+
+def _changed_earlier(
+    before: ActualInventory | None, now: ActualInventory | None, after: Drift
+) -> list[Identity]:
+    """What has another id than before, whichever run made it."""
+    from sync.identities import by_capture
+    from sync.identity_map import changed_earlier
+
+    captured = () if before is None or now is None else by_capture(before, now)
+    return list(dict.fromkeys((*captured, *changed_earlier(after))))
 
 
 def _relink_files(work: Rebuild, wanted: Path | None, proof: Verification) -> tuple[Path, ...]:

@@ -224,6 +224,7 @@ async def test_approvals_are_told_to_be_missing_before_anything_is_asked(tmp_pat
 
 async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
     session = DamagedSession(tmp_path, armed=True)
+    (dying,) = {vm.domain_id for vm in session.cloud.vms if vm.account == "aurora"}
     app = console_on(session)
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await open_recovery(pilot)
@@ -247,12 +248,14 @@ async def test_all_is_rebuilt_proven_and_handed_over(tmp_path: Path) -> None:
         with as_csv.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["what"] == "domain"]
         ids = {domain.name: domain.id for domain in session.cloud.domains.values()}
-        assert {row["project"]: (row["old_id"], row["new_id"]) for row in rows} == {
-            "aurora": ("old-aurora", ids["aurora"]),
-            "cirrus": ("old-cirrus", ids["cirrus"]),
-            "dorado": ("old-dorado", ids["dorado"]),
-            "ember": ("old-ember", ids["ember"]),
-        }
+        assert {(row["project"], row["old_id"], row["new_id"]) for row in rows} == {
+            ("aurora", "old-aurora", ids["aurora"]),
+            ("aurora", dying, ids["aurora"]),
+            ("cirrus", "old-cirrus", ids["cirrus"]),
+            ("dorado", "old-dorado", ids["dorado"]),
+            ("ember", "old-ember", ids["ember"]),
+        }, "aurora has two old ids: that which is stored, and that of the domain which was renamed"
+        assert app.aftermath.new_ids["domain"] == 4
         assert [Path(path).name for path in app.aftermath.relinks] == [
             "relink-drill.csv",
             "relink-drill.sql",
