@@ -414,6 +414,11 @@ def _brake(means: Means) -> Rung:
 
 
 def _running(situation: Situation) -> Rung:
+    idle = "Nothing is being deleted now."
+    if situation.is_unread:
+        idle = "What is being deleted is not known: CloudStack could not be read."
+    elif situation.problems:
+        idle = "No running deletion was seen; not everything could be read."
     running = situation.of(Stage.RUNNING)
     servers = sorted({one.attempt.job.server for one in running if one.attempt and one.attempt.job} - {""})
     where = f" (the job runs on {', '.join(servers)})" if servers else ""
@@ -425,5 +430,5 @@ def _running(situation: Situation) -> Rung:
         "what is already gone: snapshots go first, then templates, then VMs one by one",
         "start the services again; the domain's row then goes and its VMs stay as orphans [source]",
         "4.18 and 4.23, measured; stopping the servers is a person's work",
-        why_not="" if running else "Nothing is being deleted now.",
+        why_not="" if running else idle,
     )

@@ -37,7 +37,7 @@ def _is(situation: Situation) -> Iterator[str]:
     if situation.unnamed_jobs:
         yield f"{_count(situation.unnamed_jobs, 'deletion job')} whose target no event names."
     if not situation.is_happening:
-        yield "Nothing is being deleted."
+        yield "No deletion was seen." if situation.problems else "Nothing is being deleted."
 
 
 def _was(situation: Situation) -> Iterator[str]:

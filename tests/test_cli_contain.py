@@ -271,7 +271,12 @@ def test_a_server_that_does_not_answer_is_unknown(run: Run, sandbox: SandboxProc
     assert ran.code == 3
     document = json.loads(ran.out)
     assert document["problems"]
-    assert document["deletions"] == []
+    assert (document["deletions"], document["is_happening"]) == ([], None)
+    ran = run("contain")
+    assert ran.code == 3
+    assert "whether anything is being deleted is not known" in ran.out
+    assert "NOT POSSIBLE: What is being deleted is not known: CloudStack could not be read." in ran.out
+    assert "Nothing is being deleted" not in ran.out
 
 
 @pytest.mark.parametrize("rung", [("contain", "--fence"), ("shield",)])

@@ -295,6 +295,8 @@ def test_every_rung_says_what_it_does_not_stop_and_how_it_is_undone() -> None:
     assert all(rung.what and rung.does_not_stop and rung.undo and rung.known for rung in rungs)
     assert rungs[0].text == (("stop", "systemctl stop ci-sync"),)
     assert [bool(rung.why_not) for rung in rungs] == [False, False, False, False, True]
+    unsure = ladder(means, Situation(NOON, (), problems=("listAsyncJobs was refused.",)))
+    assert unsure[4].why_not == "No running deletion was seen; not everything could be read."
     bare = ladder(Means({}, None, "no key", "no database", (), "unknown"), Situation(NOON, ()))
     assert [rung.why_not for rung in bare][1:4] == ["no key", "no database", "unknown"]
     assert "runbook" in bare[0].why_not

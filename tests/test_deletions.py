@@ -172,7 +172,9 @@ def test_from_a_partial_reading_nothing_is_concluded_from_absence() -> None:
     assert assess(reading(vms=[vm("a", AURORA)], is_complete=False)).deletions == ()
     failed = events(AURORA, "Scheduled", "Started", "Completed", failed=True)
     assert only(reading(events=failed, is_complete=False)).stage is Stage.REFUSED
-    assert assess(reading(is_complete=False)).problems
+    found = assess(reading(is_complete=False))
+    assert found.problems
+    assert situation_text(found).startswith("No deletion was seen. Not everything could be read:")
 
 
 def test_of_several_attempts_the_open_one_counts_then_the_one_that_succeeded() -> None:

@@ -9,11 +9,11 @@ from sync.model import JsonObject
 
 
 def situation_json(situation: Situation) -> JsonObject:
-    """Every deletion by name, the worst first."""
+    """Every deletion by name, the worst first; `is_happening` is null where CloudStack told nothing."""
     return {
         "taken_at": plain(situation.taken_at),
         "headline": situation_text(situation),
-        "is_happening": situation.is_happening,
+        "is_happening": None if situation.is_unread else situation.is_happening,
         "problems": list(situation.problems),
         "deletions": [_deletion(one) for one in situation.deletions],
         "unnamed_jobs": situation.unnamed_jobs,
