@@ -46,6 +46,8 @@ class Restoring:
     wish: Wish
     step: str = ""
     """What is being read or checked; empty when nothing is."""
+    is_waiting: bool = False
+    """Whether it is planned as soon as both sides were read."""
     notes: tuple[str, ...] = ()
     """What was found beside the plan, in whole sentences."""
     basis: str = ""

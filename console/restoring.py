@@ -53,8 +53,8 @@ class Restores:
         self._generation = 0
         self._done: list[Done] = []
         """The stages of the restore that was begun last."""
-        self._told: object | None = None
-        """The run of which it was, or is being, looked at what came of it."""
+        self._after: object | None = None
+        """The run after which was planned, or looked at what came of it."""
 
     # --- planning -----------------------------------------------------------------------------------------
 
@@ -64,12 +64,12 @@ class Restores:
         app, wish = self._app, wish or Wish()
         self._generation += 1
         state = Restoring(self._generation, wish, step="Both sides are being read …")
-        app.restoring = state
         drift, actual, run = app.drift, app.whole, app.run_state
-        if run is not None and run.ended_at is not None and not (drift and is_read_after(run, drift)):
-            return  # `go_on` begins when both sides were read after it
-        if drift is None or (actual is None and drift.actual.is_complete):
+        is_early = drift is None or (actual is None and drift.actual.is_complete)
+        if drift is None or is_early or (run is not None and not is_read_after(run, drift)):
+            app.restoring = replace(state, is_waiting=True)  # `go_on` begins
             return
+        self._after, app.restoring = run, state
 
         def work() -> None:
             try:
@@ -101,7 +101,7 @@ class Restores:
         archives = archives_of(session, wish.folder, on_step=notes.append)
         # Tried out now: that it cannot be served there is said before anything is confirmed.
         with server_of(session, archives, wish.serve) or nullcontext() as server:
-            where = server.words if server is not None else ""
+            where = "" if server is None else wish.serve or session.environment.archive_address
         keys = keys_of(drift, wish.projects.split())
         made = plan_restore(
             session,
@@ -113,6 +113,7 @@ class Restores:
             on_step=tell,
         )
         zone = zone_to_freeze(session, wish.zone, on_step=notes.append)
+        zone = zone if made.actions else None
         actions = all_actions(session, made.actions, zone)
         plan = session.plan(actions) if actions else None
         if plan is not None:
@@ -189,18 +190,14 @@ class Restores:
         """Both sides were read: plan what waits for that; look at what came of a restore, once."""
         app, state = self._app, self._app.restoring
         run = app.run_state
-        if state is None or (run is not None and run.is_going_on):
+        if state is None or (run is not None and not is_read_after(run, drift)):
             return
-        if run is not None and not is_read_after(run, drift):
-            return
-        if state.step and state.made is None:
-            self.begin(state.wish)
-        elif run is not None and run.is_restore and run is not self._told and app.whole is not None:
-            self._told = run
-            if state.is_run and state.ended is None:
+        if state.is_run and state.ended is None and app.whole is not None:
+            if run is not self._after:
+                self._after = run
                 self._conclude(state, drift, app.whole)
-            else:
-                self.begin(state.wish)  # another run was finished here: what is left is planned anew
+        elif state.is_waiting or (state.ended is None and run is not self._after):
+            self.begin(state.wish)
 
     def _conclude(self, state: Restoring, drift: Drift, now: ActualInventory) -> None:
         before, made, done = state.before, state.made, tuple(self._done)
@@ -222,4 +219,5 @@ class Restores:
 def _archive_words(archives: Archives, where: str) -> str:
     if not archives.folder:
         return "No archive: only VMs come back whose templates are there."
-    return f"{archives.folder}, {where or 'not given to CloudStack: no address is named'}."
+    how = f"given to CloudStack from {where}" if where else "not given to CloudStack: no address is named"
+    return f"{archives.folder}, {how}."

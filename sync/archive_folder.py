@@ -117,11 +117,6 @@ class ArchiveServer:
         self._server.server_close()
         self._thread.join()
 
-    @property
-    def words(self) -> str:
-        """Where it serves."""
-        return f"given to CloudStack from {self._base}"
-
     def url_of(self, file: str, /, *, sha256: str) -> str:
         """Where the file is served from now on. Raises DataError where it is not the one that is meant."""
         entry = self._stored.get(file)

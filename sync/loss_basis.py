@@ -74,7 +74,8 @@ def choose(
     """The newest complete capture from before the deletion, of those of `until` or before; oldest first.
 
     It is from before by CloudStack's clock and events, and by what is in it: `last_seen` says of the domains
-    that vanished when each was last captured. Two clocks may disagree; one that has them all is from before.
+    that vanished when each was last captured. Two clocks may disagree; one that has them all is from before,
+    and where no capture has any of them, that is said.
     Where no event tells of a deletion it is the newest one that has as many domains in it as any since.
     """
     start = began(situation)
@@ -90,6 +91,9 @@ def choose(
     found = min((some[-1] for some in (by_time, by_content) if some), key=_taken_at, default=None)
     if found is None:
         return Basis(None, "every complete capture is from after the deletion began", start)
+    if not last_seen and vanished(situation):
+        why = "from before the deletion by the clocks, but it has none of the domains that were deleted"
+        return _basis(found, why, start)
     return _basis(found, "the newest complete one from before the deletion began", start)
 
 

@@ -123,7 +123,9 @@ class _Restorer:
     def _lives_on(self, vm: VirtualMachine) -> bool:
         """Whether the VM of before is where it belongs, and not on its way out. Raises NotPossibleError."""
         if vm.domain_id not in self.scene.listed:
-            raise NotPossibleError(f"it is still {vm.state} in its old domain, which CloudStack is deleting")
+            raise NotPossibleError(
+                f"it is still {vm.state} in its old domain, which is being deleted or is gone already"
+            )
         if vm.state.casefold() == "destroyed":
             raise NotPossibleError(
                 "it is Destroyed and its account lives: recover it, which gives it back whole"

@@ -92,8 +92,15 @@ def test_without_one_it_is_said_why() -> None:
     assert choose([entry(1, 50)], MASS, last_seen={}, until=ago(70)).taken_at is None
 
 
+def test_a_capture_that_has_nothing_of_what_was_deleted_is_from_before_by_its_clock_alone() -> None:
+    found = choose([entry(1, 40)], MASS, last_seen={})
+    assert found.id == 1
+    assert "by the clocks, but it has none of the domains that were deleted" in found.why
+
+
 def test_it_is_said_which_one_how_old_and_how_long_before() -> None:
-    said = basis_words(choose([entry(1, 40)], MASS, last_seen={}), NOW)
+    seen = {"d-a": ago(40)}
+    said = basis_words(choose([entry(1, 40)], MASS, last_seen=seen), NOW)
     assert said.endswith(
         ", 40 min old, 10 min before the deletion: the newest complete one from before the deletion began."
     )

@@ -65,8 +65,8 @@ class RestoreScreen(ResumingScreen):
         self.troubles = self.query_one(RunList)
         state, run = self.console.restoring, self.console.run_state
         self._is_run_viewed = run is not None and run.is_restore and run.is_going_on
-        if state is None or (state.ended is None and not state.is_run and not state.step):
-            self.console.restores.begin(state.wish if state is not None else Wish())
+        if state is None or state.problem:
+            self.console.restores.begin(state.wish if state is not None else None)
         for name in ("restoring", "ledger_run", "console_mode"):
             self.follow(name, lambda _: self.show())
         self.follow("run_state", self._take_run)
@@ -185,7 +185,7 @@ class RestoreScreen(ResumingScreen):
         """Plan anew, by what is read now."""
         state = self.console.restoring
         if not self.console.operations.is_going_on:
-            self.console.restores.begin(state.wish if state is not None else Wish())
+            self.console.restores.begin(state.wish if state is not None else None)
 
     def action_other_view(self) -> None:
         self._is_run_viewed = not self._is_run_viewed
