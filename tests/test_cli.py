@@ -508,10 +508,12 @@ def test_control_characters_never_reach_the_terminal(capsys: Any) -> None:
     assert capsys.readouterr().out == "a\\u{1b}[31mred\\u{7}\\u{9b}\\u{9}tab\nnext\n"
     output.result("gpj.\u202eexe 👩\u200d💻")
     assert capsys.readouterr().out == "gpj.\\u{202e}exe 👩\u200d💻\n", "what joins an emoji is left in it"
+    output.result("du\u200bne \ufeffdune")
+    assert capsys.readouterr().out == "du\\u{200b}ne \\u{feff}dune\n", "two names look like two"
 
 
 def test_json_has_every_character_of_a_name_and_none_that_a_terminal_obeys(capsys: Any) -> None:
-    name = "\x9b[2J\x1b\u202e\ud800\u2028é"
+    name = "\x9b[2J\x1b\u202e\ud800\u2028é\u200b\U000e0041"
     for indent in (None, 2):
         output.result_json({"name": name}, indent=indent)
         printed = capsys.readouterr().out

@@ -59,6 +59,21 @@ def member(username: Any = "jo", email: Any = "jo@example.org", **changes: Any) 
         ("a\u2066b", "the name contains a character that turns the reading direction (U+2066)"),
         ("a\u200fb", "the name contains a character that turns the reading direction (U+200F)"),
         ("👩\u200d💻", ""),
+        ("👩🏽\u200d❤\ufe0f\u200d👩", ""),
+        ("❤\ufe0f lab 1\ufe0f\u20e3", ""),
+        ("می\u200cخواهم", ""),
+        ("क्\u200dष क्\u200cष", ""),
+        ("du\u200bne", "the name contains a character that cannot be seen (U+200B)"),
+        ("dune\u200c", "the name contains a character that cannot be seen (U+200C)"),
+        ("du\u200cne", "the name contains a character that cannot be seen (U+200C)"),
+        ("du\u200dne", "the name contains a character that cannot be seen (U+200D)"),
+        ("👩\u200ddune", "the name contains a character that cannot be seen (U+200D)"),
+        ("\u2060dune", "the name contains a character that cannot be seen (U+2060)"),
+        ("\ufeffdune", "the name contains a character that cannot be seen (U+FEFF)"),
+        ("du\u00adne", "the name contains a character that cannot be seen (U+00AD)"),
+        ("dune\ufe0f", "the name contains a character that cannot be seen (U+FE0F)"),
+        ("dune\u3164", "the name contains a character that cannot be seen (U+3164)"),
+        ("dune\U000e0041", "the name contains a character that cannot be seen (U+E0041)"),
     ],
 )
 def test_names_that_cloudstack_would_refuse_are_a_problem(name: str, problem: str) -> None:
@@ -207,6 +222,10 @@ def test_a_project_whose_only_member_is_incomplete_has_the_problem_itself() -> N
     [
         ({"lastname": "x" * 300}, "“jo” has a `lastname` of 300 characters, CloudStack takes 255"),
         ({"firstname": "a\nb"}, "“jo” has a control character in `firstname`"),
+        (
+            {"username": "jo\u200b"},
+            "“jo\\u{200b}” has a character that cannot be seen (U+200B) in `username`",
+        ),
         (
             {"username": "jo\u2067"},
             "“jo\\u{2067}” has a character that turns the reading direction (U+2067) in `username`",

@@ -36,6 +36,16 @@ def test_a_joiner_that_joins_no_emoji_is_seen(text: str) -> None:
     assert clean(text) == text.replace("\u200d", "\N{REPLACEMENT CHARACTER}")
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200c", "\u2060", "\ufeff", "\u00ad", "\ufe0f", "\u3164"])
+def test_what_takes_no_room_is_seen(unseen: str) -> None:
+    assert clean(f"du{unseen}ne") == "du\N{REPLACEMENT CHARACTER}ne"
+
+
+def test_letters_that_are_kept_from_joining_stay_as_they_are() -> None:
+    assert clean("می\u200cخواهم") == "می\u200cخواهم"
+    assert clean("❤\ufe0f") == "❤", "how wide it is then differs from terminal to terminal"
+
+
 @pytest.mark.parametrize(
     ("text", "width", "expected"),
     [

@@ -10,39 +10,28 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
+from sync.characters import JOINER, NON_JOINER, is_in_use, is_unseen
+
 Alignment = Literal["left", "right"]
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_JOINER = "\N{ZERO WIDTH JOINER}"
-_PICTURE_STYLE = "\N{VARIATION SELECTOR-16}"
-_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
 
 def clean(text: str) -> str:
     """One line without characters that move the cursor, change direction or have no certain width."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        character if character == _JOINER and _joins(text, place) else _clean_character(character)
-        for place, character in enumerate(text)
-    )
+    return "".join(_clean_character(text, place) for place in range(len(text)))
 
 
-def _joins(text: str, place: int) -> bool:
-    """Whether the joiner there makes one picture of two, as in the emoji of a profession or a family."""
-    before = text[:place].rstrip(_PICTURE_STYLE)[-1:]
-    return _is_picture(before) and _is_picture(text[place + 1 : place + 2])
-
-
-def _is_picture(character: str) -> bool:
-    return bool(character) and (unicodedata.category(character) == "So" or character in _SKIN_TONES)
-
-
-def _clean_character(character: str) -> str:
+def _clean_character(text: str, place: int) -> str:
+    character = text[place]
     if character in "\n\r\t":
         return " "
-    if character == _PICTURE_STYLE:
-        return ""
+    if is_unseen(character):
+        if not is_in_use(text, place):
+            return _REPLACEMENT
+        return character if character in (JOINER, NON_JOINER) else ""
     category = unicodedata.category(character)
     if category in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
         return _REPLACEMENT
@@ -72,7 +61,7 @@ def _shorten(text: str, width: int, *, keep_end: bool) -> str:
         if cell_len(character + tail) > width - 1:
             break
         tail = character + tail
-    tail = tail.removeprefix(_JOINER)
+    tail = tail.removeprefix(JOINER)
     return " " * (width - 1 - cell_len(tail)) + "…" + tail if width > 1 else "…"
 
 

@@ -118,6 +118,7 @@ REFUSED = {
     "bell\x07": "contains a control character",
     "esc\x1b[31mred": "contains a control character",
     "gpj.\u202eexe": "contains a character that turns the reading direction (U+202E)",
+    "dune\u200b": "contains a character that cannot be seen (U+200B)",
     "Twin": "2 projects of this name",
     "tWIN": "2 projects of this name",
 }
@@ -150,7 +151,9 @@ def test_names_that_cloudstack_would_refuse(make_desk: MakeDesk, empty: SandboxP
     desk = make_desk(Access(ready.url, ready.key, ready.secret), rows)
     ran = desk.run("check")
     assert ran.code == CRITICAL
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", ran.said), "a control character reaches the terminal"
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e\u200b]", ran.said), (
+        "a control character reaches the terminal"
+    )
     for why in REFUSED.values():
         assert why in ran.out
     found = desk.check(CRITICAL)
