@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.ledger_words import arm_words, held_words, resume_words
 from console.recovering import (
     Aftermath,
     Choice,
@@ -246,7 +247,7 @@ def _vms_do(situation: Situation) -> str:
         return f"First {key('recover-all-vms')} brings {which} back.{then}"
     if situation.can_arm:
         return f"{key('arm')} arms the console; {key('recover-all-vms')} then brings {which} back.{then}"
-    return _arm_words(situation)
+    return arm_words(situation)
 
 
 def _vms_lost(losses: Losses) -> str:
@@ -270,9 +271,9 @@ def _assess_do(situation: Situation) -> str:
     if assessment is None:
         return "Wait: the list appears when both sides have been compared."
     if situation.held is not None:
-        return _held_words(situation.held, situation)
+        return held_words(situation.held, situation)
     if situation.unfinished is not None:
-        return f"{_resume_words(situation.unfinished, situation)}{_beside_resume(situation)}"
+        return f"{resume_words(situation.unfinished, situation)}{_beside_resume(situation)}"
     if assessment.unproven:
         return f"{key('refresh')} reads both sides again. Nothing is rebuilt from what was not fully read."
     return _vms_do(situation) or _choice_do(assessment, situation)
@@ -296,7 +297,7 @@ def _choice_do(assessment: Assessment, situation: Situation) -> str:
     if situation.can_arm:
         arming = f"{key('arm')} arms the console; {key('rebuild')} then asks about {what}."
         return f"{_rehearse_words(situation)}{arming}"
-    return f"{_rehearse_words(situation)}{_arm_words(situation)}"
+    return f"{_rehearse_words(situation)}{arm_words(situation)}"
 
 
 def _rehearse_words(situation: Situation) -> str:
@@ -305,22 +306,6 @@ def _rehearse_words(situation: Situation) -> str:
     if not told:
         return f"{situation.key('rehearse')} rehearses it. "
     return f"{told[:1].upper()}{told[1:]}. "
-
-
-def _arm_words(situation: Situation) -> str:
-    if situation.can_arm:
-        return f"Read-only: {situation.key('arm')} arms the console."
-    return "Read-only: the configuration names no section as `write`."
-
-
-def _resume_words(found: LedgerRun, situation: Situation) -> str:
-    key = situation.key
-    if not found.can_be_finished:
-        return found.words
-    if not situation.is_armed:
-        then = f" Then {key('resume')} finishes it." if situation.can_arm else ""
-        return f"{found.words} {_arm_words(situation)}{then}"
-    return f"{found.words} {key('resume')} finishes it, after asking."
 
 
 def _beside_resume(situation: Situation) -> str:
@@ -335,16 +320,6 @@ def _beside_resume(situation: Situation) -> str:
     return f" What is chosen below does not change that: {then} as a run of its own."
 
 
-def _held_words(found: LedgerRun, situation: Situation) -> str:
-    key = situation.key
-    if found.silent is None:
-        return f"{found.words} {key('history')} shows its steps; nothing else is sent before it has ended."
-    do = f"If nothing of it runs, {key('break-lease')} breaks its lease, by name; then it can be finished."
-    if situation.is_armed:
-        return f"{found.words} {do}"
-    return f"{found.words} {_arm_words(situation)}{f' {do}' if situation.can_arm else ''}"
-
-
 def _held_state(found: LedgerRun) -> str:
     return "goes on elsewhere" if found.silent is None else "may go on elsewhere: not heard of"
 
@@ -355,11 +330,11 @@ def _rebuild(situation: Situation) -> StepView:
     if run is None:
         found, do = _ahead(situation), "Comes after step 2."
         if situation.held is not None:
-            found, do = _held_state(situation.held), _held_words(situation.held, situation)
+            found, do = _held_state(situation.held), held_words(situation.held, situation)
         elif situation.unfinished is not None and situation.unfinished.plan is not None:
             done, plan = len(situation.unfinished.results), situation.unfinished.plan
             found = f"interrupted: {done} of {counted(len(plan.actions), 'action')} done"
-            do = _resume_words(situation.unfinished, situation)
+            do = resume_words(situation.unfinished, situation)
         return StepView(Step.REBUILD.value, StepState.WAITING, found, do, why)
     bad = failures(run)
     found = f"{done_count(run)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
@@ -395,15 +370,15 @@ def _unfinished(run: RunState, situation: Situation, why: str) -> StepView:
         do = f"{key('history')} has its steps; step 2 has what is left."
         return StepView(title, StepState.WAITING, found, do, why)
     if held is not None and held.run_id == run.run_id:
-        return StepView(title, StepState.WAITING, _held_state(held), _held_words(held, situation), why)
+        return StepView(title, StepState.WAITING, _held_state(held), held_words(held, situation), why)
     problem = run.problem or "some outcomes are unknown"
     found, do = f"not finished: {problem}", "The ledger has every step."
     if run.has_not_begun:
         found, do = f"not begun: {problem}", "Nothing was sent. Step 2 tries again."
     if held is not None:
-        do = _held_words(held, situation)
+        do = held_words(held, situation)
     elif situation.unfinished is not None:
-        do = _resume_words(situation.unfinished, situation)
+        do = resume_words(situation.unfinished, situation)
     return StepView(title, StepState.BAD, found, do, why, is_alarming=True)
 
 
@@ -457,7 +432,7 @@ def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[
     """What of the run does not hold, and what to do about it; empty when all of it was seen to hold."""
     tries = f"Step 2 lists them; there {situation.key('rebuild')} tries again, after asking."
     if situation.unfinished is not None:
-        tries = _resume_words(situation.unfinished, situation)
+        tries = resume_words(situation.unfinished, situation)
     if mine := still_repairable(run, proof)[0]:
         return f"{counted(len(mine), 'project')} can still be repaired", tries
     if stuck := not_rebuilt(run, proof):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from console.ledger_words import arm_words, held_words, resume_words
 from console.page_lines import heading, pair, wrapped
 from console.restore_state import Restoring, kinds
 from sync.restoration import REBUILD_FIRST
@@ -78,28 +79,16 @@ def rebuilt_first(made: Restoration) -> int:
 
 def _of_the_ledger(scene: Scene) -> str:
     """What has to be done first about the newest run in the ledger; empty when nothing."""
-    found, key = scene.ledger_run, scene.key
+    found = scene.ledger_run
     if found is None or found.is_over:
         return ""
-    if found.is_held:
-        breaks = f" {key('break-lease')} breaks its lease, by name." if found.silent is not None else ""
-        return f"{found.words} Nothing else is sent before it has ended.{breaks}"
-    if not found.can_be_finished:
-        return found.words
-    how = f"{key('resume')} finishes it, after asking."
-    return f"{found.words} {how if scene.is_armed else f'{_arm_words(scene)} Then {how}'}"
-
-
-def _arm_words(scene: Scene) -> str:
-    if scene.can_arm:
-        return f"Read-only: {scene.key('arm')} arms the console."
-    return "Read-only: the configuration names no section as `write`."
+    return held_words(found, scene) if found.is_held else resume_words(found, scene)
 
 
 def _how_to_run(scene: Scene, plan: Plan) -> str:
     number = counted(len(plan.actions), "action")
     if not scene.is_armed:
-        return f"{_arm_words(scene)} {number} could be run."
+        return f"{arm_words(scene)} {number} could be run."
     return f"{scene.key('run-restore')} asks for the number and makes it: {number}. Nothing is deleted."
 
 

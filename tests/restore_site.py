@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -42,6 +43,26 @@ class Site:
                 job = self.hand.call("deleteDomain", id=domain["id"], cleanup="true")["jobid"]
                 while self.hand.call("queryAsyncJobResult", jobid=job)["jobstatus"] == 0:
                     self.box.control.advance(5)
+
+    def lose_and_rebuild(self) -> None:
+        """aurora and boreal are captured into `before.sqlite`, deleted and rebuilt."""
+        assert self.cli.run("capture", "before.sqlite").returncode == EXIT_DONE
+        self.lose("aurora", "boreal")
+        assert self.cli.run("rebuild", "aurora", "boreal", typed=WORD).returncode == EXIT_DONE
+
+    def restore_until_killed(self) -> None:
+        """A restore with the zone closed, whose process dies once the first VM is deployed."""
+        child = self.cli.start(*self.command("--capture", "before.sqlite", "--freeze-zone", ZONE))
+        assert child.stdin is not None
+        child.stdin.write(WORD)
+        child.stdin.flush()
+        end = time.monotonic() + 120
+        while not self.sent()["deployVirtualMachine"]:
+            assert child.poll() is None and time.monotonic() < end
+        child.kill()
+        child.communicate()
+        self.delete_what_was_not_fetched()
+        assert self.allocation() == "Disabled"
 
     def restore(self, *arguments: str, typed: str = WORD) -> Any:
         """What it says as JSON; it must end well."""

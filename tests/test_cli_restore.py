@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -93,20 +92,8 @@ def test_a_rebuild_that_knows_a_capture_gives_networks_their_ranges_and_vms_thei
 
 
 def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site: Site) -> None:
-    assert site.cli.run("capture", "before.sqlite").returncode == EXIT_DONE
-    site.lose("aurora", "boreal")
-    assert site.cli.run("rebuild", "aurora", "boreal", typed=WORD).returncode == EXIT_DONE
-    child = site.cli.start(*site.command("--capture", "before.sqlite", "--freeze-zone", ZONE))
-    assert child.stdin is not None
-    child.stdin.write(WORD)
-    child.stdin.flush()
-    end = time.monotonic() + 120
-    while not site.sent()["deployVirtualMachine"]:
-        assert child.poll() is None and time.monotonic() < end
-    child.kill()
-    child.communicate()
-    site.delete_what_was_not_fetched()
-    assert site.allocation() == "Disabled"
+    site.lose_and_rebuild()
+    site.restore_until_killed()
     # Without the archive the run cannot go on: it says so, and that the zone is frozen.
     bare = site.cli.run("restore", "--capture", "before.sqlite", typed=WORD)
     assert "Zone Sandbox-simulator is frozen since" in bare.stderr

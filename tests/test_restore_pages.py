@@ -79,7 +79,7 @@ def test_all_that_is_made_and_all_that_is_not_stands_on_the_page() -> None:
             {"ledger_run": ledger_run(), "is_armed": False},
             "<arm> arms the console. Then <resume> finishes",
         ),
-        (STATE, {"ledger_run": ledger_run(is_held=True)}, "Nothing else is sent before it has ended."),
+        (STATE, {"ledger_run": ledger_run(is_held=True)}, "nothing else is sent before it has ended."),
         (STATE, {"ledger_run": ledger_run(is_held=True, silent=1)}, "<break-lease> breaks its lease"),
         (STATE, {"ledger_run": ledger_run(is_over=True)}, "<run-restore> asks for the number"),
     ],

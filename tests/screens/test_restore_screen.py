@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,11 +20,10 @@ from console.screens.contain_questions import FormScreen
 from console.screens.restore import RestoreScreen
 from console.session import Session
 from console.state import RunPhase, RunState
-from sync.errors import EXIT_DONE
 from sync.model import Coverage, CoverageState, Outcome
 from sync.settings import load
 from tests.cli import ENVIRONMENT
-from tests.restore_site import WORD, ZONE, Site, site_in
+from tests.restore_site import ZONE, Site, site_in
 from tests.restore_states import NOW, STATE, ended
 from tests.screens.driving import said, screen_text
 from tests.screens.recoveries import DamagedSession, answer, console_on, open_recovery
@@ -88,9 +86,7 @@ async def test_a_restore_by_a_capture_file_and_an_archive_with_the_zone_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with site_in(tmp_path) as site:
-        assert site.cli.run("capture", "before.sqlite").returncode == EXIT_DONE
-        site.lose("aurora", "boreal")
-        assert site.cli.run("rebuild", "aurora", "boreal", typed=WORD).returncode == EXIT_DONE
+        site.lose_and_rebuild()
         async with recovery_of(site, monkeypatch) as (app, pilot):
             await pilot.press("m")
             await patiently(pilot, lambda: "Nothing of it can be made again now" in words_of(app))
@@ -128,19 +124,8 @@ async def test_an_interrupted_restore_is_finished_on_its_screen_and_the_zone_ope
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with site_in(tmp_path) as site:
-        assert site.cli.run("capture", "before.sqlite").returncode == EXIT_DONE
-        site.lose("aurora", "boreal")
-        assert site.cli.run("rebuild", "aurora", "boreal", typed=WORD).returncode == EXIT_DONE
-        child = site.cli.start(*site.command("--capture", "before.sqlite", "--freeze-zone", ZONE))
-        assert child.stdin is not None
-        child.stdin.write(WORD)
-        child.stdin.flush()
-        end = time.monotonic() + 120
-        while not site.sent()["deployVirtualMachine"]:
-            assert child.poll() is None and time.monotonic() < end
-        child.kill()
-        child.communicate()
-        site.delete_what_was_not_fetched()
+        site.lose_and_rebuild()
+        site.restore_until_killed()
         async with recovery_of(site, monkeypatch) as (app, pilot):
             await patiently(pilot, lambda: "was interrupted" in words_of(app))
             await pilot.press("c")
