@@ -25,16 +25,16 @@ class CallerList(VirtualList):
 
     def __init__(self, views: Sequence[CallerView], chosen: frozenset[str]) -> None:
         super().__init__(id="callers")
-        self._views = views
+        self.views = views
         self.chosen = chosen
 
     def on_mount(self) -> None:
-        self.set_keys([view.caller.label for view in self._views])
+        self.set_keys([view.caller.label for view in self.views])
 
     @property
     def current(self) -> CallerView | None:
         """Who is under the cursor."""
-        return self._views[self.cursor] if 0 <= self.cursor < len(self._views) else None
+        return self.views[self.cursor] if 0 <= self.cursor < len(self.views) else None
 
     def toggle(self) -> None:
         """Choose who is under the cursor, or leave them out."""
@@ -44,7 +44,7 @@ class CallerList(VirtualList):
             self.redraw()
 
     def line(self, index: int, width: int) -> list[Piece]:
-        view = self._views[index]
+        view = self.views[index]
         is_chosen = view.caller.user_id in self.chosen
         mark = ("[x]" if is_chosen else "[ ]") if view.may_be_fenced else "   "
         number = counted(len(view.caller.deletions), "deletion")
@@ -86,7 +86,15 @@ class CallersScreen(ModalScreen[frozenset[str]]):
         self._list.toggle()
 
     def action_go_on(self) -> None:
-        self.dismiss(self._list.chosen)
+        """With who is chosen; while nobody is, the question stays and says so: it would look as if something
+        had been done."""
+        if self._list.chosen:
+            self.dismiss(self._list.chosen)
+            return
+        text = "Nobody is chosen: nothing is done. Nobody here may be fenced."
+        if any(view.may_be_fenced for view in self._list.views):
+            text = "Nobody is chosen, so nobody would be fenced: space chooses who is under the cursor."
+        self.query_one("#caller-note", Paragraphs).show([text])
 
     def action_cancel(self) -> None:
         self.dismiss(frozenset())
@@ -94,7 +102,10 @@ class CallersScreen(ModalScreen[frozenset[str]]):
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
         event.stop()
-        self.dismiss(self._list.chosen if event.button.id == "question-go" else frozenset())
+        if event.button.id == "question-go":
+            self.action_go_on()
+        else:
+            self.action_cancel()
 
 
 class FormScreen(ModalScreen[Mapping[str, str]]):

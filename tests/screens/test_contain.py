@@ -352,10 +352,12 @@ async def test_where_it_is_not_certain_who_it_is_somebody_has_to_say(callers: tu
         await pilot.press("enter")
         await pilot.pause()
         if not chosen:
-            assert isinstance(app.screen, ContainScreen), "nobody chosen, nobody asked about"
-        else:
-            await confirm(pilot)
-            assert names(session) == ["fence"]
+            assert isinstance(app.screen, CallersScreen), "nobody chosen, nobody asked about"
+            assert "Nobody is chosen, so nobody would be fenced: space chooses" in words_of(app)
+            await pilot.press("space", "enter")
+            await pilot.pause()
+        await confirm(pilot)
+        assert names(session) == ["fence"]
 
 
 async def test_the_choice_says_why_it_asks_and_never_takes_who_must_not_be_fenced() -> None:
