@@ -144,7 +144,7 @@ class ContainingApp(RunningApp):
     def _take_evidence(self, message: EvidenceSaved) -> None:
         self.rungs.ended()
         said = ", ".join(f"{name} {rows}" for name, rows in message.lists.items())
-        saved = f"evidence saved, readable by you only: {message.path.name} ({said}) in {message.path.parent}"
+        saved = f"evidence saved, readable by you only: {message.path} ({said})"
         self.change_containing(doing="", evidence=saved)
 
     @on(BrakeChanged)

@@ -13,6 +13,7 @@ from widgets.lines import Line, Lines, spread, wrap
 
 _CALLERS = 3
 """How many are shown; the rung has all of them."""
+_EVIDENCE_LINES = 3
 
 
 class ContainTitle(Lines):
@@ -113,5 +114,7 @@ class ResultLine(Lines):
             glyph, tone = ("✓", "tone--good") if is_good else ("✗", "tone--bad")
             lines += [[(f" {one}", tone)] for one in _two(f"{glyph} {text}", width - 2)]
         if state.evidence:
-            lines += [[(f" {one}", "tone--good")] for one in _two(f"✓ {state.evidence}", width - 2)]
+            # Nobody finds a file of which half the path is on screen: the counts behind it give way.
+            said = wrap(f"✓ {state.evidence}", width - 2, at_hyphens=False)[:_EVIDENCE_LINES]
+            lines += [[(f" {one}", "tone--good")] for one in said]
         return lines

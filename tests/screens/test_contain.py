@@ -709,7 +709,27 @@ async def test_the_evidence_is_saved_at_one_key_also_read_only(
         (path,) = folder.glob("drill-evidence-*.json")
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_ISREG(path.stat().st_mode)
-        assert f"{path.name} (listEvents 12 rows, listAsyncJobs 3 rows)" in words_of(app)
+        assert f"{path} (listEvents 12 rows, listAsyncJobs 3 rows)" in words_of(app)
+
+
+async def test_what_came_of_two_steps_pushes_nothing_off_a_small_screen(tmp_path: Path) -> None:
+    folder = tmp_path / ("a-long-name-" * 4)
+    app = contain_console(ContainSession(armed=True, facts=Facts(credential_file=folder / "new.jsonl")))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        screen = await open_contain(pilot)
+        await pilot.press("e")
+        await rest(pilot)
+        await pilot.press("f")
+        await confirm(pilot)
+        await rest(pilot)
+        app.clear_notifications()
+        await pilot.pause()
+        (path,) = folder.glob("drill-evidence-*.json")
+        text = screen_text(app)
+        assert str(path) in "".join(text.replace("▌", "").split())
+        assert "✓ fence ci-sync/ci-sync in ROOT by apikeyaccess" in text
+        assert screen.max_scroll_y == 0
+        assert " CONTAIN  each step asks first" in text and "5   the running deletion" in text
 
 
 # --- pictures -----------------------------------------------------------------------------------------------
