@@ -116,6 +116,8 @@ class Deletion:
     templates: tuple[OwnedResource, ...] = ()
     below: tuple[str, ...] = ()
     """Paths of sub-domains that go with it and are still listed."""
+    is_replaced: bool = False
+    """Whether another domain of its name was made since, and is listed: that one lives."""
 
     @property
     def since(self) -> datetime | None:
@@ -123,10 +125,10 @@ class Deletion:
 
     @property
     def label(self) -> str:
-        """How it is named: the path where it is known."""
+        """How it is named: the path where it is known, and that it is not the one which has its name now."""
         if self.kind is Kind.ACCOUNT:
             return f"account {self.name}" + (f" in {self.path}" if self.path else "")
-        return self.path or self.name
+        return (self.path or self.name) + (" (earlier)" if self.is_replaced else "")
 
     @property
     def alive(self) -> tuple[VirtualMachine, ...]:
@@ -257,6 +259,7 @@ class _Judge:
         self.vms: dict[str, list[VirtualMachine]] = {}
         for vm in world.vms:
             self.vms.setdefault(vm.domain_id, []).append(vm)
+        self.listed_paths = {domain.path.casefold() for domain in world.domains}
         self.snapshots = _by_domain(reading.snapshots)
         self.templates = _by_domain(reading.templates)
         named = [(domain.path, domain.id) for domain in world.domains]
@@ -376,7 +379,16 @@ class _Judge:
             below=tuple(
                 sorted(self.domains[id].path for id in ids if id in self.domains and id != attempt.target_id)
             ),
+            is_replaced=is_domain and self._is_replaced(attempt, path),
         )
+
+    def _is_replaced(self, attempt: Attempt, path: str) -> bool:
+        """Whether another domain stands where this one stood, by its path, else by its name below the parent
+        of the environment."""
+        if attempt.target_id in self.domains:
+            return False
+        where = path or f"{self.reading.scope.parent}/{attempt.target}"
+        return where.casefold() in self.listed_paths
 
     # --- what no event tells of ---------------------------------------------------------------------------
 

@@ -232,6 +232,10 @@ def test_a_domain_made_anew_under_the_name_of_a_dying_one_is_not_taken_with_it()
     )
     assert (one.stage, one.below) == (Stage.RUNNING, ())
     assert len(one.vms) == 1, "only the dying domain's own"
+    assert one.label == "ROOT/ci/aurora (earlier)", "the one that has the name now lives"
+    last = assess(reading(fresh, below, events=events(corpse, "Scheduled", "Started"), jobs=[job()]))
+    assert situation_text(last) == "Being deleted now: aurora (earlier) (0 VMs still alive)."
+    assert only(reading(fresh, events=events(fresh, "Scheduled"), jobs=[job()])).label == "ROOT/ci/aurora"
 
 
 def test_what_happens_elsewhere_is_counted_and_not_listed() -> None:
