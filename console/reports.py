@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from sync.errors import AbreastError, UsageError
+from sync.errors import AbreastError, CaptureError, UsageError
 
 if TYPE_CHECKING:
     from console.losses import Losses
     from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
+    from sync.ledger import Entry
     from sync.model import ActualInventory, DesiredInventory
     from sync.report import Report
+    from sync.report_deletions import Deletions
     from sync.restoration import Restoration
     from sync.stock import PublicAddress
 
 Tell = Callable[[str], None]
 """Called with a sentence about what is being done, or could not be."""
 DEFAULT_SINCE = "24h"
+ONE_DAY = timedelta(days=1)
+"""CloudStack is asked for days, by its own time zone."""
 
 
 def make(session: ConsoleSession, *, since: datetime, on_step: Tell) -> Report:
@@ -41,6 +45,7 @@ def make(session: ConsoleSession, *, since: datetime, on_step: Tell) -> Report:
     told = losses(session, desired, actual, since=since, on_step=on_step)
     before, unread = None if told.before is None else told.before.actual, list(told.unread)
     planned, addresses = _planned(session, before, actual, unread)
+    deleted = _deletions(session, told, entries, since=since, unread=unread)
     return build(
         entries,
         environment=session.environment.name,
@@ -52,7 +57,38 @@ def make(session: ConsoleSession, *, since: datetime, on_step: Tell) -> Report:
         drift=drift,
         headline=session.headline(drift).text,
         back=returned(entries, told.ledger, before=before, now=actual, planned=planned, elsewhere=addresses),
+        deletions=deleted,
         unread=unread,
+    )
+
+
+def _deletions(
+    session: ConsoleSession, told: Losses, entries: Sequence[Entry], *, since: datetime, unread: list[str]
+) -> Deletions:
+    """Who deleted what since then, or since the deletion began where that was earlier. Raises LedgerError."""
+    from sync.deletion_record import DeletionRecord
+    from sync.report_deletions import deletions
+
+    start = min(since, told.basis.began or since)
+    events, problem = session.reader.deletion_events(start - ONE_DAY)
+    lost = [one.id for one in told.ledger.objects if one.type == "domain" and one.id]
+    try:
+        seen = session.captures.last_captured(lost)
+    except CaptureError as error:
+        unread.append(f"When what is gone was captured last is not known: {error}")
+        seen = {}
+    before = () if told.before is None else told.before.actual.domains
+    return deletions(
+        events,
+        DeletionRecord().current(session.ledger),
+        entries,
+        told.ledger,
+        since=start,
+        made_at=session.clock(),
+        parent=session.environment.parent,
+        paths={**session.reader.paths, **{domain.id: domain.path for domain in before}},
+        last_captured=seen,
+        problem=problem,
     )
 
 

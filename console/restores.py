@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sync.errors import GuardError, SourceError, UsageError
-from sync.model import Action, ActionKind, ActionResult, ActualInventory, Drift, Outcome, Plan
+from sync.model import RESTORING, Action, ActionResult, ActualInventory, Drift, Outcome, Plan
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,21 +37,10 @@ Tell = Callable[[str], None]
 Done = tuple[Plan, "RunReport"]
 """One stage, executed."""
 
-_OF_RESTORES = frozenset(
-    {
-        ActionKind.TAKE_ADDRESS,
-        ActionKind.REGISTER_TEMPLATE,
-        ActionKind.REGISTER_ISO,
-        ActionKind.DEPLOY_VM,
-        ActionKind.FREEZE_ZONE,
-        ActionKind.THAW_ZONE,
-    }
-)
-
 
 def is_restore(plan: Plan) -> bool:
     """Whether a plan is a restore's: a rebuild makes none of these."""
-    return any(action.kind in _OF_RESTORES for action in plan.actions)
+    return any(action.kind in RESTORING for action in plan.actions)
 
 
 # --- what it goes by ----------------------------------------------------------------------------------------

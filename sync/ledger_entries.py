@@ -12,11 +12,12 @@ from enum import Enum
 
 from sqlalchemy import Row
 
-from sync.model import JsonObject, Outcome
+from sync.model import RESTORING, ActionKind, JsonObject, Outcome
 
 NO_HASH = "0" * 64
 """What the first entry follows."""
 
+_RESTORING = frozenset(kind.value for kind in RESTORING)
 _CHUNK = 1 << 16
 _text = json.JSONEncoder().encode
 """A text as `canonical` spells it, only faster: a whole ledger is hashed before anything is armed."""
@@ -89,7 +90,7 @@ def _said(kind: EntryKind, payload: JsonObject) -> str:
     if kind is EntryKind.RUN_STARTED:
         number = len(payload["plan"]["actions"])
         actions = "1 action" if number == 1 else f"{number} actions"
-        return f"{actions}, {payload['policy']}, {_confirmed(payload)}"
+        return f"{actions}, {_purpose(payload)}, {_confirmed(payload)}"
     if kind is EntryKind.RUN_RESUMED:
         earlier = payload.get("taken_over_from")
         return _confirmed(payload) + (f", taken over from {earlier}" if earlier else "")
@@ -136,6 +137,14 @@ _MORE_SAID: Mapping[EntryKind, Callable[[JsonObject], str]] = {
         f"{payload['campaign']['id']}: " + ", ".join(payload["campaign"]["projects"])
     ),
 }
+
+
+def _purpose(payload: JsonObject) -> str:
+    """What a run is for. A restore, and VMs that are brought back, are executed as a rebuild is."""
+    kinds = {action["kind"] for action in payload["plan"]["actions"]}
+    if kinds & _RESTORING:
+        return "restore"
+    return "undelete" if kinds == {ActionKind.RECOVER_VM.value} else str(payload["policy"])
 
 
 def _confirmed(payload: JsonObject) -> str:

@@ -597,6 +597,19 @@ class ActionKind(Enum):
     THAW_ZONE = "thaw zone"
 
 
+RESTORING = frozenset(
+    {
+        ActionKind.TAKE_ADDRESS,
+        ActionKind.REGISTER_TEMPLATE,
+        ActionKind.REGISTER_ISO,
+        ActionKind.DEPLOY_VM,
+        ActionKind.FREEZE_ZONE,
+        ActionKind.THAW_ZONE,
+    }
+)
+"""What only a restore does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One API operation on one object.

@@ -17,24 +17,26 @@ from sync.agents import ChangedAddress, changed_addresses
 from sync.freezes import frozen
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
 from sync.model import CONTAINMENT, Drift, DriftKind, JsonObject, Member, Outcome, Project, project_key
-from sync.prediction import EntryLike, RecordedComparison, compared_in
+from sync.prediction import RecordedComparison, compared_in
 from sync.report_back import Back, NotBack, Returned, numbers
+from sync.report_deletions import Deleted, Deletions
+from sync.report_deletions import Entry as OfPerson
 from sync.restoration import AddressChange
 
 
-class Entry(EntryLike, Protocol):
+class Entry(OfPerson, Protocol):
     """What a report needs of `sync.ledger_entries.Entry`."""
 
     @property
     def payload(self) -> JsonObject: ...
-    @property
-    def operator(self) -> str: ...
     @property
     def summary(self) -> str: ...
 
 
 _PER_ACTION = frozenset({"intent", "submitted", "outcome"})
 """Kinds of entries that are counted, not listed: a rebuild has thousands."""
+_MOST_DELETIONS = 40
+"""So many deletions are in the timeline one by one; the table of them has all."""
 _FEW = 3
 """So many steps of a containment in a row that are alike are listed; more are counted."""
 
@@ -123,6 +125,8 @@ class Report:
     """How many actions had succeeded by when; for the plot."""
     rehearsed: tuple[RecordedComparison, ...]
     """Of the runs that were rehearsed: what was predicted, and what was."""
+    deletions: Deletions
+    """What CloudStack did, and who told it to; apart from abreast's own runs."""
     losses: LossLedger
     came_back: Mapping[str, Mapping[str, int]]
     """Type → how it came back, or that it did not → how many, in the words of `report_back.COLUMNS`."""
@@ -152,6 +156,7 @@ def build(
     drift: Drift,
     headline: str,
     back: Returned,
+    deletions: Deletions,
     began: datetime | None = None,
     unread: Sequence[str] = (),
 ) -> Report:
@@ -163,11 +168,12 @@ def build(
         made_at=made_at,
         made_by=made_by,
         began=began,
-        timeline=tuple(_timeline(entries)),
+        timeline=_merged(_timeline(entries), deletions),
         done=tuple(_done(entries)),
         problems=tuple(_problems(entries, back)),
         progress=tuple(_progress(entries)),
         rehearsed=tuple(compared_in(entries)),
+        deletions=deletions,
         losses=losses,
         came_back=numbers(back),
         frozen=tuple(_frozen(entries, environment)),
@@ -176,6 +182,24 @@ def build(
         projects=tuple(_projects(losses, drift, back)),
         unsure=(*unread, *_unsure(losses, drift)),
     )
+
+
+def _merged(done: Iterable[Moment], deletions: Deletions) -> tuple[Moment, ...]:
+    """By time; where the two clocks do not fit, what CloudStack did stands before what was done about it."""
+    deleted = _deleted(deletions.found, is_many=len(deletions.found) > _MOST_DELETIONS)
+    moments = [*deleted, *done]
+    return tuple(moments if deletions.is_clock_ahead else sorted(moments, key=lambda one: one.at))
+
+
+def _deleted(told: Sequence[Deleted], *, is_many: bool) -> Iterator[Moment]:
+    """Each deletion by itself; of many, those of one caller together."""
+    for by, group in groupby(told, key=lambda one: one.by):
+        some = list(group)
+        if is_many and len(some) > _FEW:
+            until = f"{some[-1].at:%Y-%m-%d %H:%M:%S}"
+            yield Moment(some[0].at, by, f"the first of {len(some)} deletions, the last one at {until}")
+            continue
+        yield from (Moment(one.at, by, one.words) for one in some)
 
 
 def _timeline(entries: Iterable[Entry]) -> Iterator[Moment]:

@@ -17,6 +17,7 @@ from sync.model import DriftKind, Outcome
 from sync.object_types import NOT_READ_TYPES, Comeback, object_type
 from sync.report import Problem, ProjectReport, Report
 from sync.report_back import COLUMNS, NotBack
+from sync.report_deletions import Deleted
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 _AT_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
@@ -72,6 +73,9 @@ def _lines(report: Report) -> Iterator[str]:
     )
     yield ""
     yield escaped(report.headline)
+    yield ""
+    yield from (escaped(text) for text in report.deletions.words())
+    yield from _deletions(report)
     yield from _losses(report)
     yield from _back(report)
     yield from _done(report)
@@ -92,6 +96,42 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
     yield f"| {' | '.join('---' for _ in header)} |"
     for row in rows:
         yield f"| {' | '.join(row)} |"
+
+
+def _deletions(report: Report) -> Iterator[str]:
+    deletions = report.deletions
+    if not (deletions.found or deletions.untold):
+        return
+    yield from _section("What was deleted, when and by whom")
+    rows = [
+        (
+            _at(one.at),
+            escaped(one.label),
+            escaped(one.by) or "not named",
+            "not ended" if one.is_open else _at(one.ended_at) if one.ended_at is not None else "not known",
+            escaped(one.event_id),
+            escaped(_ledger_words(one)),
+        )
+        for one in deletions.found
+    ]
+    if rows:
+        yield "By CloudStack's own events, in its own time."
+        yield ""
+        header = ("submitted (UTC)", "what", "who", "ended", "CloudStack's event", "in the ledger")
+        yield from _table(header, rows)
+    if deletions.untold:
+        yield ""
+        yield "Gone, and neither CloudStack's events nor the ledger tell when or by whom:"
+        yield ""
+    for lost in deletions.untold:
+        seen = f"captured last at {_at(lost.last_captured)}" if lost.last_captured else "in no capture"
+        yield f"- {escaped(lost.label)}: {seen}"
+
+
+def _ledger_words(one: Deleted) -> str:
+    if one.looked_at_by:
+        return f"no; known from {one.looked_at_by}, who looked at it"
+    return "yes" if one.is_recorded else "no"
 
 
 def _losses(report: Report) -> Iterator[str]:
@@ -176,11 +216,12 @@ def _now(report: Report) -> Iterator[str]:
 def _timeline(report: Report) -> Iterator[str]:
     yield from _section("Timeline")
     if not report.timeline:
-        yield "The ledger has nothing of that time."
+        yield "Neither the ledger nor CloudStack's events have anything of that time."
         return
     shown = report.timeline[-_MOST_LISTED:]
     if len(shown) < len(report.timeline):
-        yield f"The last {len(shown)} of {len(report.timeline)} moments; `abreast ledger show` has all."
+        yield f"The last {len(shown)} of {len(report.timeline)} moments; `abreast ledger show` has all others"
+        yield "but the deletions, which are all in the table above."
         yield ""
     rows = [(_at(one.at), escaped(one.by), escaped(one.what)) for one in shown]
     yield from _table(("when (UTC)", "who", "what"), rows)

@@ -64,9 +64,7 @@ class Unrecorded:
 
     @property
     def label(self) -> str:
-        if self.kind is Kind.ACCOUNT:
-            return f"account {self.name}" + (f" in {self.path}" if self.path else "")
-        return f"domain {self.path or self.name}"
+        return label_of(self.kind, self.name, self.path)
 
     @property
     def words(self) -> str:
@@ -91,6 +89,13 @@ class DeletionCheck:
 NOT_ASKED = DeletionCheck()
 
 
+def label_of(kind: Kind, name: str, path: str) -> str:
+    """What was deleted, in words; `path` is empty where nothing tells it any more."""
+    if kind is Kind.ACCOUNT:
+        return f"account {name}" + (f" in {path}" if path else "")
+    return f"domain {path or name}"
+
+
 def unrecorded(
     events: Iterable[Event], record: Record, *, parent: str, paths: Mapping[str, str]
 ) -> tuple[tuple[Unrecorded, ...], int]:
@@ -100,17 +105,17 @@ def unrecorded(
     inside: list[Unrecorded] = []
     elsewhere = 0
     for attempt in attempts(events):
-        if attempt.succeeded is False or attempt.id in record.acknowledged or _is_recorded(attempt, record):
+        if attempt.succeeded is False or attempt.id in record.acknowledged or is_recorded(attempt, record):
             continue
         path = paths.get(attempt.target_id, "")
-        if _concerns(path, parent):
+        if concerns(path, parent):
             inside.append(_unrecorded(attempt, path))
         else:
             elsewhere += 1
     return tuple(inside), elsewhere
 
 
-def _is_recorded(attempt: Attempt, record: Record) -> bool:
+def is_recorded(attempt: Attempt, record: Record) -> bool:
     """Whether an intent of ours explains it: for this very object, and of the time at which it was sent. One
     that is known to have failed explains nothing that somebody else then deleted."""
     at = attempt.at
@@ -126,7 +131,7 @@ def _is_recorded(attempt: Attempt, record: Record) -> bool:
     )
 
 
-def _concerns(path: str, parent: str) -> bool:
+def concerns(path: str, parent: str) -> bool:
     """Whether a domain is the parent, lies below it, or has it below itself; an unknown one may."""
     one, other = f"{path.casefold()}/", f"{parent.casefold()}/"
     return not path or one.startswith(other) or other.startswith(one)

@@ -88,6 +88,10 @@ def test_a_rebuild_that_knows_a_capture_gives_networks_their_ranges_and_vms_thei
     assert "template, 2: aurora-gcc, aurora-llvm (made again)" in text
     assert "a snapshot goes with its volume" in text
     written = (folder / "incident-report.md").read_text()
+    assert "2 deletions by admin/admin, submitted from " in written
+    assert "None of it is in the ledger" in written
+    assert written.count("deletion of domain ROOT/ci/") == 2 and written.count("| domain ROOT/ci/") == 2
+    assert "actions, restore, confirmed by" in written and "actions, rebuild, confirmed by" in written
     assert "4 × deploy VM" in written and "| VM | 0 | 4 | 0 | 0 | 0 |" in written
 
 

@@ -22,6 +22,7 @@ from sync.loss_ledger import Fate, loss_ledger, losses_without_capture
 from sync.model import DriftKind, Outcome
 from sync.report import Report
 from sync.report_back import Returned, returned
+from sync.report_deletions import Deletions
 from sync.report_text import escaped, markdown, page
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Image, Machine, Person, Tenant
@@ -98,6 +99,7 @@ def made(*, capture: bool = True, entries: tuple[Entry, ...] = ENTRIES) -> Repor
         drift=compare(desired, now),
         headline="1 of 2 projects has no domain.",
         back=returned(entries, found, before=before if capture else None, now=now),
+        deletions=Deletions(),
     )
 
 
@@ -209,9 +211,10 @@ def test_what_was_not_read_now_is_said(report: Report) -> None:
         drift=compare(desired, now),
         headline="",
         back=Returned(),
+        deletions=Deletions(),
     )
     assert any("the list was cut" in text for text in found.unsure)
-    assert "The ledger has nothing of that time." in markdown(found)
+    assert "Neither the ledger nor CloudStack's events have anything of that time." in markdown(found)
     assert not any(one.is_hit for one in found.projects)
 
 

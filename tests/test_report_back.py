@@ -17,6 +17,7 @@ from sync.recoverable import recoverable, recoveries
 from sync.repairs import PlanRules
 from sync.report import Report
 from sync.report_back import How, Returned, returned
+from sync.report_deletions import Deletions
 from sync.report_text import markdown
 from sync.restoration import Restoration
 from tests.engine_cloud import START, desired_of
@@ -53,6 +54,7 @@ def told(lab: Lab, *, has_capture: bool = True) -> tuple[Report, Returned]:
         drift=compare(desired, now),
         headline="",
         back=back,
+        deletions=Deletions(),
     )
     return made, back
 
