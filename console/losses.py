@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sync.errors import AbreastError, CaptureError, SourceError
+from sync.identities import by_capture
 from sync.loss_basis import Basis, choose, given, vanished
 from sync.loss_ledger import Expunging, Fate, LossLedger, loss_ledger, losses_without_capture
 from sync.object_types import NO_ARCHIVE
@@ -44,6 +45,8 @@ class Losses:
     """What is known of archives, in a sentence."""
     before: Capture | None = field(default=None, repr=False, compare=False)
     """What the losses were told against."""
+    again: frozenset[str] = frozenset()
+    """Ids of what is lost and there again under its name, with another id, whoever made it."""
 
     @property
     def returnable(self) -> tuple[Recoverable, ...]:
@@ -92,7 +95,10 @@ class LossReader:
         )
         found = recoverable(actual, self._session.rules, expunging=times)
         kept, archive = self._archived(ledger, unread)
-        return Losses(ledger, basis, found, tuple(unread), times, kept, archive, capture)
+        again = (
+            frozenset(one.old_id for one in by_capture(capture.actual, actual)) if capture else frozenset()
+        )
+        return Losses(ledger, basis, found, tuple(unread), times, kept, archive, capture, again)
 
     def _made(self, began: datetime | None, unread: list[str]) -> frozenset[str]:
         """The ids of what was made since the deletion began, by the ledger; none where that is not known."""

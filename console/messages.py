@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from console.restore_state import Restoring
     from console.retirement_state import Listing
     from console.session_protocol import HeadlineText
-    from console.state import Rehearsing
+    from console.state import Rehearsing, RunState
     from sync.agents import JenkinsReading
     from sync.approval_rules import Approved
     from sync.brake import BrakeState
@@ -262,6 +262,14 @@ class RehearsalMoved(Message):
     def __init__(self, state: Rehearsing) -> None:
         super().__init__()
         self.state = state
+
+
+class RebuildRecalled(Message):
+    """The ledger told of the newest rebuild that is over; None where it has none of this incident."""
+
+    def __init__(self, run: RunState | None) -> None:
+        super().__init__()
+        self.run = run
 
 
 class RestoreMoved(Message):

@@ -22,6 +22,7 @@ from console.messages import (
     PlanBroke,
     PlanMade,
     RebuildProven,
+    RebuildRecalled,
     RunBroke,
     RunFinished,
     RunNotPlanned,
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
     from sync.prediction import Prediction
 
 
+def _ended_later(one: RunState, other: RunState) -> bool:
+    return one.ended_at is not None and other.ended_at is not None and one.ended_at > other.ended_at
+
+
 class Operations:
     """The executions of this console: at most one at a time."""
 
@@ -54,8 +59,8 @@ class Operations:
         """Generation of the plan asked for last; an older one is dropped."""
         self._starting: Confirmations = {}
         """What is to run, while its plan is being made."""
-        self._proven: object | None = None
-        """The run after which the rebuild is being proven or has been."""
+        self._proven: tuple[object, object] = (None, None)
+        """The rebuild that is being proven or has been, and the run after which."""
         self._pace = Pace({})
         """Of the run that goes on."""
         self._asking = 0
@@ -374,6 +379,24 @@ class Operations:
         waiting, self._after_answer = self._after_answer, []
         return waiting
 
+    def recall(self) -> None:
+        """Ask the ledger, in a thread, for the newest rebuild of this incident that is over; RebuildRecalled
+        tells of it."""
+        from console.past_rebuild import LOOKED_BACK, recall
+        from sync.loss_basis import last_began
+
+        earliest = self._app.utc_clock() - LOOKED_BACK
+        after = max(last_began(self._app.situation) or earliest, earliest)
+
+        def work() -> None:
+            try:
+                self._app.post_message(RebuildRecalled(recall(self._app.session.ledger, after=after)))
+            except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
+                problem = as_error(error, doing="asking the ledger for the last rebuild")
+                self._app.post_message(LedgerUnread(self._asking, problem))
+
+        self._thread(work, "ledger")
+
     # --- after a rebuild ----------------------------------------------------------------------------------
 
     def prove(self, drift: Drift) -> bool:
@@ -383,13 +406,15 @@ class Operations:
         RebuildProven tells of it. False when there is nothing to prove, or not by this drift.
         """
         run, latest, desired = self._app.rebuild_run, self._app.run_state, self._app.desired
-        if run is None or latest is None or run.report is None or latest.is_going_on:
+        if run is None or run.report is None or (latest is not None and latest.is_going_on):
             return False
+        latest = run if latest is None or _ended_later(run, latest) else latest
         from console.recovering import conclude, is_read_after
 
-        if latest is self._proven or desired is None or not is_read_after(latest, drift):
+        is_proven = run is self._proven[0] and latest is self._proven[1]
+        if is_proven or desired is None or not is_read_after(latest, drift):
             return False
-        self._proven = latest
+        self._proven = run, latest
 
         now, situation = self._app.whole, self._app.situation
 

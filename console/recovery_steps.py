@@ -84,7 +84,8 @@ class Situation:
     @property
     def rebuild(self) -> RunState | None:
         """The recovery's run that goes on or ended last."""
-        return self.run if self.run is not None and self.run.is_rebuild else self.last_rebuild
+        own = self.run if self.run is not None and self.run.is_rebuild else None
+        return self.last_rebuild or own
 
     @property
     def is_to_restore(self) -> bool:
@@ -125,6 +126,8 @@ def current(situation: Situation) -> Step:
         return Step.ASSESS
     if run.is_going_on or is_unfinished(run):
         return Step.REBUILD
+    if run.recalled_of and situation.assessment is not None and situation.assessment.to_rebuild:
+        return Step.ASSESS  # what somebody else rebuilt is not all there is to rebuild
     if situation.is_to_restore:
         return Step.RESTORE
     return Step.HAND_OVER if _verify(situation).state is StepState.DONE else Step.VERIFY
@@ -252,9 +255,11 @@ def _vms_do(situation: Situation) -> str:
 
 def _vms_lost(losses: Losses) -> str:
     """Of all VMs that there were, as far as that is known."""
-    number = sum(one.type == "VM" for one in losses.ledger.of(Fate.LOST))
+    lost = [one for one in losses.ledger.of(Fate.LOST) if one.type == "VM"]
+    again = sum(one.id in losses.again for one in lost)
     since = "" if losses.basis.taken_at is None else " since the capture"
-    return f"; {counted(number, 'VM')} lost{since}" if number else ""
+    since = f", {again} made again" if again else since
+    return f"; {counted(len(lost), 'VM')} lost{since}" if lost else ""
 
 
 def _machines_lost(found: Sequence[Loss]) -> str:
@@ -353,6 +358,7 @@ def _rebuild(situation: Situation) -> StepView:
     rest = {"failed": bad, "not run": outcomes[Outcome.NOT_RUN], "skipped": outcomes[Outcome.SKIPPED]}
     found = f"{outcomes[Outcome.SUCCEEDED]} of {run.total} actions succeeded"
     found += "".join(f", {count} {word}" for word, count in rest.items() if count)
+    found += f", in run {run.run_id} by {run.recalled_of}" if run.recalled_of else ""
     is_all = outcomes[Outcome.SUCCEEDED] + outcomes[Outcome.SKIPPED] == run.total
     state = StepState.DONE if is_all else StepState.BAD
     do = "Nothing more." if is_all else f"Read the reasons below; step 2 and {key('rebuild')} try again."

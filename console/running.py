@@ -20,6 +20,7 @@ from console.messages import (
     PlanMade,
     RadiiComputed,
     RebuildProven,
+    RebuildRecalled,
     RehearsalMoved,
     RestoreMoved,
     RunBroke,
@@ -71,8 +72,9 @@ class RunningApp(ReadingApp):
     """How the newest rehearsal of a rebuild stands; None while there was none."""
     restoring: var[Restoring | None] = var(None)
     """How the newest restore of this console stands; None while none was looked at."""
-    rebuild_run: RunState | None = None
-    """The rebuild of this console that goes on or ended last, whatever ran after it."""
+    rebuild_run: var[RunState | None] = var(None)
+    """The rebuild that goes on here or ended last, whatever ran after it; without one of this console's the
+    newest of this incident that the ledger has."""
 
     @cached_property
     def operations(self) -> Operations:
@@ -268,6 +270,20 @@ class RunningApp(ReadingApp):
             self.aftermath = message.aftermath
             if self.restoring is None and self.session.captures.exist:
                 self.restores.begin()
+
+    @on(RebuildRecalled)
+    def _take_recalled(self, message: RebuildRecalled) -> None:
+        """What was rebuilt or finished elsewhere is proven here as if it had been here."""
+        from console.recovering import is_unfinished
+
+        run, known = message.run, self.rebuild_run
+        if run is None or self.operations.is_going_on:
+            return
+        if known is not None and known.run_id == run.run_id and not is_unfinished(known):
+            return
+        self.rebuild_run, self.aftermath = run, None
+        if self.drift is not None:
+            self.operations.prove(self.drift)
 
     # --- the newest run in the ledger ---------------------------------------------------------------------
 

@@ -330,6 +330,8 @@ class RunState:
     """The comparison it started from."""
     report: object | None = None
     """`sync.executor.RunReport`, once it has ended by itself."""
+    recalled_of: str = ""
+    """Who ran it, where it was not this console and is known from the ledger alone."""
 
     @property
     def is_going_on(self) -> bool:

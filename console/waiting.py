@@ -127,8 +127,8 @@ def _restore(situation: Situation) -> str:
 
 
 def restorable(losses: Losses) -> dict[str, int]:
-    """Type → how many are lost, of what a restore can make again."""
-    lost = [one.type for one in losses.ledger.of(Fate.LOST)]
+    """Type → how many are lost and not there again, of what a restore can make again."""
+    lost = [one.type for one in losses.ledger.of(Fate.LOST) if one.id not in losses.again]
     return {one: lost.count(one) for one in ("network", "template", "ISO", "VM") if one in lost}
 
 

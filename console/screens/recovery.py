@@ -16,6 +16,7 @@ from textual.message import Message
 
 from console import commands, keymap
 from console.faults import as_error
+from console.ledger_run import LedgerRun
 from console.phone import spoken
 from console.recovering import (
     Choice,
@@ -113,6 +114,8 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         """Of the run that goes on; None while none does."""
         self._is_show_due = False
         self._pause = _PAUSE_SECONDS
+        self._recalled = ""
+        """The newest run of the ledger when it was asked for the last rebuild."""
 
     def body(self) -> ComposeResult:
         yield RecoveryTitle()
@@ -133,7 +136,16 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         self.troubles = self.query_one(RunList)
         self.follow("drift", self._assess)
         self.follow("run_state", self._take_run)
-        for name in ("situation", "ledger_run", "aftermath", "console_mode", "rehearsal", "restoring"):
+        self.follow("ledger_run", self._recall)
+        for name in (
+            "situation",
+            "rebuild_run",
+            "ledger_run",
+            "aftermath",
+            "console_mode",
+            "rehearsal",
+            "restoring",
+        ):
             self.follow(name, lambda _: self.show())
         self.follow("ledger_fault", self.take_ledger_fault)
         self.follow("now", lambda _: self._show_time())
@@ -216,6 +228,12 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         elif not self._is_show_due:
             self._is_show_due = True
             self.set_timer(self._pause, self._show_late)
+
+    def _recall(self, found: LedgerRun | None) -> None:
+        """Once for each run that ends elsewhere, or ended before this console: what was rebuilt is shown."""
+        if found is not None and found.is_over and found.run_id != self._recalled:
+            self._recalled = found.run_id
+            self.console.operations.recall()
 
     def _show_late(self) -> None:
         started = time.monotonic()

@@ -7,6 +7,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
+from console.past_rebuild import LOOKED_BACK, recall
 from console.recovery_steps import Step
 from console.screens.confirm import ConfirmScreen
 from console.screens.recovery import RecoveryScreen
@@ -441,7 +443,7 @@ async def test_what_another_process_executes_is_told_to_run_and_offered_to_nobod
             other.end("FINISHED")
             await read_again(pilot)
             text = words_of(app)
-            assert "run-1" not in text
+            assert "run-1 is running" not in text and "interrupted" not in text
             assert "x shows the plan for 5 projects" in text and "x rebuild 5" in text
     assert not session.cloud.log
 
@@ -481,7 +483,7 @@ async def test_what_is_killed_elsewhere_is_offered_and_what_somebody_goes_on_wit
             assert "c finishes it" not in words_of(app)
             another.end("FINISHED")
             await read_again(pilot)
-            assert "run-1" not in words_of(app)
+            assert "run-1 is running" not in words_of(app)
 
 
 async def test_what_this_console_stopped_and_another_finished_is_over_here_too(tmp_path: Path) -> None:
@@ -498,8 +500,10 @@ async def test_what_this_console_stopped_and_another_finished_is_over_here_too(t
         assert " c finishes it, after asking." in words_of(app)
 
         second = DamagedSession(tmp_path, armed=True)
-        second.operator = "day@console"
-        second.ledger = Ledger(second.url, environment="drill", operator=second.operator).open()
+        second.operator, second.clock = "day@console", session.clock
+        second.ledger = Ledger(
+            second.url, environment="drill", operator=second.operator, clock=second.clock
+        ).open()
         second.cloud = session.cloud
         (run,) = second.ledger.runs()
         second.executor(rebuild=True).resume(
@@ -509,8 +513,11 @@ async def test_what_this_console_stopped_and_another_finished_is_over_here_too(t
             stop=threading.Event(),
         )
         await read_again(pilot)
+        await until(pilot, lambda: app.aftermath is not None)
+        await rest(pilot)
         text = words_of(app)
-        assert f"finished in another console by day@console: {ALL} succeeded" in text
+        assert f"{ALL} of {ALL} actions succeeded, in run {run.run_id} by day@console" in text
+        assert "nothing of it is left to repair" in text, text
         assert "was interrupted" not in text and "c finishes it" not in text
 
 
@@ -656,3 +663,39 @@ def test_picture_of_the_end(snap_compare: Compare, size: tuple[int, int], in_fol
 
     app = console_on(DamagedSession(in_folder, armed=True))
     assert snap_compare(app, terminal_size=size, run_before=look)
+
+
+async def test_what_was_rebuilt_before_this_console_is_proven_and_handed_over_by_it(tmp_path: Path) -> None:
+    """The path goes on where another console, or a command, left it."""
+    first = DamagedSession(tmp_path, armed=True)
+    app = console_on(first)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await run_ends(pilot)
+    second = DamagedSession(tmp_path, armed=False)
+    second.cloud, second.is_deleting = first.cloud, False
+    second.operator = "day@console"
+    second.clock = first.clock
+    second.clock.advance(60)
+    app = console_on(second)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await until(pilot, lambda: app.aftermath is not None)
+        await rest(pilot)
+        text = words_of(app)
+        assert f"{ALL} of {ALL} actions succeeded, in run " in text and "by night@console" in text
+        assert "nothing of it is left to repair" in text
+        assert app.aftermath is not None and app.aftermath.files and not app.aftermath.problem
+
+
+async def test_a_rebuild_from_before_a_newer_deletion_is_no_step_of_it(tmp_path: Path) -> None:
+    first = DamagedSession(tmp_path, armed=True)
+    app = console_on(first)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await run_ends(pilot)
+    after = first.clock() - timedelta(seconds=1)
+    assert recall(first.ledger, after=after - LOOKED_BACK) is not None
+    assert recall(first.ledger, after=first.clock() + timedelta(seconds=1)) is None
