@@ -17,11 +17,15 @@ from console.messages import RehearsalMoved
 from console.recovering import Choice, chosen, plan_for
 from console.state import Rehearsing
 from sync.prediction import Prediction, fits, subject_of
+from sync.recovery import assess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from console.running import RunningApp
+    from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory, Drift, Plan
-    from sync.recovery import Assessment
+    from sync.recovery import Assessment, Finding
 
 TOLD_EVERY = 50
 """Of so many parts of a rehearsal, each is told: drawing takes its time too."""
@@ -50,11 +54,14 @@ class Rehearsals:
         self._generation += 1
         self._stop = threading.Event()
         state, stop, now = Rehearsing(self._generation), self._stop, app.utc_clock()
+        situation = app.situation
         app.rehearsal = state
 
         def work() -> None:
             try:
-                ended = self._rehearsed(state, drift, keys, (desired, actual), now=now, stop=stop)
+                ended = self._rehearsed(
+                    state, drift, keys, (desired, actual), situation=situation, now=now, stop=stop
+                )
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 ended = replace(state, problem=str(as_error(error, doing="rehearsing the rebuild")))
             app.post_message(RehearsalMoved(ended))
@@ -71,6 +78,7 @@ class Rehearsals:
         keys: frozenset[str],
         sides: tuple[DesiredInventory, ActualInventory],
         *,
+        situation: Situation | None,
         now: datetime,
         stop: threading.Event,
     ) -> Rehearsing:
@@ -78,7 +86,9 @@ class Rehearsals:
         from console.rehearsals import rehearse
 
         session: Any = self._app.session
-        plan = plan_for(session, drift, keys, now=now)
+        found = assess(drift, session.rules, now=now)
+        subject = _subject(one for one in (*found.to_rebuild, *found.differing) if one.key in keys)
+        plan = plan_for(session, drift, keys, now=now, situation=situation)
         told = -1
 
         def tell(done: int, total: int) -> None:
@@ -89,7 +99,8 @@ class Rehearsals:
                 self._app.post_message(RehearsalMoved(replace(state, done=done, total=total)))
 
         prediction = rehearse(session, plan, *sides, on_progress=tell, stop=stop)
-        return replace(state, done=len(plan.actions), total=len(plan.actions), prediction=prediction)
+        total = len(plan.actions)
+        return replace(state, done=total, total=total, prediction=prediction, subject=subject)
 
     def take(self, state: Rehearsing) -> None:
         """Show how the newest rehearsal stands."""
@@ -117,7 +128,7 @@ class Rehearsals:
             return f"not rehearsed: {state.problem}"
         if state.prediction is None:
             return f"rehearsing: {state.done} of {state.total}" if state.total else "the rehearsal begins"
-        if self._subject_of(assessment, choice) != state.prediction.subject:
+        if self._subject_of(assessment, choice) != state.subject:
             return self._stale(state.prediction)
         return self._summary(state.prediction)
 
@@ -153,9 +164,13 @@ class Rehearsals:
     def _subject_of(self, assessment: Assessment, choice: Choice) -> str:
         known = self._asked
         if known is None or known[0] is not assessment or known[1] != choice:
-            actions = {one.id: one for found in chosen(assessment, choice) for one in found.actions}
-            known = self._asked = (assessment, choice, subject_of(actions.values()))
+            known = self._asked = (assessment, choice, _subject(chosen(assessment, choice)))
         return known[2]
+
+
+def _subject(findings: Iterable[Finding]) -> str:
+    """Of what would be done about them, by the list alone."""
+    return subject_of({one.id: one for found in findings for one in found.actions}.values())
 
 
 def _sentence(words: str) -> str:

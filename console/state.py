@@ -375,6 +375,9 @@ class Rehearsing:
     total: int = 0
     """0 until the plan is made."""
     prediction: Prediction | None = None
+    subject: str = ""
+    """`subject_of` the actions as the list of findings has them; those of the plan may say more, as the
+    ranges that networks had."""
     problem: str = ""
     """Why there is no prediction; empty while it goes on, and when there is one."""
 

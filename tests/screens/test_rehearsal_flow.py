@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from console.app import ConsoleApp
 from console.state import Rehearsing
+from sync.drift import compare
 from sync.errors import UnreachableError
-from sync.model import ActionKind, Outcome, Plan
+from sync.model import ActionKind, NetworkRule, Outcome, Plan
 from sync.prediction import PredictedAction, Prediction, subject_of
 from tests.screens.driving import screen_text
 from tests.screens.recoveries import DamagedSession, answer, console_on, open_recovery, rest, run_ends
@@ -159,6 +161,29 @@ async def test_it_holds_for_what_was_rehearsed_and_for_nothing_else(
         left = len(stand_in.plans[1].actions)
         assert left < ALL
         await until(pilot, lambda: f"Rehearsed just now: {left} actions" in words(app))
+
+
+async def test_ranges_that_a_capture_knows_do_not_make_it_stale(
+    session: DamagedSession, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is without them, the plan has them: it is the same rebuild."""
+    rule = NetworkRule("offering", "zone")
+    session.rules = replace(session.rules, network=rule)
+    monkeypatch.setattr(session, "compare", lambda *sides: compare(*sides, network_rule=rule))
+    ranges = {"root/ci/cirrus/cirrus-net": ("10.7.0.1", "255.255.0.0")}
+    monkeypatch.setattr(
+        "console.losses.rules_with_ranges", lambda session, _: replace(session.rules, ranges=ranges)
+    )
+    app = console_on(session)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_recovery(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: "ehearsed just now" in words(app))
+        assert any("10.7.0.1" in one.parameters.values() for one in stand_in.plans[0].actions)
+        assert "but not these actions" not in words(app)
+        await pilot.press("x")
+        await until(pilot, lambda: "to confirm" in words(app))
+        assert "Rehearsed just now: " in words(app) and "but not these actions" not in words(app)
 
 
 async def test_a_drift_that_changed_makes_it_stale(session: DamagedSession, stand_in: StandIn) -> None:
