@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -290,12 +291,38 @@ def test_another_list_than_the_one_asked_for_is_refused() -> None:
         Pager(lambda *_: {"count": 1, "other": [{"id": "1"}]}, habits=Habits()).read(QUERY)
 
 
-def test_fields_that_nobody_reads_are_let_go() -> None:
-    server = ListServer(25)
-    server.rows = [{**row, "user": [{"id": "u"}], "name": "n"} for row in server.rows]
-    pager = Pager(server, habits=Habits(page_size=10))
-    listing = pager.read(replace(QUERY, unused=("user", "other")))
-    assert listing.rows == [{"id": f"id-{number}", "name": "n"} for number in range(25)]
+class Raw(dict[str, Any]):
+    """A row of which it can be told whether anybody still has it."""
+
+
+@pytest.mark.parametrize("per_page", [False, True])
+def test_of_rows_only_what_is_made_of_them_outlives_their_page(per_page: bool) -> None:
+    server = ListServer(100, per_page=per_page)
+    given: list[weakref.ref[Raw]] = []
+
+    def call(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        assert not any(row() for row in given)
+        answer = server(command, parameters)
+        rows = [Raw(row) for row in answer.get("thing", ())]
+        given.extend(map(weakref.ref, rows))
+        return {**answer, "thing": rows} if rows else answer
+
+    pager = Pager(call, habits=Habits(page_size=10))
+    listing = pager.read_as(QUERY, lambda row: row["id"])
+    assert len(given) >= 100
+    assert listing.rows == [row["id"] for row in server.rows]
+    assert listing.ids == [(row["id"],) for row in server.rows]
+    assert listing.proof.problem == ""
+
+
+def test_what_is_made_of_rows_that_never_add_up_is_there_once() -> None:
+    """What tells rows apart are the fields of the query, whatever is made of them."""
+    server = ListServer(30)
+    server.spoil = [count_one_more] * 100
+    listing = Pager(server, habits=Habits(page_size=10)).read_as(QUERY, lambda _: "same")
+    assert listing.rows == ["same"] * 30
+    assert len(set(listing.ids)) == 30
+    assert listing.proof.problem
 
 
 def test_rows_of_several_places_are_told_apart_by_all_their_fields() -> None:

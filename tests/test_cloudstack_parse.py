@@ -34,9 +34,12 @@ def test_every_recorded_row_becomes_a_value(release: str) -> None:
     assert all(one.id and one.name and one.domain_id and one.state and one.role for one in accounts)
     users = [parse.user(row) for row in rows(release, "listUsers", "user")]
     assert all(one.account_id and one.username and one.source == "native" for one in users)
-    vms = [
-        parse.machine(row, paths.of(row)) for row in rows(release, "listVirtualMachines", "virtualmachine")
-    ]
+
+    def all_of(command: str, key: str, make: Any) -> list[Any]:
+        found = [parse.placed(row, make) for row in rows(release, command, key)]
+        return [one.at(paths.of(one)) for one in found]
+
+    vms = all_of("listVirtualMachines", "virtualmachine", parse.machine)
     assert all(one.id and one.state and one.domain_path.startswith("ROOT") for one in vms)
     assert any(one.addresses for one in vms)
     assert {one.delete_protected for one in vms} <= ({None} if release == "4.18" else {True, False})
@@ -45,7 +48,7 @@ def test_every_recorded_row_becomes_a_value(release: str) -> None:
         ("listSnapshots", "snapshot", parse.SNAPSHOT),
         ("listTemplates", "template", parse.TEMPLATE),
     ):
-        found = [parse.owned(row, paths.of(row), shape) for row in rows(release, command, key)]
+        found = all_of(command, key, shape.made)
         assert found
         assert all(one.id and one.name and one.account for one in found)
         assert any(one.size for one in found)
@@ -104,9 +107,10 @@ def test_strange_rows_are_no_error() -> None:
 
 
 def test_users_are_grouped_by_account_and_ordered_by_name() -> None:
-    grouped = parse.users_by_account(
-        [{"username": name, "accountid": account} for name, account in (("b", "1"), ("a", "1"), ("c", "2"))]
-    )
+    rows = [
+        {"username": name, "accountid": account} for name, account in (("b", "1"), ("a", "1"), ("c", "2"))
+    ]
+    grouped = parse.users_by_account(map(parse.user, rows))
     assert [user.username for user in grouped["1"]] == ["a", "b"]
     assert [user.username for user in grouped["2"]] == ["c"]
 
@@ -132,13 +136,30 @@ def test_scope(path: str, covered: bool) -> None:
 
 def test_the_path_of_a_domain_is_the_listed_one_then_the_rows_then_the_remembered_then_assumed() -> None:
     paths = parse.Paths({"1": "ROOT/ci/new-name"}, {"1": "old", "3": "ROOT/ci/deep/er"}, "ROOT/ci")
-    assert paths.of({"domainid": "1", "domainpath": "ROOT/ci/old-name"}) == "ROOT/ci/new-name"
-    assert paths.of({"domainid": "2", "domainpath": "ROOT/ci/gone"}) == "ROOT/ci/gone"
-    assert paths.of({"domainid": "3", "domain": "er"}) == "ROOT/ci/deep/er"
+
+    def path_of(**row: str) -> str:
+        one = parse.placed(row, parse.machine)
+        path = paths.of(one)
+        assert one.at(path) == parse.machine(row, path)
+        return path
+
+    assert path_of(domainid="1", domainpath="ROOT/ci/old-name") == "ROOT/ci/new-name"
+    assert path_of(domainid="2", domainpath="ROOT/ci/gone") == "ROOT/ci/gone"
+    assert path_of(domainid="3", domain="er") == "ROOT/ci/deep/er"
     assert paths.assumed == 0
-    assert paths.of({"domainid": "4", "domain": "dying"}) == "ROOT/ci/dying"
-    assert paths.of({"domainid": "5"}) == "ROOT/ci/5"
+    assert path_of(domainid="4", domain="dying") == "ROOT/ci/dying"
+    assert path_of(domainid="5") == "ROOT/ci/5"
     assert paths.assumed == 2
+
+
+def test_equal_texts_of_two_answers_are_one_object() -> None:
+    """Ids of domains, names and zones are in tens of thousands of rows, and in the next inventory again."""
+    answer = '{"id": "v", "domainid": "d-1", "account": "dune", "zonename": "zone-1", "memory": 512}'
+    one, other = (parse.machine(json.loads(answer), "ROOT/ci/dune") for _ in range(2))
+    assert one.domain_id is other.domain_id
+    assert one.account is other.account
+    assert all(value is other.details[name] for name, value in one.details.items())
+    assert one.details.keys() == {"zonename", "memory"}
 
 
 @pytest.mark.parametrize("release", ["4.23", "4.18"])

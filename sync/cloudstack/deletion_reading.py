@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from sync.cloudstack import parse
 from sync.cloudstack.capabilities import Capabilities
-from sync.cloudstack.gathering import JOBS, OTHERS, Gathering, Result
+from sync.cloudstack.gathering import JOBS, OTHERS, Gathering
 from sync.cloudstack.paging import Pager, Query
 from sync.deletions import Event, Job, Kind, Reading, Told
 from sync.errors import SourceError
@@ -112,14 +111,14 @@ class Survey:
         )
 
     def _owned(self, gathering: Gathering, name: str) -> tuple[OwnedResource, ...]:
-        owned, shape = OTHERS[name]
+        owned = OTHERS[name]
         if not self._server.has(owned.query.command):
             self._problems.append(f"{owned.query.command} may not be called with this key.")
             return ()
-        result: Result = gathering.owned(owned)
+        result = gathering.owned(owned)
         if not result.is_proven:
             self._problems += [proof.problem for proof in result.proofs if proof.problem]
-        return tuple(parse.owned(row, str(row.get("domainpath", "")), shape) for row in result.rows)
+        return tuple(one.thing for one in result.rows)
 
     def _rows(self, query: Query) -> list[JsonObject] | None:
         """The rows of a list; None when it could not be read."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any, Generic
 
 from sync.cloudstack import parse
 from sync.cloudstack.capabilities import READING_CALLS, Capabilities
-from sync.cloudstack.paging import Pager, Query
+from sync.cloudstack.paging import Pager, Query, Row, as_it_came
 from sync.cloudstack.values import Progress
 from sync.errors import AbreastError, SourceError
 from sync.model import (
@@ -23,6 +25,7 @@ from sync.model import (
     OwnedResource,
     RunningJob,
     Scope,
+    User,
     VirtualMachine,
 )
 
@@ -33,49 +36,45 @@ _PLACES = ("id", "zoneid", "datastoreid", "locationtype")
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(Generic[parse.Thing]):
     """A list of things that accounts and CloudStack Projects own."""
 
     query: Query
+    make: Callable[[JsonObject, str], parse.Thing]
+    """Makes a thing of its row and the path of its domain."""
     hidden: str = ""
     """The parameter with which rows that are not displayed must be asked for."""
     details: str = ""
 
 
 MACHINES = Owned(
-    Query("listVirtualMachines", "virtualmachine", _LISTALL), hidden="displayvm", details="nics,servoff,tmpl"
+    Query("listVirtualMachines", "virtualmachine", _LISTALL),
+    parse.machine,
+    hidden="displayvm",
+    details="nics,servoff,tmpl",
 )
+_VOLUMES = Query("listVolumes", "volume", _LISTALL)
+_SNAPSHOTS = Query("listSnapshots", "snapshot", _LISTALL, identity=_PLACES)
+_TEMPLATES = Query("listTemplates", "template", {**_LISTALL, "templatefilter": "all"}, identity=_PLACES)
+_ISOS = Query("listIsos", "iso", {**_LISTALL, "isofilter": "all"}, identity=_PLACES)
+_NETWORKS = Query("listNetworks", "network", _LISTALL)
+_ADDRESSES = Query("listPublicIpAddresses", "publicipaddress", _LISTALL)
 OTHERS = {
-    "volumes": (Owned(Query("listVolumes", "volume", _LISTALL), hidden="displayvolume"), parse.VOLUME),
-    "snapshots": (Owned(Query("listSnapshots", "snapshot", _LISTALL, identity=_PLACES)), parse.SNAPSHOT),
-    "templates": (
-        Owned(Query("listTemplates", "template", {**_LISTALL, "templatefilter": "all"}, identity=_PLACES)),
-        parse.TEMPLATE,
-    ),
-    "isos": (Owned(Query("listIsos", "iso", {**_LISTALL, "isofilter": "all"}, identity=_PLACES)), parse.ISO),
-    "networks": (Owned(Query("listNetworks", "network", _LISTALL), hidden="displaynetwork"), parse.NETWORK),
-    "public_addresses": (
-        Owned(Query("listPublicIpAddresses", "publicipaddress", _LISTALL), hidden="fordisplay"),
-        parse.ADDRESS,
-    ),
+    "volumes": Owned(_VOLUMES, parse.VOLUME.made, hidden="displayvolume"),
+    "snapshots": Owned(_SNAPSHOTS, parse.SNAPSHOT.made),
+    "templates": Owned(_TEMPLATES, parse.TEMPLATE.made),
+    "isos": Owned(_ISOS, parse.ISO.made),
+    "networks": Owned(_NETWORKS, parse.NETWORK.made, hidden="displaynetwork"),
+    "public_addresses": Owned(_ADDRESSES, parse.ADDRESS.made, hidden="fordisplay"),
 }
-_COUNTS = {
-    "vms": "vmtotal",
-    "volumes": "volumetotal",
-    "snapshots": "snapshottotal",
-    "networks": "networktotal",
-}
-"""List → what `details=resource` calls the number of these in a domain and all below it (recorded)."""
-_ACCOUNTS = Query("listAccounts", "account", _LISTALL, unused=("user",))
-"""Each row has its users too, whole; they are read by listUsers, page by page and proven."""
 JOBS = Query("listAsyncJobs", "asyncjobs", _LISTALL, identity=("jobid",))
 
 
 @dataclass(slots=True)
-class Result:
-    """What became of one list: rows by what they are, proofs, and the error that ended it."""
+class Result(Generic[Row]):
+    """What became of one list: what its rows were made into, proofs, and the error that ended it."""
 
-    rows: list[JsonObject] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     proofs: list[ListProof] = field(default_factory=list)
     error: AbreastError | None = None
 
@@ -118,7 +117,7 @@ class Gathering:
         self._everything = everything
         # Without `details` a server always sends the limits.
         self._with_limits = limits or not capabilities.has("listDomains", "details")
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, Result[Any]] = {}
 
     def inventory(self, remembered: dict[str, str]) -> ActualInventory:
         """Reads the lists and puts them together. `remembered` maps ids of domains, and of accounts, to the
@@ -131,42 +130,40 @@ class Gathering:
             return ActualInventory(
                 self._scope, self._taken_at, coverage, jobs=self._jobs(), release=self._server.release
             )
-        paths = {str(row["id"]): str(row.get("path", "")) for row in domains.rows}
+        paths = {domain.id: domain.path for domain in self._listed()}
         remembered.update(paths)
-        remembered.update(
-            {
-                str(row["id"]): paths[str(row["domainid"])]
-                for row in self._results["accounts"].rows
-                if str(row.get("domainid")) in paths
-            }
-        )
+        remembered.update({one.id: paths[one.domain_id] for one in self._owners() if one.domain_id in paths})
         return self._assemble(parse.Paths(paths, remembered, self._assumed_parent))
 
     # --- reading -------------------------------------------------------------------------------------------
 
-    def _tasks(self) -> dict[str, Callable[[], Result]]:
-        tasks: dict[str, Callable[[], Result]] = {
+    def _tasks(self) -> dict[str, Callable[[], Result[Any]]]:
+        tasks: dict[str, Callable[[], Result[Any]]] = {
             "domains": lambda: self._plain(
                 self._detailed(
                     Query("listDomains", "domain", _LISTALL), "resource" if self._with_limits else "min"
-                )
+                ),
+                partial(parse.listed, with_limits=self._with_limits),
             ),
-            "accounts": lambda: self._plain(self._detailed(_ACCOUNTS, "min")),
+            "accounts": lambda: self._plain(
+                self._detailed(Query("listAccounts", "account", _LISTALL), "min"), parse.account
+            ),
             "vms": lambda: self.owned(MACHINES),
         }
         if self._server.has(JOBS.command):
-            tasks["jobs"] = lambda: self._plain(JOBS)
+            tasks["jobs"] = lambda: self._plain(JOBS, as_it_came)
         if self._users_from is None:
             tasks["users"] = self._read_users
         if self._everything:
-            for name, (owned, _) in OTHERS.items():
-                tasks[name] = lambda owned=owned: self.owned(owned)  # type: ignore[misc]
+            for name, owned in OTHERS.items():
+                tasks[name] = partial(self.owned, owned)
             tasks["projects"] = lambda: self._plain(
-                self._detailed(Query("listProjects", "project", _LISTALL), "min")
+                self._detailed(Query("listProjects", "project", _LISTALL), "min"),
+                partial(parse.placed, make=parse.PROJECT.made),
             )
         return tasks
 
-    def _run(self, tasks: dict[str, Callable[[], Result]]) -> dict[str, Result]:
+    def _run(self, tasks: dict[str, Callable[[], Result[Any]]]) -> dict[str, Result[Any]]:
         """All lists at once. These threads only wait: the calls are made in the pager's pool."""
         with ThreadPoolExecutor(len(tasks), thread_name_prefix="list") as threads:
             futures = {name: threads.submit(task) for name, task in tasks.items()}
@@ -177,42 +174,41 @@ class Gathering:
             return query.with_parameters(details=details)
         return query
 
-    def _read_users(self) -> Result:
-        return self._plain(Query("listUsers", "user", _LISTALL))
+    def _read_users(self) -> Result[User]:
+        return self._plain(Query("listUsers", "user", _LISTALL), parse.user)
 
-    def _plain(self, query: Query) -> Result:
-        result = Result()
-        self._add(result, query)
+    def _plain(self, query: Query, make: Callable[[JsonObject], Row]) -> Result[Row]:
+        result = Result[Row]()
+        self._add(result, query, make)
         return result
 
-    def owned(self, owned: Owned) -> Result:
+    def owned(self, owned: Owned[parse.Thing]) -> Result[parse.Placed[parse.Thing]]:
         """A list including what CloudStack Projects own and what is not displayed.
 
         `projectid=-1` adds the Projects' rows to the others (measured on 4.23: both came). Where no row
         shows that, the list without it is read too and united: it costs a call and needs no trust.
         """
-        result = Result()
+        result = Result[parse.Placed[parse.Thing]]()
+        keep = partial(parse.placed, make=owned.make)
         base = self._detailed(owned.query, owned.details)
         united = base.with_parameters(projectid="-1")
-        everyone = self._add(result, united)
-        is_union = any(not row.get("projectid") for row in everyone)
+        everyone = self._add(result, united, keep)
+        is_union = any(not one.is_of_project for one in everyone)
         if not is_union and result.error is None:
-            self._add(result, base.with_parameters("without projectid"))
+            self._add(result, base.with_parameters("without projectid"), keep)
         if owned.hidden and result.error is None and self._server.has(base.command, owned.hidden):
             note = f"{owned.hidden}=false"
-            hidden = united.with_parameters(note, **{owned.hidden: "false"})
-            self._add(result, hidden)
+            self._add(result, united.with_parameters(note, **{owned.hidden: "false"}), keep)
             if not is_union and result.error is None:
-                self._add(
-                    result, base.with_parameters(f"{note} without projectid", **{owned.hidden: "false"})
-                )
+                alone = base.with_parameters(f"{note} without projectid", **{owned.hidden: "false"})
+                self._add(result, alone, keep)
         result.rows = _distinct(result.rows)
         return result
 
-    def _add(self, result: Result, query: Query) -> list[JsonObject]:
-        """Reads one list into `result`; returns its rows."""
+    def _add(self, result: Result[Row], query: Query, make: Callable[[JsonObject], Row]) -> list[Row]:
+        """Reads one list into `result`; returns what its rows were made into."""
         try:
-            listing = self._pager.read(query, self._progress)
+            listing = self._pager.read_as(query, make, self._progress)
         except SourceError as error:
             result.error = error
             result.proofs.append(ListProof(query.name, rows=0, pages=0, problem=str(error)))
@@ -229,16 +225,22 @@ class Gathering:
         if self._users_from is None or self._results["accounts"].error is not None:
             return
         known = {account.id for account in self._users_from.accounts}
-        domains = {str(row["id"]): str(row.get("path", "")) for row in self._results["domains"].rows}
+        paths = {domain.id: domain.path for domain in self._listed()}
         covers = parse.in_scope(self._scope)
-        if any(
-            row["id"] not in known and covers(domains.get(str(row.get("domainid")), ""))
-            for row in self._results["accounts"].rows
-        ):
+        if any(one.id not in known and covers(paths.get(one.domain_id, "")) for one in self._owners()):
             self._users_from = None
             self._results["users"] = self._read_users()
 
     # --- putting together ----------------------------------------------------------------------------------
+
+    def _listed(self) -> Iterator[Domain]:
+        """All domains that were listed, in scope or not."""
+        listed: list[parse.Listed] = self._results["domains"].rows
+        return (one.domain for one in listed)
+
+    def _owners(self) -> list[Account]:
+        """All accounts that were listed, in scope or not, without their users."""
+        return self._results["accounts"].rows
 
     def _assemble(self, paths: parse.Paths) -> ActualInventory:
         covers = parse.in_scope(self._scope)
@@ -276,33 +278,27 @@ class Gathering:
         return self._previous.limits_taken_at if self._previous and not self._with_limits else None
 
     def _domains(self, covers: Callable[[str], bool]) -> tuple[Domain, ...]:
-        before = {}
-        if not self._with_limits and self._previous is not None:
-            before = {domain.id: domain.limits for domain in self._previous.domains}
-        found = []
-        for row in self._results["domains"].rows:
-            if not covers(str(row.get("path", ""))):
-                continue
-            domain = parse.domain(row, with_limits=self._with_limits)
-            limits = before.get(domain.id)
-            found.append(domain if limits is None else replace(domain, limits=limits))
-        return tuple(found)
+        found = tuple(domain for domain in self._listed() if covers(domain.path))
+        if self._with_limits or self._previous is None:
+            return found
+        before = {domain.id: domain.limits for domain in self._previous.domains}
+        return tuple(replace(domain, limits=before.get(domain.id)) for domain in found)
 
     def _has_all_domains(self) -> bool:
         """Whether the list of domains is proven whole, or has at least what is left of a shrinking one."""
         result = self._results["domains"]
         return (
             self._server.is_root_admin
-            and any(row.get("id") == self._server.root_id for row in result.rows)
+            and any(domain.id == self._server.root_id for domain in self._listed())
             and all(proof.only_shrank or not proof.problem for proof in result.proofs)
         )
 
     def _elsewhere(self) -> tuple[Domain, ...]:
         parent = self._scope.parent
         return tuple(
-            parse.domain(row, with_limits=False)
-            for row in self._results["domains"].rows
-            if not parse.is_below(str(row.get("path", "")), parent)
+            replace(domain, limits=None)
+            for domain in self._listed()
+            if not parse.is_below(domain.path, parent)
         )
 
     def _accounts(self, domain_ids: set[str]) -> tuple[Account, ...]:
@@ -310,16 +306,12 @@ class Gathering:
             users = {account.id: account.users for account in self._users_from.accounts}
         else:
             users = parse.users_by_account(self._results["users"].rows)
-        rows = self._results["accounts"].rows
         return tuple(
-            parse.account(row, users.get(str(row["id"]), ()))
-            for row in rows
-            if row.get("domainid") in domain_ids
+            replace(one, users=users.get(one.id, ())) for one in self._owners() if one.domain_id in domain_ids
         )
 
     def _vms(self, covers: Callable[[str], bool], paths: parse.Paths) -> tuple[VirtualMachine, ...]:
-        found = ((row, paths.of(row)) for row in self._results["vms"].rows)
-        return tuple(parse.machine(row, path) for row, path in found if covers(path))
+        return _at_their_places(self._results["vms"].rows, covers, paths)
 
     def _others(
         self, covers: Callable[[str], bool], paths: parse.Paths
@@ -327,14 +319,8 @@ class Gathering:
         if not self._everything:
             before = self._others_from
             return {name: getattr(before, name) for name in (*OTHERS, "projects")} if before else {}
-        shapes = {name: shape for name, (_, shape) in OTHERS.items()} | {"projects": parse.PROJECT}
         return {
-            name: tuple(
-                parse.owned(row, path, shape)
-                for row, path in ((row, paths.of(row)) for row in self._results[name].rows)
-                if covers(path)
-            )
-            for name, shape in shapes.items()
+            name: _at_their_places(self._results[name].rows, covers, paths) for name in (*OTHERS, "projects")
         }
 
     def _jobs(self) -> tuple[RunningJob, ...] | None:
@@ -342,7 +328,7 @@ class Gathering:
         result = self._results.get("jobs")
         if result is None:
             return None
-        names = {str(row["id"]): str(row.get("name", "")) for row in self._results["accounts"].rows}
+        names = {one.id: one.name for one in self._owners()}
         jobs = tuple(parse.job(row, names) for row in result.rows if not row.get("jobstatus"))
         return jobs if result.is_proven else tuple(job for job in jobs if job.deletes_domain) or None
 
@@ -357,8 +343,7 @@ class Gathering:
         unproven = _reasons(results)
         reasons = [self._server.blind_spots(needed), *unproven]
         root_id = self._server.root_id
-        domains = self._results["domains"]
-        if root_id and not any(row.get("id") == root_id for row in domains.rows):
+        if root_id and not any(domain.id == root_id for domain in self._listed()):
             reasons.append("ROOT itself is not among the domains that were listed.")
         reasons += self._contradictions()
         reasons = [reason for reason in reasons if reason]
@@ -388,22 +373,22 @@ class Gathering:
         """
         server = self._server
         if server.is_root_admin and server.account:
-            for name, of_row, own in (
+            for name, called, own in (
                 ("accounts", "name", server.account),
                 ("users", "username", server.user),
             ):
                 result = self._results.get(name)
                 if result is None or not result.is_proven:
                     continue
-                here = (row for row in result.rows if row.get("domainid") == server.domain_id)
-                if all(row.get(of_row) != own for row in here):
+                here = (one for one in result.rows if one.domain_id == server.domain_id)
+                if all(getattr(one, called) != own for one in here):
                     yield f"The caller itself, {server.caller}, is not among the {name} that were listed."
-        running = sum(row.get("state") == "Running" for row in self._results["vms"].rows)
+        running = sum(one.thing.state == "Running" for one in self._results["vms"].rows)
         for name in ("volumes", "networks"):
             if running and self._is_empty(name):
                 yield f"{running} running VMs were listed, but no {name}: one of the two lists is not true."
         attached = [] if "volumes" not in self._results else self._results["volumes"].rows
-        if self._is_empty("vms") and any(row.get("virtualmachineid") for row in attached):
+        if self._is_empty("vms") and any("virtualmachineid" in one.thing.details for one in attached):
             yield "Volumes of VMs were listed, but no VMs: one of the two lists is not true."
         yield from self._uncounted()
 
@@ -411,10 +396,11 @@ class Gathering:
         """Lists that are empty although CloudStack counts something of theirs in a domain. Its counts come
         with the limits; they may be off by some, so that nothing but an empty list is judged by them, and
         not by ROOT's, which goes on counting what a removed account had (recorded on 4.23)."""
-        below = [row for row in self._results["domains"].rows if row.get("id") != self._server.root_id]
-        for name, counted in _COUNTS.items():
+        listed: list[parse.Listed] = self._results["domains"].rows
+        below = [one.counts for one in listed if one.domain.id != self._server.root_id]
+        for place, name in enumerate(parse.COUNTS):
             if self._is_empty(name):
-                most = max((_count(row, counted) for row in below), default=0)
+                most = max((counts[place] for counts in below), default=0)
                 if most:
                     yield (
                         f"CloudStack counts {most} {name} in a domain, but none were listed: one of the two "
@@ -426,14 +412,7 @@ class Gathering:
         return result is not None and result.is_proven and not result.rows
 
 
-def _count(row: JsonObject, field: str) -> int:
-    try:
-        return int(row.get(field, 0))
-    except (TypeError, ValueError):
-        return 0
-
-
-def _reasons(results: Iterable[Result]) -> list[str]:
+def _reasons(results: Iterable[Result[Any]]) -> list[str]:
     """Why lists prove nothing, each reason once: when a server goes down, all lists end alike."""
     found: dict[str, None] = {}
     for result in results:
@@ -444,10 +423,17 @@ def _reasons(results: Iterable[Result]) -> list[str]:
     return reasons[:3] + ([f"And {len(reasons) - 3} more lists."] if len(reasons) > 3 else [])
 
 
-def _is_whole_or_grew(result: Result) -> bool:
+def _is_whole_or_grew(result: Result[Any]) -> bool:
     return result.error is None and all(proof.only_grew or not proof.problem for proof in result.proofs)
 
 
-def _distinct(rows: list[JsonObject]) -> list[JsonObject]:
-    """The rows with each id once: variants of a list are united, and a template has a row for each zone."""
-    return list({row["id"]: row for row in reversed(rows)}.values())[::-1]
+def _distinct(found: list[parse.Placed[parse.Thing]]) -> list[parse.Placed[parse.Thing]]:
+    """With each id once: variants of a list are united, and a template has a row for each zone."""
+    return list({one.thing.id: one for one in reversed(found)}.values())[::-1]
+
+
+def _at_their_places(
+    found: list[parse.Placed[parse.Thing]], covers: Callable[[str], bool], paths: parse.Paths
+) -> tuple[parse.Thing, ...]:
+    """Those in scope, each with the path of its domain."""
+    return tuple(one.at(path) for one, path in ((one, paths.of(one)) for one in found) if covers(path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from sync.model import (
     RESOURCE_TYPES,
@@ -26,8 +28,9 @@ _NO_USERS: tuple[User, ...] = ()
 
 
 def _text(row: JsonObject, name: str) -> str:
+    """Equal texts are one object, within and between inventories: ids, names and zones are in many rows."""
     value = row.get(name)
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    return "" if value is None else sys.intern(str(value))
 
 
 def _text_or_none(row: JsonObject, name: str) -> str | None:
@@ -72,6 +75,35 @@ def _limit(value: object) -> int | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A domain, and what CloudStack counts in it and all below it."""
+
+    domain: Domain
+    counts: tuple[int, ...]
+    """Of the fields in `COUNTS`; 0 where the row has none (`details=min`)."""
+
+
+COUNTS = {
+    "vms": "vmtotal",
+    "volumes": "volumetotal",
+    "snapshots": "snapshottotal",
+    "networks": "networktotal",
+}
+"""List → what `details=resource` calls the number of these in a domain and all below it (recorded)."""
+
+
+def listed(row: JsonObject, *, with_limits: bool) -> Listed:
+    return Listed(domain(row, with_limits=with_limits), tuple(_count(row, name) for name in COUNTS.values()))
+
+
+def _count(row: JsonObject, name: str) -> int:
+    try:
+        return int(row.get(name, 0))
+    except (TypeError, ValueError):
+        return 0
+
+
 def user(row: JsonObject) -> User:
     return User(
         id=_text(row, "id"),
@@ -87,13 +119,12 @@ def user(row: JsonObject) -> User:
     )
 
 
-def users_by_account(rows: Iterable[JsonObject]) -> dict[str, tuple[User, ...]]:
+def users_by_account(users: Iterable[User]) -> dict[str, tuple[User, ...]]:
     """Account id → its users, by username."""
     grouped: dict[str, list[User]] = {}
-    for row in rows:
-        one = user(row)
+    for one in users:
         grouped.setdefault(one.account_id, []).append(one)
-    return {account_id: tuple(sorted(users, key=_username)) for account_id, users in grouped.items()}
+    return {account_id: tuple(sorted(found, key=_username)) for account_id, found in grouped.items()}
 
 
 def _username(one: User) -> str:
@@ -168,6 +199,10 @@ class Shape:
     state: str = "state"
     size: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+
+    def made(self, row: JsonObject, path: str) -> OwnedResource:
+        """Such a resource in the domain at `path`."""
+        return owned(row, path, self)
 
 
 VOLUME = Shape(
@@ -287,6 +322,28 @@ def in_scope(scope: Scope) -> Callable[[str], bool]:
     return covers
 
 
+Thing = TypeVar("Thing", VirtualMachine, OwnedResource)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[Thing]):
+    """A thing as its row tells of it, which may not tell, or no longer rightly, where its domain is."""
+
+    thing: Thing
+    """With the path that the row names; empty where it names none."""
+    domain: str
+    """Name of the domain."""
+    is_of_project: bool
+    """Whether a CloudStack Project owns it."""
+
+    def at(self, path: str) -> Thing:
+        return self.thing if self.thing.domain_path == path else replace(self.thing, domain_path=path)
+
+
+def placed(row: JsonObject, make: Callable[[JsonObject, str], Thing]) -> Placed[Thing]:
+    return Placed(make(row, _text(row, "domainpath")), _text(row, "domain"), bool(row.get("projectid")))
+
+
 class Paths:
     """Domain id → path, of the domains that are listed and of those that are not any more."""
 
@@ -295,18 +352,18 @@ class Paths:
         self._remembered = remembered
         self._parent = parent
         self.assumed = 0
-        """Rows whose domain's path had to be assumed."""
+        """Things whose domain's path had to be assumed."""
 
-    def of(self, row: JsonObject) -> str:
-        """The path of the row's domain.
+    def of(self, one: Placed[Thing]) -> str:
+        """The path of the thing's domain.
 
         4.18 names no path in the rows of VMs, volumes and snapshots (measured), and a domain that is being
         deleted is no longer listed: then it is the path it had when it was last seen, else it is assumed to
         be right below the parent. Too loud rather than too quiet: it may be a project that is dying.
         """
-        domain_id = _text(row, "domainid")
-        path = self._listed.get(domain_id) or _text(row, "domainpath") or self._remembered.get(domain_id)
+        domain_id = one.thing.domain_id
+        path = self._listed.get(domain_id) or one.thing.domain_path or self._remembered.get(domain_id)
         if path:
             return path
         self.assumed += 1
-        return f"{self._parent}/{_text(row, 'domain') or domain_id}"
+        return f"{self._parent}/{one.domain or domain_id}"

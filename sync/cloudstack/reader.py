@@ -267,8 +267,8 @@ class Reader:
             self._require_sight(f"account {name}")
             return None
         users = Query("listUsers", "user", {"domainid": domain_id, "account": name, "listall": "true"})
-        mine = [one for one in self._in_domain(domain_id, users) if one.get("accountid") == row["id"]]
-        return parse.account(row, parse.users_by_account(mine).get(str(row["id"]), ()))
+        mine = parse.users_by_account(map(parse.user, self._in_domain(domain_id, users)))
+        return parse.account(row, mine.get(str(row["id"]), ()))
 
     def user(self, domain_id: str, username: str) -> User | None:
         """The user of that name in the domain (names are unique per domain); None when proven not there."""

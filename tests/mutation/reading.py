@@ -27,7 +27,7 @@ COVERAGE = (
     guard(
         "nothing stands behind the last row of a list",
         "sync/cloudstack/paging.py",
-        "if all(identity_of(row) in seen for row in _rows_of(self._query, behind)):",
+        "if set(behind.ids) <= set(self._ids):",
         "if True:",
         PAGING,
     ),
@@ -62,7 +62,7 @@ COVERAGE = (
     guard(
         "a list with projectid=-1 that lacks the others",
         "sync/cloudstack/gathering.py",
-        'is_union = any(not row.get("projectid") for row in everyone)',
+        "is_union = any(not one.is_of_project for one in everyone)",
         "is_union = True",
         GATHERING,
     ),
@@ -83,14 +83,14 @@ COVERAGE = (
     guard(
         "ROOT in sight",
         "sync/cloudstack/gathering.py",
-        'if root_id and not any(row.get("id") == root_id for row in domains.rows):',
+        "if root_id and not any(domain.id == root_id for domain in self._listed()):",
         "if False:",
         GATHERING,
     ),
     guard(
         "the caller is among the accounts and users",
         "sync/cloudstack/gathering.py",
-        "if all(row.get(of_row) != own for row in here):",
+        "if all(getattr(one, called) != own for one in here):",
         "if False:",
         GATHERING,
     ),
@@ -104,7 +104,7 @@ COVERAGE = (
     guard(
         "volumes of VMs have VMs",
         "sync/cloudstack/gathering.py",
-        'if self._is_empty("vms") and any(row.get("virtualmachineid") for row in attached):',
+        'if self._is_empty("vms") and any("virtualmachineid" in one.thing.details for one in attached):',
         "if False:",
         GATHERING,
     ),
