@@ -76,7 +76,10 @@ def _table(projects: Sequence[ProjectLosses], width: int) -> list[Line]:
 def _fate_lines(
     fate: Fate, losses: Sequence[Loss], found: Losses, *, now: datetime, width: int
 ) -> list[Line]:
-    head = f" {fate.value}: {counted(len(losses), 'object')}"
+    again = sum(one.id in found.again for one in losses)
+    head = f" {fate.value}: {counted(len(losses), 'object')}" + (
+        f", {again} made again since" if again else ""
+    )
     lines: list[Line] = [[(head, _TONES[fate] or "tone--strong")]]
     for one in losses[:_MOST]:
         left = width - _TYPE - 4
@@ -87,6 +90,7 @@ def _fate_lines(
         elif one.why:
             more.append(one.why)
         more.insert(0, found.kept.get(one.id, ""))
+        more.insert(0, "made again" if one.id in found.again else "")
         rest = ", ".join(text for text in more if text)
         name = fit(one.name, min(max(24, left // 3), left))
         lines.append(

@@ -118,6 +118,9 @@ def _print(told: Losses, shown: Sequence[ProjectLosses], now: datetime) -> None:
         result("Destroyed VMs that can be brought back (`abreast undelete` does it), the most urgent first:")
         times = [(one.label, one.kept_back or left_words(one.until, now)) for one in mine]
         result(table(times, header=("VM", "time left")))
+    again = sum(one.id in told.again for project in shown for one in project.of(Fate.LOST))
+    if again:
+        result(f"{again} of what is lost were made again since, with other ids")
     result("")
     for text in told.blind:
         result(f"Not known: {text}")
@@ -135,6 +138,7 @@ def _as_json(found: Losses, shown: Sequence[ProjectLosses], now: datetime) -> Js
         "read_at": plain(found.ledger.now),
         "not_known": list(found.blind),
         "archive": {"words": found.archive, "has": dict(found.kept)},
+        "made_again": sorted(found.again),
         "totals": plain(counts_of(shown)),
         "projects": [
             {"name": one.name, "counts": plain(one.counts()), "objects": plain(one.objects)} for one in shown
