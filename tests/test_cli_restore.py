@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,13 @@ from tests.restore_site import BEFORE, WORD, ZONE, Site, site_in
 def site(tmp_path: Path) -> Iterator[Site]:
     with site_in(tmp_path) as made:
         yield made
+
+
+def lost_of(told: str) -> list[dict[str, Any]]:
+    """The objects that are lost, of what `abreast losses --format json` says."""
+    return [
+        one for found in json.loads(told)["projects"] for one in found["objects"] if one["fate"] == "lost"
+    ]
 
 
 def test_from_the_capture_to_the_last_vm(site: Site) -> None:
@@ -50,6 +58,10 @@ def test_from_the_capture_to_the_last_vm(site: Site) -> None:
             f'[environments.lab]\narchive = "{site.archive}"\narchive_address = "127.0.0.1"',
         )
     )
+    losses = site.cli.run("losses", "boreal", "--capture", "before.sqlite", "--format", "json")
+    again = set(json.loads(losses.stdout)["made_again"])
+    (machine,) = (one["id"] for one in lost_of(losses.stdout) if one["name"] == "boreal-1")
+    assert machine in again, "lost, and there again under its name"
     rest = site.cli.run("restore", "--capture", "before.sqlite", typed=WORD)
     assert rest.returncode == EXIT_DONE, rest.stderr
     assert "restored: 1 × take address, 2 × register template, 3 × deploy VM" in rest.stdout
