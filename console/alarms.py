@@ -1,5 +1,5 @@
 """What rings in the monitoring mode: a row that becomes critical, a deletion and one that is not in the
-ledger, a source that falls silent."""
+ledger, a source that falls silent, a ledger that was altered."""
 
 from __future__ import annotations
 
@@ -124,6 +124,11 @@ def source_alarms(
             how = "cannot be read" if new.coverage is CoverageState.FAILED else "is read in part"
             alarms.append(Alarm(at, f"{new.label} {how}: {new.why}"))
     return alarms
+
+
+def ledger_alarms(before: str, after: str, *, at: datetime) -> list[Alarm]:
+    """That the ledger was altered, or more of it than was known."""
+    return [Alarm(at, after)] if after and after != before else []
 
 
 class AlarmLog:

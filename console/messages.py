@@ -74,6 +74,17 @@ class AgentsRead(Message):
         self.readings = readings
 
 
+class LedgerWatched(Message):
+    """The ledger's chain was verified: how it was altered, empty where it was not; None where it could not be
+    read, or by a fault of ours, which is the `error`."""
+
+    def __init__(self, generation: int, words: str | None, error: AbreastError | None = None) -> None:
+        super().__init__()
+        self.generation = generation
+        self.words = words
+        self.error = error
+
+
 class AgentsBroke(Message):
     """Asking Jenkins failed as a whole: a fault of ours."""
 

@@ -24,6 +24,7 @@ from console.messages import (
     DeletionsRead,
     DesiredRead,
     DriftCompared,
+    LedgerWatched,
     ReadingBroke,
     SourceProgressed,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from console.agent_watch import AgentWatch
     from console.capture_watch import CaptureWatch
+    from console.ledger_watch import LedgerWatch
     from console.refresh import Refresher
     from console.session_protocol import ConsoleSession, HeadlineText
     from console.state import RunState
@@ -79,6 +81,8 @@ class ReadingApp(KeystrokesApp[int]):
     staged: var[tuple[Action, ...]] = var((), always_update=True)
     run_state: var[RunState | None] = var(None, always_update=True)
     console_mode: var[Mode] = var(Mode)
+    tampering: var[str] = var("")
+    """How the ledger was altered, by the last verification that could read it; empty where it was not."""
 
     def __init__(self, session: ConsoleSession, *, clock: Callable[[], datetime], is_watching: bool) -> None:
         super().__init__()
@@ -99,6 +103,7 @@ class ReadingApp(KeystrokesApp[int]):
     def start_reading(self) -> None:
         """Read both sides for the first time, and from then on whenever they are due."""
         self.refresher.tick()
+        self.ledger_watch.tick()
         self.set_interval(1.0, self._tick)
 
     def know_sources(self) -> None:
@@ -111,6 +116,7 @@ class ReadingApp(KeystrokesApp[int]):
         self.now = self.utc_clock()
         self.refresher.tick()
         self.agent_watch.tick(self.desired)
+        self.ledger_watch.tick()
 
     def notify(self, message: str, **options: Any) -> None:
         """As Textual's, but text is never markup."""
@@ -173,6 +179,22 @@ class ReadingApp(KeystrokesApp[int]):
         from console.agent_watch import AgentWatch
 
         return AgentWatch(self, self.session, clock=self.utc_clock)
+
+    @cached_property
+    def ledger_watch(self) -> LedgerWatch:
+        """Verifies the ledger; made after the first frame."""
+        from console.ledger_watch import LedgerWatch
+
+        return LedgerWatch(self, self.session, clock=self.utc_clock)
+
+    @on(LedgerWatched)
+    def _take_verification(self, message: LedgerWatched) -> None:
+        if not self.ledger_watch.ended(message.generation):
+            return
+        if message.error is not None:
+            self.show_error(message.error)
+        elif message.words is not None:
+            self.tampering = message.words
 
     @cached_property
     def capture_watch(self) -> CaptureWatch:

@@ -23,7 +23,7 @@ from sync.errors import LedgerError, UsageError
 from sync.extents import Extents
 from sync.latest_run import LatestRun
 from sync.lease import Holder, Lease, Standing, current_operator
-from sync.ledger_check import Chain, check_head, check_pin, check_runs
+from sync.ledger_check import Chain, verified
 from sync.ledger_database import (
     cause_of,
     connect,
@@ -51,7 +51,6 @@ from sync.ledger_entries import (
 from sync.ledger_schema import ADD, HEAD_ALONE, MOVE_HEAD
 from sync.ledger_schema import entries as entries_table
 from sync.ledger_schema import heads as heads_table
-from sync.ledger_schema import pins as pins_table
 from sync.ledger_schema import runs as runs_table
 from sync.model import JsonObject, Outcome
 from sync.pins import Pins
@@ -339,31 +338,21 @@ class Ledger:
         latest = self.latest_run()
         return latest.run if latest is not None and latest.is_interrupted else None
 
-    def verify(self, *, noted: str | None = None) -> Verification:
+    def head(self) -> tuple[int, str] | None:
+        """Number and hash of the last entry, as they are kept beside it; None where they are gone."""
+        with self._reading() as connection:
+            row = connection.execute(self._head_query()).one_or_none()
+        return (row.seq, row.hash) if row is not None else None
+
+    def verify(self, *, noted: str | None = None, chain: Chain | None = None) -> Verification:
         """Recompute the chain: finds entries that were changed, removed, inserted or reordered.
 
         `noted` is the hash of a last entry that was written down elsewhere: with it, a chain that was cut or
-        rewritten as a whole, its head included, is found as well.
+        rewritten as a whole, its head included, is found as well. `chain` has what was verified before, and
+        goes on from there.
         """
-        query = select(entries_table).where(entries_table.c.environment == self.environment)
-        chain = Chain()
         with self._reading() as connection:
-            pin = connection.execute(
-                select(pins_table).where(pins_table.c.environment == self.environment)
-            ).one_or_none()
-            head = connection.execute(self._head_query()).one_or_none()
-            states = {row.run_id: row.state for row in connection.execute(self._runs_query())}
-            for row in connection.execute(query.order_by(entries_table.c.seq)).yield_per(1000):
-                chain.take(row)
-        problems = [
-            *chain.problems,
-            *check_head(chain, (head.seq, head.hash) if head is not None else None),
-            *check_runs(chain, states),
-            *check_pin(chain, pin),
-        ]
-        if noted is not None and noted not in chain.hashes:
-            problems.append(f"No entry has the hash {noted}: what led to it was cut off or rewritten.")
-        return Verification(entries=chain.count, head=chain.last_hash, problems=tuple(problems))
+            return verified(connection, self.environment, chain or Chain(noted=noted))
 
     # --- the database -----------------------------------------------------------------------------------
 

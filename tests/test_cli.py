@@ -618,6 +618,7 @@ def test_watching_without_a_screen_prints_a_line_a_refresh_and_ends_when_told(
     first = json.loads(process.stdout.readline())
     assert first["environment"] == "lab"
     assert first["captures"] == {"problem": ""}
+    assert first["ledger_problem"] == ""
     assert first["coverage"]["actual"]["state"] == "complete"
     process.send_signal(number)
     _, error = process.communicate(timeout=PATIENCE)

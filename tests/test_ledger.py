@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from sync import ledger_schema
 from sync.errors import ConfigurationError, LedgerError
 from sync.ledger import NO_HASH, EntryKind, Ledger, RunState, canonical
+from sync.ledger_check import Chain, Watch
 from sync.ledger_database import LATEST_REVISION
 from sync.ledger_entries import Written, exported, stamp
 from sync.model import Outcome
@@ -326,6 +327,47 @@ def test_what_is_kept_beside_the_chain_is_compared_with_it(
         assert ledger.verify().is_sound
         store.tamper(statement)
         assert [problem in found for found in ledger.verify().problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        (["UPDATE entries SET payload = '{}' WHERE seq = 7"], "Entry 7 was changed, moved or inserted"),
+        (
+            ["UPDATE entries SET payload = '{}' WHERE seq = 5"],
+            "Entry 5 was changed after it had been verified",
+        ),
+        (["DELETE FROM entries WHERE seq = 6"], "Entry 6 was removed"),
+        (["DELETE FROM entries WHERE seq > 3", "UPDATE heads SET seq = 3"], "Entry 5 was removed"),
+        (["DELETE FROM entries", "DELETE FROM heads"], "Entry 5 was removed"),
+    ],
+)
+def test_a_watched_ledger_is_verified_from_the_last_entry_on(
+    store: Store, statements: list[str], problem: str
+) -> None:
+    with store.open() as ledger:
+        fill(ledger, 5)
+        watch = Watch(lambda: ledger)
+        assert watch.look() == ""
+        fill(ledger, 3)
+        store.tamper(*statements)
+        assert problem in watch.look()
+        assert watch.look() == watch.look(), "it stays altered"
+
+
+def test_a_watched_ledger_in_which_nothing_is_new_is_not_read_again(
+    file: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with file.open() as ledger:
+        fill(ledger, 5)
+        taken: list[int] = []
+        take = Chain.take
+        monkeypatch.setattr(Chain, "take", lambda self, row: (taken.append(row.seq), take(self, row)))
+        watch = Watch(lambda: ledger)
+        assert (watch.look(), watch.look()) == ("", "")
+        fill(ledger, 2)
+        assert (watch.look(), watch.look()) == ("", "")
+        assert taken == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_verifying_sees_one_moment_while_others_write(store: Store) -> None:

@@ -94,7 +94,7 @@ class ConsoleHeader(Lines):
         self._identity = identity
         self._mode = mode
         self._run_word = ""
-        self._capture_problem = ""
+        self._capture_problem = self._tampering = ""
         self._is_cramped = self._is_low = False
         self._brake = ("", False)
         self._sources: tuple[SourceStatus, ...] = ()
@@ -110,6 +110,7 @@ class ConsoleHeader(Lines):
         capture_problem: str | None = None,
         is_cramped: bool | None = None,
         is_low: bool | None = None,
+        tampering: str | None = None,
         brake: tuple[str, bool] | None = None,
     ) -> None:
         """Show these values; what is not given stays. `running` is a word on the run going on, `brake` one on
@@ -122,6 +123,7 @@ class ConsoleHeader(Lines):
         self._capture_problem = self._capture_problem if capture_problem is None else capture_problem
         self._is_cramped = self._is_cramped if is_cramped is None else is_cramped
         self._is_low = self._is_low if is_low is None else is_low
+        self._tampering = self._tampering if tampering is None else tampering
         self._brake = self._brake if brake is None else brake
         self.redraw()
 
@@ -148,6 +150,9 @@ class ConsoleHeader(Lines):
             result += [source_line(status, self._now, width=width) for status in self._sources]
         else:
             result.append(self._source_pieces(width))
+        if self._tampering:
+            text = f"{self._tampering} Nothing can be armed but containing."
+            result += [[(fit(f" {line}", width), "banner--text")] for line in self._cut(text, width)]
         for status in self._sources:
             result += warnings(status, width, is_low=self._is_low)
             line = problem_line(status, width)
@@ -155,6 +160,14 @@ class ConsoleHeader(Lines):
         if self._capture_problem:
             result.append([(fit(f" {self._capture_problem}", width), "tone--warning")])
         return result
+
+    def _cut(self, text: str, width: int) -> list[str]:
+        """In two lines at most, and in one where the screen is low."""
+        lines = wrap(text, width - 2)
+        most = 1 if self._is_low else 2
+        return (
+            lines if len(lines) <= most else [*lines[: most - 1], fit(" ".join(lines[most - 1 :]), width - 2)]
+        )
 
     def _source_pieces(self, width: int) -> Line:
         half = width // 2

@@ -32,6 +32,7 @@ from sync.model import (
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
+    from sync.ledger_check import Watch
 
 _AS_SAID = "as said above."
 
@@ -75,9 +76,10 @@ def refuse_unread(drift: Drift, consequence: str) -> None:
             raise IncompleteError(f"{name} is {coverage_words(coverage)} {consequence}")
 
 
-def verdict(drift: Drift, situation: Situation | None = None) -> tuple[int, str]:
+def verdict(drift: Drift, situation: Situation | None = None, *, tampering: str = "") -> tuple[int, str]:
     """Exit code and word of one comparison. What is critical is certain, whatever else is unknown: that
-    something was deleted past the ledger, or is being deleted, is proven by its events alone."""
+    something was deleted past the ledger, or is being deleted, is proven by its events alone. With a ledger
+    that was altered, nothing is in order."""
     kinds = {row.kind for row in drift.rows}
     is_told = bool(drift.deletions.found) or (situation is not None and situation.is_happening)
     is_dying_unseen = drift.deletion_jobs > 0 and not drift.actual.is_complete
@@ -86,18 +88,20 @@ def verdict(drift: Drift, situation: Situation | None = None) -> tuple[int, str]
         return EXIT_CRITICAL, "critical"
     if not is_read(drift) or DriftKind.UNKNOWN in kinds or drift.deletions.problem:
         return EXIT_UNKNOWN, "unknown"
-    if kinds - {DriftKind.IN_SYNC}:
+    if tampering or kinds - {DriftKind.IN_SYNC}:
         return EXIT_DRIFT, "drift"
     return EXIT_DONE, "in sync"
 
 
-def summary(session: Session, drift: Drift, situation: Situation | None = None) -> JsonObject:
+def summary(
+    session: Session, drift: Drift, situation: Situation | None = None, *, tampering: str = ""
+) -> JsonObject:
     """One comparison as JSON: verdict, counts by kind, what can be repaired, what is being deleted, the
     coverage of each side. `deletions` is null where it could not be told."""
     from sync.deletion_rows import with_deletions
     from sync.plan import repairable
 
-    code, word = verdict(drift, situation)
+    code, word = verdict(drift, situation, tampering=tampering)
     return {
         "environment": session.environment.name,
         "status": word,
@@ -112,6 +116,7 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
         "shields": plain(drift.shields),
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
+        "ledger_problem": tampering,
         "journal_problem": session.journal_problem,
         "keys_problem": _keys_problem(session),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
@@ -127,17 +132,16 @@ def summary(session: Session, drift: Drift, situation: Situation | None = None) 
 
 def check(arguments: argparse.Namespace) -> int:
     """`abreast check`: one comparison, as Nagios wants it."""
+    from sync.ledger_check import Watch
+
     with session_of(arguments) as session:
         desired, actual, situation = read_all(session)
         drift = session.compare(desired, actual)
-        code, word = verdict(drift, situation)
-        tampering = _tampering(session)
-        if tampering and code == EXIT_DONE:
-            code, word = EXIT_DRIFT, "drift"
+        tampering = tampering_words(Watch(lambda: session.ledger))
+        code, word = verdict(drift, situation, tampering=tampering)
         with while_read():
             if arguments.format == "json":
-                told = summary(session, drift, situation)
-                result_json({**told, "status": word, "exit_code": code, "ledger_problem": tampering})
+                result_json(summary(session, drift, situation, tampering=tampering))
             else:
                 _print_check(
                     session, drift, situation, word, options=options_of(arguments, session.environment.name)
@@ -147,12 +151,10 @@ def check(arguments: argparse.Namespace) -> int:
         return code
 
 
-def _tampering(session: Session) -> str:
+def tampering_words(watch: Watch) -> str:
     """That the ledger was altered; empty where it was not, or cannot be read, which the drift tells."""
-    from sync.ledger_check import altered
-
     try:
-        found = altered(session.ledger)
+        found = watch.look()
     except LedgerError:
         return ""
     return f"{found} Nothing is executed on it: `abreast ledger verify` lists all." if found else ""

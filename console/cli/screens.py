@@ -78,20 +78,21 @@ def watch_headless(session: Session) -> int:
     """One JSON line a refresh to stdout, until SIGINT or SIGTERM. Never arms, never writes."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from console.cli.reading import is_read, read_all, summary
+    from console.cli.reading import is_read, read_all, summary, tampering_words
+    from sync.ledger_check import Watch
 
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    previous = None
+    previous, watch = None, Watch(lambda: session.ledger)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="capture") as pool:
         capturing: Future[object] | None = None
         while not stop.is_set():
             started = session.clock()
             desired, actual, situation = read_all(session, previous=previous)
             drift = session.compare(desired, actual)
-            found = summary(session, drift, situation) | {
-                "captures": {"problem": session.captures.problem or session.captures.baseline_problem}
+            found = summary(session, drift, situation, tampering=tampering_words(watch)) | {
+                "captures": {"problem": session.captures.problem or session.captures.baseline_problem},
             }
             result_json(found, indent=None)
             if is_read(drift) and (capturing is None or capturing.done()):

@@ -58,6 +58,7 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("now", lambda now: header.show(now=now))
         self.follow("sources", lambda sources: header.show(sources=sources))
         self.follow("console_mode", lambda mode: header.show(mode=mode.word))
+        self.follow("tampering", lambda words: header.show(tampering=words))
         self.follow("capture_problem", lambda problem: header.show(capture_problem=problem))
         self.follow("containing", lambda state: header.show(brake=state.brake_mark if state else ("", False)))
         for name in ("run_state", "retire_state"):

@@ -13,6 +13,7 @@ from console.alarms import (
     Alarm,
     AlarmLog,
     known_kinds,
+    ledger_alarms,
     row_alarms,
     situation_alarms,
     source_alarms,
@@ -51,6 +52,7 @@ class WatchScreen(TableScreen):
         self._deletions: frozenset[str] = frozenset()
         self._has_counted_deletions = False
         self._situation: Situation | None = None
+        self._tampering = ""
 
     def body(self) -> ComposeResult:
         yield Banner()
@@ -69,6 +71,7 @@ class WatchScreen(TableScreen):
         self.follow("drift", lambda _: self.take_drift())
         self.follow("situation", self.take_situation)
         self.follow("sources", self.take_sources)
+        self.follow("tampering", self.take_tampering)
         self.follow("now", lambda now: self.query_one(TrendLine).show(self.trend, now))
 
     # --- what was read ------------------------------------------------------------------------------------
@@ -116,6 +119,12 @@ class WatchScreen(TableScreen):
         """The state of the sources changed: ring when one falls silent."""
         alarms = source_alarms(self._sources, sources, at=self.console.utc_clock())
         self._sources = sources
+        self.raise_alarms(alarms)
+
+    def take_tampering(self, words: str) -> None:
+        """The ledger was verified: ring when it was altered."""
+        alarms = ledger_alarms(self._tampering, words, at=self.console.utc_clock())
+        self._tampering = words
         self.raise_alarms(alarms)
 
     def raise_alarms(self, alarms: Sequence[Alarm]) -> None:

@@ -368,7 +368,7 @@ RECORD = (
     guard(
         "ledger: a changed entry",
         "sync/ledger_check.py",
-        "if computed != row.hash:",
+        "if _computed(row) != row.hash:",
         "if False:",
         LEDGER,
     ),
@@ -409,9 +409,16 @@ RECORD = (
         LEDGER,
     ),
     guard(
+        "ledger: an entry that was changed after it had been verified",
+        "sync/ledger_check.py",
+        "if chain.count:",
+        "if False:",
+        f"{LEDGER}::test_a_watched_ledger_is_verified_from_the_last_entry_on",
+    ),
+    guard(
         "ledger: rewritten as a whole",
-        "sync/ledger.py",
-        "if noted is not None and noted not in chain.hashes:",
+        "sync/ledger_check.py",
+        "if chain.noted is not None:",
         "if False:",
         LEDGER,
         "tests/test_record.py",

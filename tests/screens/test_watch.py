@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,11 +12,18 @@ from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms, unrec
 from console.screens.watch import WatchScreen
 from sync.deletion_attempts import Kind
 from sync.deletions import Stage
+from sync.errors import LedgerError
+from sync.ledger import EntryKind
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
 from sync.unrecorded import DeletionCheck, Unrecorded
 from tests.screens.driving import console, read_again, screen_text, settle
 from tests.screens.world import HOSTILE, NOW, ROWS, FakeSession, deletion, in_sync, project
 from widgets.values import RowView
+
+if TYPE_CHECKING:
+    from tests.stores import Store
+
+pytest_plugins = ["tests.stores"]
 
 REFUSED = Coverage(CoverageState.FAILED, why="refused")
 
@@ -144,6 +152,51 @@ async def test_weeks_of_refreshes_do_not_leak(told: list[str], rings: list[str])
         # Alarms and the trend grow up to their bound: a few objects a refresh. Whatever is kept of whole
         # readings would be hundreds.
         assert again - after <= 20 * 12, (before, after, again)
+
+
+@pytest.mark.parametrize("start", ["overview", "watch"])
+async def test_an_altered_ledger_is_in_red_on_the_screen_and_rings(
+    start: str, told: list[str], rings: list[str], file: Store
+) -> None:
+    session = FakeSession(sound())
+    with file.open() as ledger:
+        session.ledger = ledger
+        for number in range(4):
+            ledger.append(EntryKind.OUTCOME, {"number": number}, run_id=None)
+        app = console(session, start=start)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settle(pilot)
+            assert app.tampering == "" and not rings
+            ledger.append(EntryKind.OUTCOME, {"number": 9}, run_id=None)
+            file.tamper("DELETE FROM entries WHERE seq = 4")
+            app.utc_clock.advance(60)  # type: ignore[attr-defined]
+            app.ledger_watch.tick()
+            await settle(pilot)
+            words = "The ledger of drill was altered: Entry 4 was removed."
+            assert words in screen_text(app)
+            assert "Nothing can be armed but containing." in screen_text(app)
+            assert (len(rings), any(words in one for one in told)) == (
+                int(start == "watch"),
+                start == "watch",
+            )
+            app.utc_clock.advance(60)  # type: ignore[attr-defined]
+            app.ledger_watch.tick()
+            await settle(pilot)
+            assert len(rings) == int(start == "watch"), "it rings once"
+            session.ledger = Unreadable()
+            app.utc_clock.advance(60)  # type: ignore[attr-defined]
+            app.ledger_watch.tick()
+            await settle(pilot)
+            assert words in screen_text(app), "a ledger that cannot be read is no sound one"
+
+
+class Unreadable:
+    """A ledger whose database is gone."""
+
+    def head(self) -> None:
+        raise LedgerError("The ledger cannot be read: the disk is gone.")
+
+    latest_run = head
 
 
 def test_the_log_of_alarms_is_bounded() -> None:
