@@ -254,12 +254,11 @@ def _vms_do(situation: Situation) -> str:
 
 
 def _vms_lost(losses: Losses) -> str:
-    """Of all VMs that there were, as far as that is known."""
+    """Of all VMs that there were, as far as that is known; against which capture, the bar below says."""
     lost = [one for one in losses.ledger.of(Fate.LOST) if one.type == "VM"]
     again = sum(one.id in losses.again for one in lost)
-    since = "" if losses.basis.taken_at is None else " since the capture"
-    since = f", {again} made again" if again else since
-    return f"; {counted(len(lost), 'VM')} lost{since}" if lost else ""
+    back = f", {again} made again" if again else ""
+    return f"; {counted(len(lost), 'VM')} lost{back}" if lost else ""
 
 
 def _machines_lost(found: Sequence[Loss]) -> str:
