@@ -293,6 +293,8 @@ class Operations:
         if run is None:
             return
         run = replace(run, run_id=event.run_id, at_once=event.at_once, note=event.note)
+        if event.action_id is None and event.phase in ("waiting", "answered"):
+            run = replace(run, is_waiting=event.phase == "waiting")
         if event.phase == "paused" and run.phase is RunPhase.PAUSING:
             run = replace(run, phase=RunPhase.PAUSED)
         if event.action_id is not None:

@@ -6,7 +6,7 @@ import re
 
 from console.recovery_steps import Situation, Step, steps
 from sync.loss_basis import basis_spoken
-from sync.loss_ledger import fate_totals
+from sync.loss_ledger import Fate, fate_totals
 
 _SMALL = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -50,8 +50,12 @@ def _lost(situation: Situation, step: Step) -> str:
     if step is not Step.ASSESS or found is None or situation.now is None:
         return ""
     totals = fate_totals(found.ledger)
-    named = (f"{count} {fate}" for fate, count in totals.items() if count)
+    named = (f"{count} {_fate_word(fate, count)}" for fate, count in totals.items() if count)
     return f". Objects in all: {', '.join(named) or 'none'}. {basis_spoken(found.basis, situation.now)}"
+
+
+def _fate_word(fate: str, count: int) -> str:
+    return "survive" if fate == Fate.SURVIVES.value and count != 1 else fate
 
 
 _STATES = {"CURRENT": "going on", "BAD": "in trouble", "DONE": "done"}

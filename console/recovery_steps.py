@@ -344,6 +344,9 @@ def _rebuild(situation: Situation) -> StepView:
     found = f"{done_count(run)} of {run.total} actions done" + (f", {bad} failed" if bad else "")
     if run.phase is RunPhase.RUNNING:
         do = f"{key('stop')} stops after the running calls; {key('back')} leaves and it runs on."
+        if run.is_waiting:
+            # The reason has a line of its own below, which a small terminal cuts.
+            found, do = f"{found}; waiting for CloudStack", f"Get CloudStack to answer. {do}"
         return StepView(Step.REBUILD.value, StepState.CURRENT, found, do, why, is_alarming=bool(bad))
     if run.is_held:
         do = f"{key('pause')} goes on, {key('stop')} ends it; nothing more is sent until then."

@@ -322,6 +322,8 @@ class RunState:
     """How many actions may be under way by now; 0 while that is not known."""
     note: str = ""
     """Why it goes slower than it might, or not at all; empty when it does not."""
+    is_waiting: bool = False
+    """Whether the server does not answer, and is waited for; the `note` says how."""
     is_rebuild: bool = False
     """Whether it is the recovery's."""
     is_restore: bool = False

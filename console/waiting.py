@@ -92,6 +92,8 @@ def _assess(situation: Situation) -> str:
         said.append(f"{counted(len(assessment.dying), 'project')} dying: fewer VMs with every minute.")
     if assessment is not None and assessment.to_rebuild:
         said.append("Names and addresses that are free now can be taken by others. Users wait.")
+    if not said and situation.deletions is not None and situation.deletions.is_happening:
+        return "Nothing of what is here gets worse; what is being deleted now goes on, as step 1 says."
     return " ".join(said) or "Nothing gets worse that is known of."
 
 
@@ -101,6 +103,10 @@ def _destroyed(number: int) -> str:
 
 def _rebuild(situation: Situation) -> str:
     run = situation.rebuild
+    if run is not None and run.is_held:
+        return "Nothing goes on before you say so: nobody else can run anything here meanwhile. Users wait."
+    if run is not None and run.is_going_on and run.is_waiting:
+        return "It waits for CloudStack, which does not answer; when that answers, it goes on by itself."
     if run is not None and run.is_going_on:
         return "It goes on by itself. Leaving the screen stops nothing."
     if situation.held is not None and situation.held.silent is not None:

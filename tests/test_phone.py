@@ -10,12 +10,13 @@ import pytest
 from console.losses import Losses
 from console.phone import aloud, number, spoken
 from console.recovery_steps import Situation, Step, steps
+from console.state import RunPhase, RunState
 from console.waiting import if_one_waits
 from sync.deletions import Situation as Deletions
 from sync.deletions import Stage
 from sync.loss_basis import Basis
-from sync.loss_ledger import LossLedger
-from sync.plan import PlanRules
+from sync.loss_ledger import Fate, Loss, LossLedger, ProjectLosses
+from sync.plan import PlanRules, build
 from sync.recoverable import Recoverable
 from sync.recovery import assess
 from tests.screens.world import NOW, deletion, drift_of, machine
@@ -103,6 +104,19 @@ def test_every_step_is_one_page_without_columns_and_ids(step: Step) -> None:
     assert not any("  " in text or "\n" in text for text in said)
 
 
+def test_one_survives_and_several_survive() -> None:
+    def lost(number: int) -> str:
+        objects = tuple(
+            Loss("VM", str(place), "vm", "ROOT/ci/aurora", "aurora", Fate.SURVIVES) for place in range(number)
+        )
+        ledger = LossLedger(NOW, NOW, (ProjectLosses("aurora", "aurora", objects),))
+        found = Losses(ledger, Basis(NOW, "captured"), ())
+        return " ".join(spoken(situation(losses=found), Step.ASSESS))
+
+    assert "Objects in all: one survives." in lost(1)
+    assert "Objects in all: two survive." in lost(2)
+
+
 # --- if one waits -------------------------------------------------------------------------------------------
 
 
@@ -135,6 +149,20 @@ def test_destroyed_vms_come_before_everything_else() -> None:
     assert "back" not in steps(situation(losses=none), viewed=Step.ASSESS)[1].do
 
 
+def test_a_paused_rebuild_does_not_go_on_by_itself_and_one_that_waits_says_for_what() -> None:
+    plan = build([], environment="drill", root_id="1", endpoint="http://x", author="a", now=NOW)
+    run = RunState(plan, RunPhase.RUNNING, NOW, is_rebuild=True)
+    assert if_one_waits(Step.REBUILD, situation(run=run)).startswith("It goes on by itself.")
+    for phase in (RunPhase.PAUSING, RunPhase.PAUSED):
+        said = if_one_waits(Step.REBUILD, situation(run=replace(run, phase=phase)))
+        assert said.startswith("Nothing goes on before you say so")
+    waits = situation(run=replace(run, is_waiting=True))
+    assert if_one_waits(Step.REBUILD, waits).startswith("It waits for CloudStack, which does not answer")
+    view = steps(waits, viewed=Step.REBUILD)[2]
+    assert view.found.endswith("; waiting for CloudStack")
+    assert view.do.startswith("Get CloudStack to answer. x stops after the running calls;")
+
+
 def test_before_anything_was_read_nobody_knows() -> None:
     assert if_one_waits(Step.ASSESS, situation(assessment=None)).startswith("Nobody knows yet")
     assert if_one_waits(Step.CONTAIN, situation(deletions=None)).startswith("Nobody knows")
@@ -144,4 +172,6 @@ def test_what_is_quiet_says_that_nothing_gets_worse() -> None:
     quiet = replace(ASSESSED, dying=(), missing=(), hollow=(), orphaned=())
     assert if_one_waits(Step.ASSESS, situation(assessment=quiet)) == "Nothing gets worse that is known of."
     assert if_one_waits(Step.CONTAIN, situation(assessment=quiet)) == "Nothing: nothing is being deleted."
+    dying = situation(assessment=quiet, deletions=Deletions(NOW, (deletion("aurora", machines=1),)))
+    assert "what is being deleted now goes on" in if_one_waits(Step.ASSESS, dying)
     assert if_one_waits(Step.REBUILD, situation(assessment=quiet)).startswith("Nothing:")

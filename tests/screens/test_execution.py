@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -178,6 +179,11 @@ async def test_how_many_at_once_and_why_not_more_are_on_the_screen() -> None:
         await pilot.pause()
         assert "running, 3 at once" in screen_text(app)
         assert "waiting for the server: https://ci refuses connections." in screen_text(app)
+        assert app.run_state.is_waiting
+        app.operations.take_progress(replace(waiting, action_id=DORADO))
+        assert app.run_state.is_waiting, "a job that is waited for is no answer"
+        app.operations.take_progress(replace(waiting, phase="answered", note=""))
+        assert not app.run_state.is_waiting
         session.scripted.gate.set()
         await ended(pilot)
 
