@@ -48,6 +48,15 @@ RECOVERY: tuple[Command, ...] = (
         dangerous=True,
     ),
     Command(
+        "leave-run",
+        "N",
+        "plan anew",
+        "Leave an interrupted run as it is, and plan what is missing now in its place; sends nothing itself.",
+        "leave_run",
+        ("recovery",),
+        dangerous=True,
+    ),
+    Command(
         "break-lease",
         "b",
         "break lease",

@@ -80,6 +80,8 @@ class Situation:
     """The newest one of this console, whatever ran after it."""
     restoring: Restoring | None = None
     """The newest restore of this console, planned or run; None where none was looked at."""
+    left_run: str = ""
+    """The interrupted run that the operator leaves as it is, to plan anew what is missing."""
 
     @property
     def rebuild(self) -> RunState | None:
@@ -104,7 +106,8 @@ class Situation:
     def unfinished(self) -> LedgerRun | None:
         """The newest run, if it was interrupted."""
         found = self.ledger_run
-        return found if found is not None and not found.is_held and not found.is_over else None
+        is_left = found is not None and found.run_id == self.left_run
+        return None if found is None or found.is_held or found.is_over or is_left else found
 
     @property
     def is_finished_elsewhere(self) -> bool:
@@ -319,7 +322,8 @@ def _beside_resume(situation: Situation) -> str:
     if found is None or not found.can_be_finished:
         return ""
     if situation.choice == Choice():
-        return " The list below does not change that."
+        anew = f"{situation.key('leave-run')} leaves it as it is and plans that anew."
+        return f" The list below does not change that: {anew}"
     then = f"{situation.key('rebuild')} rebuilds it" if situation.is_armed else "it is rebuilt"
     return f" What is chosen below does not change that: {then} as a run of its own."
 

@@ -275,6 +275,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             rehearsal=app.rehearsals.words(self.assessment, self.choice),
             last_rebuild=app.rebuild_run,
             restoring=app.restoring,
+            left_run=self.left_run,
         )
 
     def _is_fresh(self) -> bool:
@@ -434,7 +435,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             is_proven = self.assessment is not None and not self.assessment.unproven
             is_free = not is_going_on and not self._has_no_choice()
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
-        if command.id in ("resume", "break-lease"):
+        if command.id in ("resume", "leave-run", "break-lease"):
             return self.offers_to_finish(command)
         if command.id in ("stop", "pause"):
             return self.offers_to_hold(command)
@@ -449,7 +450,9 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
     def _has_no_choice(self) -> bool:
         """Whether a run goes on elsewhere, or an interrupted one comes first, unless rows are chosen here."""
         found = self.console.ledger_run
-        return found is not None and (found.is_held or (found.can_be_finished and self.choice == Choice()))
+        if found is None or found.is_held:
+            return found is not None
+        return found.can_be_finished and self.choice == Choice() and found.run_id != self.left_run
 
     def has_hint(self, command: commands.Command) -> bool:
         """The numbers stand before the steps already."""

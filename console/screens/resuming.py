@@ -36,6 +36,8 @@ class ResumingScreen(ConsoleScreen):
         super().__init__()
         self._resuming: ConfirmScreen | None = None
         """What is asked about an interrupted run, or will be when the ledger has answered."""
+        self.left_run = ""
+        """The interrupted run that the operator leaves as it is: what is missing is planned anew."""
         self._to_resume: LedgerRun | None = None
         """The run that the question is about."""
 
@@ -51,11 +53,23 @@ class ResumingScreen(ConsoleScreen):
         return super().why_not(command)
 
     def offers_to_finish(self, command: commands.Command) -> bool:
-        """Whether there is an interrupted run to resume, or a lease to break."""
+        """Whether there is an interrupted run to resume or to leave, or a lease to break."""
         found = self.console.ledger_run
         if found is None or self.console.operations.is_going_on:
             return False
-        return found.can_be_finished if command.id == "resume" else found.silent is not None
+        if command.id == "break-lease":
+            return found.silent is not None
+        return found.can_be_finished and (command.id == "resume" or found.run_id != self.left_run)
+
+    def action_leave_run(self) -> None:
+        """Nothing of it is sent any more from here; a plan of what is missing now takes its place."""
+        found = self.console.ledger_run
+        if found is not None and found.can_be_finished:
+            self.left_run = found.run_id
+            self.notify(
+                f"Run {found.run_id} is left as it is. What is chosen is planned anew, and asked about."
+            )
+            self.show()
 
     async def action_resume(self) -> None:
         """Ask the operator, and the ledger once more: what is unknown is read, the rest is sent. A restore is

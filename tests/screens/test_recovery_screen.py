@@ -699,3 +699,40 @@ async def test_a_rebuild_from_before_a_newer_deletion_is_no_step_of_it(tmp_path:
     after = first.clock() - timedelta(seconds=1)
     assert recall(first.ledger, after=after - LOOKED_BACK) is not None
     assert recall(first.ledger, after=first.clock() + timedelta(seconds=1)) is None
+
+
+async def test_a_run_that_cannot_be_finished_any_more_is_left_and_what_is_missing_is_planned_anew(
+    tmp_path: Path,
+) -> None:
+    """What it made is gone again: resuming would fail for ever, as it takes that for done."""
+    session = DamagedSession(tmp_path, armed=True)
+    session.hold_after = 8
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await until(pilot, lambda: len(session.cloud.log) == 8)
+        app.operations.stop()
+        session.door.set()
+        await run_ends(pilot)
+        made = [one.id for one in session.cloud.domains.values() if one.name in ("cirrus", "dorado", "ember")]
+        assert made
+        for id in made:
+            del session.cloud.domains[id]
+        session.hold_after = None
+        await read_again(pilot)
+        await pilot.press("2")
+        await rest(pilot)
+        assert "N leaves it as it is and plans that anew." in words_of(app) and "x rebuild" not in words_of(
+            app
+        )
+        await pilot.press("N")
+        await rest(pilot)
+        assert "is left as it is" in said(app) and "x rebuild" in words_of(app)
+        await pilot.press("x")
+        await until(pilot, lambda: any(one.expected for one in app.screen.query(TypedConfirm)))
+        (question,) = app.screen.query(TypedConfirm)
+        await answer(pilot, str(question.expected))
+        await run_ends(pilot)
+        assert {"cirrus", "dorado", "ember"} <= {one.name for one in session.cloud.domains.values()}
+        assert "interrupted" not in words_of(app)
