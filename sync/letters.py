@@ -23,6 +23,7 @@ FIELDS = (
     "when",
     "lost",
     "back",
+    "ids",
     "missing",
     "addresses",
     "recoverable",
@@ -43,6 +44,9 @@ $lost
 
 What is back by now:
 $back
+
+What has a new id (old → new):
+$ids
 
 What of it is not back, and why:
 $missing
@@ -76,6 +80,8 @@ Projects on $environment were deleted by mistake on $when. We are on it.
 _NOT_IN_QUOTES = str.maketrans("", "", '"\\')
 _NOT_IN_ADDRESS = str.maketrans("", "", '<>"(), ;')
 
+_NAMED_BY_OWNERS = frozenset({"template", "ISO", "network", "VM"})
+"""What the scripts and the Jenkins of a project may name by its id."""
 _NAMED = 30
 """Objects of a kind that a letter names; more are counted."""
 
@@ -134,6 +140,7 @@ def _text(report: Report, project: ProjectReport, template: Template) -> str:
         environment=report.environment,
         lost=_listed([one for one in objects if one.fate in (Fate.LOST, Fate.DYING)]),
         back=_grouped((one.type, _back_words(one), one.name) for one in project.back),
+        ids=_new_ids(project.back),
         missing=_grouped((one.type, one.why, one.name) for one in project.missing),
         addresses=_bullets(one.words for one in project.addresses),
         recoverable=_listed([one for one in objects if one.fate is Fate.RECOVERABLE]),
@@ -158,7 +165,7 @@ def _todo(project: ProjectReport) -> Iterator[str]:
     """What the owners have to do, by what was taken, what is back and what is not."""
     lost = {one.type for one in project.losses.of(Fate.LOST)} if project.losses is not None else set()
     back = {(one.type, one.how) for one in project.back}
-    missing = {one.type for one in project.missing}
+    missing = {one.type for one in project.missing if not one.can_be_made}
     if "user" in lost or ("user", How.MADE) in back:
         yield "New users have new passwords: ask us for yours."
     if any(change.taken_by for change in project.addresses):
@@ -175,8 +182,8 @@ def _todo(project: ProjectReport) -> Iterator[str]:
             "VMs that were made again have what their template has, and nothing of what was on their disks "
             "since: set them up again, and check their host keys."
         )
-    if ("template", How.MADE) in back or ("ISO", How.MADE) in back:
-        yield "Templates and ISOs that were registered again have new ids: change what names the old ones."
+    if {one.type for one in project.back if one.new_id != one.old_id} & _NAMED_BY_OWNERS:
+        yield "Change what names an old id, such as scripts and clouds in Jenkins: the new ones stand above."
     if any(one.can_be_made for one in project.missing):
         yield "Wait for our next letter before you make anew what we can still make again."
     if "VM" in missing:
@@ -185,6 +192,22 @@ def _todo(project: ProjectReport) -> Iterator[str]:
         yield "Make the templates that are not back anew, and download a copy of each."
     if not back and not lost:
         yield "Nothing for now."
+
+
+def _new_ids(back: Iterable[Back]) -> str:
+    """`- template debian-12: OLD → NEW`, of what people and programs name by its id."""
+    changed = [
+        one
+        for one in back
+        if one.new_id != one.old_id and (one.type == "domain" or one.type in _NAMED_BY_OWNERS)
+    ]
+    lines = [
+        f"- {one.type} {_one_line(one.name)}: {f'{one.old_id} → ' if one.old_id else ''}{one.new_id}"
+        for one in changed[:_NAMED]
+    ]
+    if len(changed) > _NAMED:
+        lines.append(f"- and {len(changed) - _NAMED} more: ask us for the list")
+    return "\n".join(lines) or "- nothing"
 
 
 def _bullets(texts: Iterable[str]) -> str:

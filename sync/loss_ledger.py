@@ -260,12 +260,12 @@ class _Judge:
         if not self._now.coverage.is_complete:
             return Fate.UNKNOWN, "CloudStack was not read completely"
         if one.type not in _SHOWN_TO_THE_END and self._is_hidden(one.domain_id):
-            return Fate.DYING, "its domain is being deleted, and hides it"
+            return Fate.DYING, "its domain is being deleted, and nobody is shown whether it is there still"
         return Fate.LOST, ""
 
     def _fate_of_what_is_there(self, one: _Object) -> tuple[Fate, str]:
         if one.domain_id not in self._domains and self._now.coverage.is_complete:
-            return Fate.DYING, "its domain is not listed any more"
+            return Fate.DYING, "it is there still, in a domain that is being deleted"
         state = self._vm_states.get(one.id, "") if one.type == "VM" else ""
         if state in _GONE_STATES:
             return Fate.DYING, f"CloudStack says {state}"

@@ -36,6 +36,13 @@ _SAID_TO_OWNERS = {
 """What a restore says to whoever types commands, and what owners are told instead."""
 
 
+_TRIED = {
+    Outcome.FAILED: "making it again was tried, and failed",
+    Outcome.UNKNOWN: "making it again was tried, and it is not known yet how that ended",
+}
+"""What the server said to it is no business of owners: the report has that with what did not succeed."""
+
+
 class How(Enum):
     """How something came back; the value is the word for it."""
 
@@ -110,7 +117,6 @@ class _Recorded:
     kind: ActionKind
     target: str
     outcome: Outcome
-    detail: str
     object_id: str
     at: datetime
     run_id: str
@@ -167,7 +173,6 @@ def _recorded(entries: Iterable[EntryLike]) -> Iterator[_Recorded]:
                 kind,
                 target,
                 Outcome(entry.payload["outcome"]),
-                str(entry.payload["detail"]),
                 str(entry.payload.get("object_id") or ""),
                 entry.at,
                 entry.run_id or "",
@@ -286,7 +291,7 @@ class _Reasons:
         if loss.fate is Fate.DYING:
             return loss.why or "it is being destroyed"
         if tried is not None and not tried.is_in_place:
-            return f"it was tried, and {tried.outcome.value}: {tried.detail.rstrip('.')}"
+            return _TRIED.get(tried.outcome, "it was to be made again, and was left out")
         if tried is not None:
             return f"it was made again at {tried.at:%Y-%m-%d %H:%M} UTC, and is not there any more"
         if can_be_made:

@@ -108,7 +108,11 @@ def test_after_a_restore_the_letter_says_what_is_back_where_and_what_is_not(lost
     assert "- network, 1: aurora-net (made again)" in text
     assert "- VM, 2: aurora-2, aurora-3 (its template aurora-gcc is not there" in text
     assert "- template, 1: aurora-gcc (no archive has it" in text
-    assert "set them up again" in text and "new ids" in text
+    assert "set them up again" in text and "Change what names an old id" in text
+    ids = {one.name: f"{one.type} {one.name}: {one.old_id} → {one.new_id}" for one in back.back}
+    for name in ("aurora-llvm", "aurora-net", "aurora-1"):
+        assert f"- {ids[name]}" in text.splitlines()
+    assert "boreal" not in text.split("new id")[1].split("What of it")[0]
     assert "Make the VMs that are not back anew" in text
     written = markdown(report)
     assert "| VM | 0 | 2 | 0 | 0 | 2 |" in written
@@ -155,7 +159,8 @@ def test_what_failed_and_is_done_later_says_so(lost: Lab) -> None:
     (problem,) = [one for one in report.problems if one.action == action]
     assert problem.later is None and not problem.is_there_now
     (missing,) = [one for one in back.missing if one.name == "aurora-gcc"]
-    assert missing.why.startswith("it was tried, and failed: ") and "Nothing is served" in missing.why
+    assert missing.why == "making it again was tried, and failed"
+    assert "Nothing is served" in markdown(report) and "Nothing is served" not in letter(report, "aurora")
     file.write_bytes(whole)
     lost.execute(lost.planned().actions)
     report, back = told(lost)
