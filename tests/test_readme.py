@@ -1,9 +1,11 @@
 """The README shows what the program has: the configuration that the tests load, the keys of the one table,
-the commands of the command line."""
+the commands of the command line, the API calls of a role for reading."""
 
 from __future__ import annotations
 
+import ast
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from console import keymap
@@ -33,6 +35,37 @@ def test_every_command_is_shown() -> None:
     names = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
     missing = [name for name in names if f"`abreast {name}" not in README]
     assert not missing, f"README.md does not show {missing}"
+
+
+def reading_calls() -> set[str]:
+    """The API commands named in what reads: all of `sync.cloudstack` but the clients of the writing key."""
+    found = set()
+    for path in (ROOT / "sync" / "cloudstack").glob("*.py"):
+        if path.stem in ("writer", "fence", "retirer"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= set(re.findall(r"^(?:list|get|query)[A-Z]\w+$", node.value))
+    return found
+
+
+def test_the_calls_of_a_reading_role_are_those_that_are_made() -> None:
+    assert set(re.findall(r"`(\w+)`", section("reading-calls"))) == reading_calls()
+
+
+def test_the_role_for_reading_allows_them_all_and_no_secret_keys() -> None:
+    shown = re.search(r"permissions in this order: (.*?); and an account", README, re.DOTALL)
+    assert shown
+    rules = re.findall(r"(allow|deny)\s+`([^`]+)`", shown[1])
+    assert rules[-1] == ("deny", "*")
+
+    def is_allowed(command: str) -> bool:
+        """The first rule that fits decides, as in CloudStack."""
+        return next(word for word, pattern in rules if fnmatchcase(command, pattern)) == "allow"
+
+    assert [call for call in sorted(reading_calls()) if not is_allowed(call)] == []
+    for refused in ("listUserKeys", "getUserKeys", "deleteDomain", "updateDomain", "createAccount"):
+        assert not is_allowed(refused)
 
 
 def test_every_picture_is_there() -> None:
