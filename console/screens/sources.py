@@ -1,5 +1,6 @@
 """Sources: how completely both sides were read, list by list, by whom, whether they agree with the readings
-before, and how old each part is. Here a person accepts a side that rightly has less in it than before."""
+before, and how old each part is; and whether Jenkins answers. Here a person accepts a side that rightly has
+less in it than before."""
 
 from __future__ import annotations
 
@@ -16,13 +17,17 @@ from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen
 from sync.errors import AbreastError
 from sync.model import Coverage, ListProof, Side
-from widgets.cells import age, fit
+from widgets.cells import age, counted, fit
 from widgets.header import clock_time
 from widgets.lines import Line, wrap
 from widgets.pager import Pager
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from console.accepting import Acceptable
+    from sync.agents import JenkinsReading
     from widgets.values import SourceStatus
 
 
@@ -84,6 +89,28 @@ def _agreement_lines(coverage: Coverage, width: int) -> list[Line]:
     return lines
 
 
+_PROBLEMS = 3
+"""Projects whose Jenkins does not answer that are named with their reason."""
+
+
+def jenkins_lines(readings: Mapping[str, JenkinsReading], now: datetime, width: int) -> list[Line]:
+    """How many projects' Jenkins was asked, when, and why some tell nothing."""
+    lines: list[Line] = [[]]
+    if not readings:
+        return [*lines, [(" Jenkins: not asked yet", "tone--strong")]]
+    failed = [one for one in readings.values() if one.problem]
+    answered = f"{len(readings) - len(failed)} of {counted(len(readings), 'project')} answered"
+    lines.append([(f" Jenkins: {answered}", "tone--strong")])
+    asked_at = min(one.taken_at for one in readings.values())
+    seconds = max(0.0, (now - asked_at).total_seconds())
+    lines.append([(f"   asked at {clock_time(asked_at)}, {age(seconds)} ago", "tone--muted")])
+    for one in failed[:_PROBLEMS]:
+        lines += [[(f"   {line}", "tone--bad")] for line in wrap(f"{one.project}: {one.problem}", width - 4)]
+    if len(failed) > _PROBLEMS:
+        lines.append([(f"   and {len(failed) - _PROBLEMS} more, each on its project's screen", "tone--bad")])
+    return lines
+
+
 # --- the screen ---------------------------------------------------------------------------------------------
 
 
@@ -115,6 +142,7 @@ class SourcesScreen(ConsoleScreen):
     def on_mount(self) -> None:
         self.follow("sources", lambda _: self.show_page())
         self.follow("drift", lambda _: self.show_page())
+        self.follow("agents", lambda _: self.show_page())
 
     def show_page(self) -> None:
         """Lay it out anew; what can be accepted depends on it."""
@@ -129,6 +157,9 @@ class SourcesScreen(ConsoleScreen):
             lines += self._status_lines(status, width)
             if inventory is not None:
                 lines += coverage_lines(inventory.coverage, width)
+            # Before CloudStack's long lists: it is the symptom with which it all begins.
+            if status.side is Side.DESIRED and app.session.environment.jenkins is not None:
+                lines += jenkins_lines(app.agents, app.utc_clock(), width)
         return lines[1:]
 
     def _status_lines(self, status: SourceStatus, width: int) -> list[Line]:

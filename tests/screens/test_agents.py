@@ -50,6 +50,24 @@ async def test_a_jenkins_that_does_not_answer_is_not_read_and_never_offline() ->
         assert "offline" not in line
 
 
+async def test_sources_say_how_many_jenkins_answer_and_why_the_others_do_not() -> None:
+    given = session()
+    given.agents = {
+        name: JenkinsReading(name, NOW, problem="" if name == "aurora" else f"https://ci/{name} is away.")
+        for name in ("aurora", "boreal", "cirrus", "dune", "ember")
+    }
+    app = console(given)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        app.open("sources")
+        await settle(pilot)
+        text = screen_text(app)
+        assert "Jenkins: 1 of 5 projects answered" in text
+        assert "asked at 03:12:44, 0 s ago" in text
+        assert "boreal: https://ci/boreal is away." in text
+        assert "and 1 more, each on its project's screen" in text
+
+
 async def test_the_project_says_why_an_agent_is_offline() -> None:
     app = console(session())
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
