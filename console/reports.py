@@ -131,12 +131,13 @@ def losses(
     on_step: Tell,
 ) -> Losses:
     """As Assess tells them: against the newest complete capture from before the deletion, and of `since` or
-    before where no event tells when it began."""
+    before where events were read and none tells when it began."""
     from console.losses import LossReader
     from sync.loss_basis import began
 
     told = situation(session)
-    found = LossReader(session).read(desired, actual, told, until=None if began(told) else since)
+    until = None if began(told) or told.is_unread else since
+    found = LossReader(session).read(desired, actual, told, until=until)
     for text in found.unread:
         on_step(text)
     if found.basis.taken_at is None:

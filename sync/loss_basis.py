@@ -82,18 +82,20 @@ def choose(
     It is from before by CloudStack's clock and events, and by what is in it: `last_seen` says of the domains
     that vanished when each was last captured. Two clocks may disagree; one that has them all is from before,
     and where no capture has any of them, that is said.
-    Where no event tells of a deletion it is the newest one that has as many domains in it as any since.
+    Where no event tells of a deletion it is the newest one that has as many domains in it as any since; of
+    all of them where none is of `until` or before.
     """
     start = began(situation)
-    complete = [one for one in entries if one.is_complete and (until is None or one.taken_at <= until)]
+    whole = [one for one in entries if one.is_complete]
+    complete = [one for one in whole if until is None or one.taken_at <= until]
+    if start is None and whole:
+        return _fullest(complete or whole, is_told=situation is not None and not situation.is_unread)
     if not complete:
-        why = "nothing was captured" if not entries else "no complete capture is old enough"
-        return Basis(None, why, start)
-    if start is None:
-        return _fullest(complete)
+        why = "no complete capture is old enough" if whole else "no capture is complete"
+        return Basis(None, why if entries else "nothing was captured", start)
     by_time = [one for one in complete if one.taken_at < start]
-    whole = min(last_seen.values()) if last_seen else None
-    by_content = [one for one in complete if whole is not None and one.taken_at <= whole]
+    seen = min(last_seen.values()) if last_seen else None
+    by_content = [one for one in complete if seen is not None and one.taken_at <= seen]
     found = min((some[-1] for some in (by_time, by_content) if some), key=_taken_at, default=None)
     if found is None:
         return Basis(None, "every complete capture is from after the deletion began", start)
@@ -107,13 +109,16 @@ def _taken_at(entry: CaptureEntry) -> datetime:
     return entry.taken_at
 
 
-def _fullest(complete: Sequence[CaptureEntry]) -> Basis:
+def _fullest(complete: Sequence[CaptureEntry], *, is_told: bool) -> Basis:
     recent = [one for one in complete if complete[-1].taken_at - one.taken_at <= _LOOKED_BACK]
     most = max(map(_domains, recent))
     found = next(one for one in reversed(recent) if _domains(one) == most)
-    if found is complete[-1]:
-        return _basis(found, "the newest complete one; no event tells of a deletion", None)
-    return _basis(found, "the newest with the most in it; no event tells when the deletion began", None)
+    is_newest = found is complete[-1]
+    which = "the newest complete one" if is_newest else "the newest with the most in it"
+    if not is_told:
+        return _basis(found, f"{which}; CloudStack's events, which tell of deletions, were not read", None)
+    told = "of a deletion" if is_newest else "when the deletion began"
+    return _basis(found, f"{which}; no event tells {told}", None)
 
 
 def _basis(entry: CaptureEntry, why: str, start: datetime | None) -> Basis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,8 +89,23 @@ def test_what_was_more_than_two_days_ago_is_no_incident_of_now() -> None:
 
 def test_without_one_it_is_said_why() -> None:
     assert choose([], MASS, last_seen={}).why == "nothing was captured"
-    assert choose([entry(1, 50, state=CUT)], MASS, last_seen={}).why == "no complete capture is old enough"
-    assert choose([entry(1, 50)], MASS, last_seen={}, until=ago(70)).taken_at is None
+    assert choose([entry(1, 50, state=CUT)], MASS, last_seen={}).why == "no capture is complete"
+    too_young = choose([entry(1, 50)], MASS, last_seen={}, until=ago(70))
+    assert (too_young.taken_at, too_young.why) == (None, "no complete capture is old enough")
+
+
+def test_that_no_event_could_be_read_is_not_that_none_tells() -> None:
+    unread = replace(situation(), is_unread=True)
+    for told in (None, unread):
+        why = choose([entry(1, 50)], told, last_seen={}).why
+        assert why == "the newest complete one; CloudStack's events, which tell of deletions, were not read"
+    fuller = choose([entry(1, 50), entry(2, 10, domains=3)], unread, last_seen={})
+    assert fuller.why.startswith("the newest with the most in it; CloudStack's events")
+
+
+def test_where_no_event_tells_and_no_capture_is_old_enough_a_younger_one_does() -> None:
+    assert choose([entry(1, 50), entry(2, 40)], situation(), last_seen={}, until=ago(70)).id == 2
+    assert choose([entry(1, 50), entry(2, 40)], situation(), last_seen={}, until=ago(45)).id == 1
 
 
 def test_a_capture_that_has_nothing_of_what_was_deleted_is_from_before_by_its_clock_alone() -> None:
