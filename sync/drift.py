@@ -7,16 +7,15 @@ seen is never taken for absent: with a side that is not complete, rows are UNKNO
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeVar
 
-from sync.corpses import Ancestry, below, leaving
+from sync.actual_index import ActualIndex, Corpse, index_of
+from sync.corpses import Ancestry, leaving
 from sync.headline import Headline, headline, unread
 from sync.hollow import emptied
 from sync.misplaced import Ground, homes, lives_elsewhere, misplaced
 from sync.model import (
-    Account,
     ActualInventory,
     Contents,
     DesiredInventory,
@@ -26,13 +25,11 @@ from sync.model import (
     DriftKind,
     DriftRow,
     NetworkRule,
-    OwnedResource,
     Part,
     Project,
     Scope,
     Side,
     Subject,
-    VirtualMachine,
     project_key,
 )
 from sync.parts import compare_living, compare_missing, kind_of, left_of, usable_members
@@ -40,8 +37,6 @@ from sync.parts import compare_living, compare_missing, kind_of, left_of, usable
 __all__ = ["Headline", "Loss", "compare", "headline", "losses"]
 
 _RANKS = {kind: rank for rank, kind in enumerate(DriftKind)}
-_RESOURCES = ("volumes", "snapshots", "templates", "isos", "networks", "projects")
-"""Lists of `ActualInventory` that a `DomainView` has under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ def compare(
     """
     scope = _common(desired.scope, actual.scope)
     projects = {key: project for key, project in desired.projects.items() if scope.covers(key)}
-    judge = _Judge(_gather(actual, scope), projects, desired=desired, network_rule=network_rule)
+    judge = _Judge(index_of(actual, scope), projects, desired=desired, network_rule=network_rule)
     judge.before = before or {}
     rows: list[DriftRow] = []
     for key in {**projects, **judge.world.tops, **judge.world.corpses}:
@@ -118,183 +113,6 @@ def _common(desired: Scope, actual: Scope) -> Scope:
     return Scope(parent=actual.parent, projects=projects)
 
 
-# --- gathering --------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Corpse:
-    """A domain that is not listed any more, and what still names it."""
-
-    path: str
-    domain_id: str = ""
-    """Empty when only things of its sub-domains are left and nothing tells its own id."""
-    vms: list[VirtualMachine] = field(default_factory=list)
-    subdomains: list[Domain] = field(default_factory=list)
-    """Still listed below it, which proves that CloudStack still has its row and with it its name."""
-
-    @property
-    def claim(self) -> tuple[bool, str, str]:
-        """The likeliest holder of the name has the highest: a row for sure, else the youngest VM."""
-        return (bool(self.subdomains), max((vm.created for vm in self.vms), default=""), self.domain_id)
-
-
-@dataclass(slots=True)
-class _World:
-    """The actual side by key. Everything is indexed once, by the id of the domain that owns it."""
-
-    actual: ActualInventory
-    listed: set[str] = field(default_factory=set)
-    owner: dict[str, str] = field(default_factory=dict)
-    """Id of a listed domain below the parent → id of the project's domain that it is or lies in."""
-    tops: dict[str, list[Domain]] = field(default_factory=dict)
-    subdomains: dict[str, list[Domain]] = field(default_factory=dict)
-    accounts: dict[str, list[Account]] = field(default_factory=dict)
-    vms: dict[str, list[VirtualMachine]] = field(default_factory=dict)
-    resources: dict[str, dict[str, list[OwnedResource]]] = field(default_factory=dict)
-    """List name → owner → rows. An owner that is not listed stands under its own id."""
-    corpses: dict[str, list[_Corpse]] = field(default_factory=dict)
-
-    @property
-    def is_deletion_running(self) -> bool:
-        """Whether a job deletes some domain; so it is taken to be where jobs could not be read."""
-        jobs = self.actual.jobs
-        return jobs is None or any(job.deletes_domain for job in jobs)
-
-    def view(self, domain: Domain) -> DomainView:
-        """What CloudStack has of one project."""
-        key = domain.id
-        return DomainView(
-            domain_id=key,
-            path=domain.path,
-            domain=domain,
-            accounts=tuple(map(_with_sorted_users, _sorted(self.accounts.get(key)))),
-            subdomains=_sorted(self.subdomains.get(key)),
-            vms=_sorted(self.vms.get(key)),
-            **{name: _sorted(rows[key]) for name, rows in self.resources.items() if key in rows},
-        )
-
-    def dying_view(self, corpse: _Corpse) -> DomainView:
-        """What still tells of a domain that is no longer listed."""
-        ids = sorted({corpse.domain_id, *(vm.domain_id for vm in corpse.vms)} - self.listed)
-        return DomainView(
-            domain_id=corpse.domain_id,
-            path=corpse.path,
-            domain=None,
-            accounts=(),
-            subdomains=_sorted(corpse.subdomains),
-            vms=_sorted(corpse.vms),
-            **{
-                name: _sorted([row for domain in ids for row in rows.get(domain, ())])
-                for name, rows in self.resources.items()
-            },
-        )
-
-
-_Named = TypeVar("_Named", Account, Domain, VirtualMachine, OwnedResource)
-
-
-_BY_NAME = attrgetter("name", "id")
-
-
-def _sorted(rows: list[_Named] | None) -> tuple[_Named, ...]:
-    """By name, then id: CloudStack promises no order."""
-    if not rows:
-        return ()
-    if len(rows) > 1:
-        rows.sort(key=_BY_NAME)
-    return tuple(rows)
-
-
-def _with_sorted_users(account: Account) -> Account:
-    names = [user.username for user in account.users]
-    if names == sorted(names):
-        return account
-    return replace(account, users=tuple(sorted(account.users, key=attrgetter("username", "id"))))
-
-
-def _gather(actual: ActualInventory, scope: Scope) -> _World:
-    world = _World(actual, listed={domain.id for domain in actual.domains})
-    _gather_domains(world, scope)
-    owner = world.owner
-    for account in actual.accounts:
-        if account.domain_id in owner:
-            world.accounts.setdefault(owner[account.domain_id], []).append(account)
-    for vm in actual.vms:
-        if vm.domain_id in owner:
-            world.vms.setdefault(owner[vm.domain_id], []).append(vm)
-        elif vm.domain_id not in world.listed:
-            _bury(world, vm, scope)
-    for name in _RESOURCES:
-        rows: dict[str, list[OwnedResource]] = {}
-        for row in getattr(actual, name):
-            rows.setdefault(owner.get(row.domain_id, row.domain_id), []).append(row)
-        if rows:
-            world.resources[name] = rows
-    for key, corpses in world.corpses.items():
-        world.corpses[key] = _settle(corpses, has_living=key in world.tops)
-    return world
-
-
-def _gather_domains(world: _World, scope: Scope) -> None:
-    deeper: list[tuple[str, list[str], Domain]] = []
-    for domain in world.actual.domains:
-        names = below(domain.path, scope.parent)
-        if not names:
-            continue
-        key = project_key(names[0])
-        if not scope.covers(key):
-            continue
-        if len(names) > 1:
-            deeper.append((key, names, domain))
-        else:
-            world.tops.setdefault(key, []).append(domain)
-            world.owner[domain.id] = domain.id
-    for key, names, domain in deeper:
-        tops = world.tops.get(key)
-        if tops:
-            top = next((top for top in tops if top.name == names[0]), tops[0])
-            world.owner[domain.id] = top.id
-            world.subdomains.setdefault(top.id, []).append(domain)
-        else:
-            domain_id = domain.parent_id or "" if len(names) == 2 else ""
-            corpse = _corpse(world, key, f"{scope.parent}/{names[0]}", domain_id)
-            corpse.subdomains.append(domain)
-
-
-def _bury(world: _World, vm: VirtualMachine, scope: Scope) -> None:
-    """File a VM under the unlisted domain that its path still names."""
-    names = below(vm.domain_path, scope.parent)
-    if not names or not scope.covers(project_key(names[0])):
-        return
-    key = project_key(names[0])
-    if len(names) == 1:
-        corpse = _corpse(world, key, vm.domain_path, vm.domain_id)
-    else:
-        corpse = _corpse(world, key, f"{scope.parent}/{names[0]}", "")
-    corpse.vms.append(vm)
-
-
-def _corpse(world: _World, key: str, path: str, domain_id: str) -> _Corpse:
-    corpses = world.corpses.setdefault(key, [])
-    for corpse in corpses:
-        if corpse.domain_id == domain_id:
-            return corpse
-    corpses.append(_Corpse(path, domain_id))
-    return corpses[-1]
-
-
-def _settle(corpses: list[_Corpse], *, has_living: bool) -> list[_Corpse]:
-    """The likeliest holder of the name first; what is left of sub-domains goes to it where nothing lives."""
-    ranked = sorted(corpses, key=lambda corpse: corpse.claim, reverse=True)
-    nameless = next((corpse for corpse in ranked if not corpse.domain_id), None)
-    named = [corpse for corpse in ranked if corpse.domain_id]
-    if nameless is None or has_living or not named:
-        return ranked
-    named[0].vms.extend(nameless.vms)
-    named[0].subdomains.extend(nameless.subdomains)
-    return named
-
-
 # --- judging ----------------------------------------------------------------------------------------------
 
 
@@ -303,7 +121,7 @@ class _Judge:
 
     def __init__(
         self,
-        world: _World,
+        world: ActualIndex,
         projects: Mapping[str, Project],
         *,
         desired: DesiredInventory,
@@ -354,7 +172,7 @@ class _Judge:
         blocked = self.unproven or self.wrong_parent or _why_unusable(project) or _ambiguous(tops)
         if not blocked and project is not None and key in self.homes:
             blocked = lives_elsewhere(project.name, self.parent, self.homes[key])
-        own: _Corpse | None = None
+        own: Corpse | None = None
         if corpses and (not tops or not corpses[-1].domain_id):
             own = corpses[-1] if tops else corpses[0]
         if tops:
@@ -368,7 +186,7 @@ class _Judge:
                 yield self._dying(f"{key} ({corpse.domain_id})", None, corpse, blocked="")
 
     def _present(
-        self, key: str, project: Project | None, tops: list[Domain], *, own: _Corpse | None, blocked: str
+        self, key: str, project: Project | None, tops: list[Domain], *, own: Corpse | None, blocked: str
     ) -> DriftRow:
         """A row whose domain is listed; `own` is what is left of its deleted sub-domains."""
         domain = min(tops, key=attrgetter("id"))
@@ -412,7 +230,7 @@ class _Judge:
         note = f"The sub-domain {path} is gone from the list, {still}; the CI database knows no sub-domains."
         return Part(Subject.DOMAIN, path, "", kind, None, still, note)
 
-    def _dying(self, key: str, project: Project | None, corpse: _Corpse, *, blocked: str) -> DriftRow:
+    def _dying(self, key: str, project: Project | None, corpse: Corpse, *, blocked: str) -> DriftRow:
         """A row whose domain is not listed while things of it are still there."""
         dying = self.world.dying_view(corpse)
         still = _still_there(dying)

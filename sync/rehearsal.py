@@ -19,7 +19,7 @@ from sync.errors import UnreachableError
 from sync.model import JsonObject
 from sync.named import Named
 from sync.sandbox.process import Control, Ready, SandboxError, SandboxProcess
-from sync.sandbox.records import HASHING_AT_ONCE
+from sync.sandbox.service_times import HASHING_AT_ONCE
 from sync.settings import Environment
 
 __all__ = ["HASHING_AT_ONCE", "Rehearsal", "rehearse"]

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sync.sandbox.clock import Clock
-from sync.sandbox.records import RECORDS, TABLES, World
+from sync.sandbox.persistable import RECORDS
+from sync.sandbox.records import TABLES, World
 
 FORMAT = 2
 INTERRUPTED = "job cancelled because of management server restart or shutdown"

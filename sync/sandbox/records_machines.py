@@ -9,7 +9,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 
-from sync.sandbox.records import record
+from sync.sandbox.persistable import record
 
 CAPACITY_FLAG = "Message.ReservedCapacityFreed.Flag"
 """Detail that CloudStack leaves on every VM that was ever stopped, and on templates made of its volumes."""

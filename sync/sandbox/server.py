@@ -23,7 +23,7 @@ from sync.sandbox.engine import Answer, Engine, Request
 from sync.sandbox.faults import Fault, FaultError, Faults, refusal
 from sync.sandbox.gateway import API_PATH, Gateway
 from sync.sandbox.process import TOKEN_HEADER
-from sync.sandbox.records import HASHING_AT_ONCE
+from sync.sandbox.service_times import HASHING_AT_ONCE
 
 TICK_SECONDS = 0.02
 """Real seconds between two looks for work that is due."""

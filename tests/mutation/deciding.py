@@ -36,7 +36,7 @@ COMPARISON = (
     ),
     guard(
         "scope: what lies outside of the parent is nobody's",
-        "sync/drift.py",
+        "sync/actual_index.py",
         "        if not scope.covers(key):\n            continue\n        if len(names) > 1:",
         "        if len(names) > 1:",
         DRIFT,
@@ -50,7 +50,7 @@ COMPARISON = (
     ),
     guard(
         "jobs that could not be read may delete",
-        "sync/drift.py",
+        "sync/actual_index.py",
         "return jobs is None or any(",
         "return jobs is not None and any(",
         DRIFT,
