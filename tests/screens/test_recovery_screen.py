@@ -7,6 +7,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from console.screens.recovery import RecoveryScreen
 from sync.errors import LedgerError, RefusedError
 from sync.executor import Confirmation
 from sync.ledger import Ledger, RunState
-from sync.model import Coverage, CoverageState, Outcome, Project
+from sync.model import Coverage, CoverageState, Outcome, Project, Shrinkage
 from sync.plan import to_json
 from tests.executions import execution
 from tests.fake_cloudstack import Fault, Limits, plan, project
@@ -38,7 +39,7 @@ from tests.screens.recoveries import (
     start_rebuild,
 )
 from tests.screens.runs import until
-from tests.screens.world import COMPLETE, Facts
+from tests.screens.world import COMPLETE, NOW, Facts
 from tests.signing import Signers
 from widgets.confirm import TypedConfirm
 
@@ -359,6 +360,29 @@ async def test_a_failure_stays_in_sight_and_can_be_tried_again(tmp_path: Path) -
         assert app.aftermath is not None and app.aftermath.proof is not None
         assert not app.aftermath.proof.unproven and not app.aftermath.proof.repairable
         assert len(list(tmp_path.glob("identity-map-*.csv"))) == 2, "no map is written over another"
+
+
+async def test_the_reason_of_a_failure_is_whole_below_a_banner_on_a_small_screen(tmp_path: Path) -> None:
+    """The list of failures gives way: a reason that is cut in its line stands below it, or nowhere."""
+    session = DamagedSession(tmp_path, armed=True)
+    reason = "CloudStack refused createAccount with 530: the management server has no room for one more."
+    session.cloud.faults = [
+        Fault("createAccount", RefusedError(reason), about=name, times=2) for name in ("ember", "cirrus")
+    ]
+    app = console_on(session)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await run_ends(pilot)
+        session.actual_coverage = replace(
+            session.actual_coverage, why="Why.", shrunk=(Shrinkage("domains", 3, 9, NOW, ()),)
+        )
+        await pilot.press("r")
+        await rest(pilot)
+        await pilot.press("3", "n")
+        await pilot.pause()
+        assert "has SHRUNK" in words_of(app)
+        assert reason in words_of(app)
 
 
 async def test_stopping_ends_the_run_after_the_call_and_resuming_asks_anew(tmp_path: Path) -> None:
