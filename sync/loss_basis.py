@@ -90,7 +90,7 @@ def choose(
     complete = [one for one in whole if until is None or one.taken_at <= until]
     if start is None and whole:
         return _fullest(complete or whole, is_told=situation is not None and not situation.is_unread)
-    if not complete:
+    if start is None or not complete:
         why = "no complete capture is old enough" if whole else "no capture is complete"
         return Basis(None, why if entries else "nothing was captured", start)
     by_time = [one for one in complete if one.taken_at < start]
