@@ -101,7 +101,9 @@ def page(scene: Scene, width: int) -> list[Line]:
         lines += wrapped(f"! {note}", width, tone="tone--warning")
     lines.append([])
     if state.ended is not None:
-        return lines + _result(state, state.ended, scene.environment, width)
+        run = scene.run
+        problem = run.problem if run is not None and run.is_restore else ""
+        return lines + _result(state, state.ended, scene.environment, width, problem=problem)
     return lines if state.made is None else lines + _planned(state, state.made, width)
 
 
@@ -158,11 +160,16 @@ def _changes(found: Iterable[AddressChange], width: int) -> list[Line]:
     return lines
 
 
-def _result(state: Restoring, ended: Restored, environment: str, width: int) -> list[Line]:
+def _result(state: Restoring, ended: Restored, environment: str, width: int, *, problem: str) -> list[Line]:
     named = ", ".join(f"{number} × {kind}" for kind, number in ended.counts.items())
-    lines = wrapped(f"✓ Succeeded: {named}." if named else "Nothing succeeded.", width, tone="tone--good")
+    lines = wrapped(f"✓ Succeeded: {named}.", width, tone="tone--good") if named else []
+    if problem:
+        lines += wrapped(f"✗ It did not come to its end: {problem}", width, tone="tone--bad")
     for action, why in ended.failed.items():
         lines += wrapped(f"✗ {action}: {why}", width, tone="tone--bad")
+    if ended.unreached:
+        text = f"✗ {counted(len(ended.unreached), 'action')} not reached: {_some(ended.unreached)}"
+        lines += wrapped(text, width, tone="tone--bad")
     for zone in ended.frozen:
         lines += wrapped(f"! {zone.words(environment)}", width, tone="tone--warning")
     lines += _changes(ended.addresses, width)

@@ -57,7 +57,7 @@ def _to_restore(made: Restoration, situation: Situation, why: str) -> StepView:
 def _restored(ended: Restored, do: str, why: str) -> StepView:
     """What came of it, both sides read anew."""
     made = ", ".join(f"{number} × {kind}" for kind, number in ended.counts.items()) or "nothing"
-    bad, left = len(ended.failed), len(ended.made.left)
+    bad, left = len(ended.failed) + len(ended.unreached), len(ended.made.left)
     found = f"made: {made}" + (f"; {bad} not in place" if bad else "")
     found += f"; {counted(left, 'object')} cannot be" if left else ""
     if ended.frozen:

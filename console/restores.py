@@ -290,16 +290,22 @@ class Restored:
 
     @property
     def failed(self) -> Mapping[str, str]:
-        """Action → why, of what was planned and is not in place."""
+        """Action → why, of what was tried or reached and is not in place."""
         from sync.schedule import is_in_place
 
         results = [one for _, report in self.done for one in report.results]
         return {one.action_id: one.detail or one.outcome.value for one in results if not is_in_place(one)}
 
     @property
+    def unreached(self) -> tuple[str, ...]:
+        """Actions that were planned, and that no stage came to: it ended before."""
+        known = {one.action_id for _, report in self.done for one in report.results}
+        return tuple(action.id for action in self.made.actions if action.id not in known)
+
+    @property
     def is_whole(self) -> bool:
         """Whether everything that was planned is in place and no zone is left frozen."""
-        return not self.failed and not self.frozen
+        return not (self.failed or self.unreached or self.frozen)
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -152,3 +152,16 @@ def test_while_and_after_a_restore_the_rebuild_stays_what_was_done() -> None:
     assert step_of(after).found == "made: 2 × deploy VM; 2 objects cannot be"
     failed = replace(done, ended=ended(a1=Outcome.SUCCEEDED, a2=Outcome.FAILED))
     assert step_of(situation(restoring=failed, run=over, last_rebuild=rebuilt)).state is StepState.BAD
+
+
+def test_what_no_stage_came_to_is_not_called_in_place() -> None:
+    broken = RunState(
+        planned(*MADE.actions), RunPhase.FAILED, NOW, ended_at=NOW, is_restore=True, problem="No lease."
+    )
+    none = replace(STATE, is_run=True, ended=replace(ended(), done=()))
+    assert none.ended is not None and not none.ended.is_whole
+    text = said(none, run=broken)
+    assert "Not everything that was planned is in place" in text and "Succeeded" not in text
+    assert "✗ It did not come to its end: No lease." in text
+    assert "✗ 2 actions not reached: deploy-VM ROOT/ci/aurora:aurora:a1" in text
+    assert step_of(situation(restoring=none)).state is StepState.BAD

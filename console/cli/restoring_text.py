@@ -46,6 +46,8 @@ def print_text(ended: Restored, environment: str, files: Sequence[Path]) -> None
     result(f"restored: {counts or 'nothing'}")
     for action, why in ended.failed.items():
         result(f"not done: {action}: {why}")
+    for action in ended.unreached:
+        result(f"not done: {action}: not reached")
     if ended.made.left:
         result(f"left: {len(ended.made.left)} objects of the capture are not restored")
         result(table(_left_rows(ended.made), header=("not restored", "why", "for example")))
@@ -65,7 +67,7 @@ def write_json(ended: Restored, before: Capture, files: Sequence[Path]) -> None:
         "capture": {"environment": before.environment, "taken_at": plain(before.taken_at)},
         "runs": [report_json(report) for _, report in ended.done],
         "restored": ended.counts,
-        "failed": ended.failed,
+        "failed": {**ended.failed, **dict.fromkeys(ended.unreached, "not reached")},
         "there": dict(ended.made.there),
         "left": plain(ended.made.left),
         "addresses": plain(ended.addresses),

@@ -12,6 +12,7 @@ from tests.mutation.deciding import COMPARISON, REPAIRS
 from tests.mutation.executing import EXECUTION, RECORD, SENDING
 from tests.mutation.guard import Guard
 from tests.mutation.reading import COVERAGE, ENVIRONMENT
+from tests.mutation.restoring import RESTORES
 from tests.mutation.retiring import RETIREMENT
 
 GUARDS: tuple[Guard, ...] = (
@@ -24,5 +25,6 @@ GUARDS: tuple[Guard, ...] = (
     *SENDING,
     *CONTAINMENT,
     *RETIREMENT,
+    *RESTORES,
     *RECORD,
 )

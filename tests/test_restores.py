@@ -1,0 +1,126 @@
+"""The stages of a restore, with executors that do as they are told: the freeze, what stops it, the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from console.restores import as_one, execute_stages, refuse_other_server
+from sync.errors import GuardError
+from sync.executor import RunReport
+from sync.ledger import EntryKind
+from sync.ledger import RunState as LedgerState
+from sync.model import Action, ActionResult, ActualInventory, Coverage, CoverageState, Outcome, Plan, Scope
+from tests.restore_states import MADE, NOW, ZONE, planned, vm
+
+ZONE_ID = "freeze-zone zone-1"
+
+
+class StagedSession:
+    """Runs each stage as it is told, and has in its ledger what came of the zone."""
+
+    def __init__(self, **outcomes: Outcome) -> None:
+        self.operator = "anna@ops"
+        self.outcomes = {name.replace("_", "-"): outcome for name, outcome in outcomes.items()}
+        """By the beginning of an action's id; the rest succeeds."""
+        self.states: dict[str, LedgerState] = {}
+        self.ran: list[str] = []
+        self.entries_of: list[Any] = []
+        self.reader = SimpleNamespace(zone=lambda name: replace(ZONE, allocation="Disabled"))
+        self.ledger = SimpleNamespace(entries=lambda kinds: self.entries_of)
+
+    def clock(self) -> Any:
+        return NOW
+
+    def plan(self, actions: Sequence[Action]) -> Plan:
+        return planned(*actions)
+
+    def executor(self, **_: Any) -> Any:
+        return SimpleNamespace(run=self._run)
+
+    def _run(self, plan: Plan, *, stop: threading.Event, **_: Any) -> RunReport:
+        results = []
+        for action in plan.actions:
+            begins = action.id.partition(" ")[0]
+            outcome = Outcome.NOT_RUN if stop.is_set() else self.outcomes.get(begins, Outcome.SUCCEEDED)
+            results.append(ActionResult(action.id, outcome, object_id="x"))
+            self.ran.append(begins)
+            payload = {"action": action.id, "outcome": outcome.value, "object_id": "x"}
+            self.entries_of.append(
+                SimpleNamespace(kind=EntryKind.OUTCOME, operator="anna@ops", at=NOW, payload=payload)
+            )
+        is_stopped = stop.is_set() or any(one.outcome is Outcome.UNKNOWN for one in results)
+        state = LedgerState.STOPPED if is_stopped else LedgerState.FINISHED
+        return RunReport(f"run-{len(self.ran)}", plan.digest, state, "", tuple(results), NOW, NOW, calls=2)
+
+
+def execute(session: StagedSession, *, stop: threading.Event | None = None) -> list[Any]:
+    done: list[Any] = []
+    execute_stages(
+        session,  # type: ignore[arg-type]
+        MADE.actions,
+        ZONE,
+        archive=None,
+        on_event=lambda _: None,
+        stop=stop or threading.Event(),
+        on_done=done.append,
+    )
+    return done
+
+
+def test_the_zone_is_closed_first_and_opened_last() -> None:
+    session = StagedSession()
+    done = execute(session)
+    assert session.ran == ["freeze-zone", "deploy-VM", "deploy-VM", "thaw-zone"]
+    assert len(done) == 3
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN])
+def test_nothing_is_made_where_the_zone_could_not_be_closed(outcome: Outcome) -> None:
+    session = StagedSession(freeze_zone=outcome)
+    with pytest.raises(GuardError, match="could not be frozen: nothing was restored"):
+        execute(session)
+    assert session.ran == ["freeze-zone"]
+
+
+def test_a_zone_stays_closed_while_something_is_left() -> None:
+    session = StagedSession(deploy_VM=Outcome.UNKNOWN)
+    execute(session)
+    assert "thaw-zone" not in session.ran
+
+
+def test_a_failure_keeps_no_zone_closed() -> None:
+    """What failed is told; leaving everybody locked out would not mend it."""
+    session = StagedSession(deploy_VM=Outcome.FAILED)
+    execute(session)
+    assert session.ran[-1] == "thaw-zone"
+
+
+def test_the_stages_are_told_as_one_and_what_was_not_reached_was_not_run() -> None:
+    session = StagedSession(deploy_VM=Outcome.UNKNOWN)
+    plan = planned(*MADE.actions, vm("a3"))
+    report = as_one(plan, execute(session), started_at=NOW)
+    assert {one.action_id: one.outcome for one in report.results} == {
+        vm("a1").id: Outcome.UNKNOWN, vm("a2").id: Outcome.UNKNOWN, vm("a3").id: Outcome.NOT_RUN,
+    }  # fmt: skip
+    assert (report.state, report.digest, report.calls) == (LedgerState.STOPPED, plan.digest, 4)
+    assert as_one(plan, [], started_at=NOW).run_id == ""
+
+
+def actual(root: str, parent: str = "ROOT/ci") -> ActualInventory:
+    return ActualInventory(Scope(parent), NOW, Coverage(CoverageState.COMPLETE, root_id=root), "d-ci")
+
+
+def test_a_capture_of_another_server_or_parent_is_refused() -> None:
+    def capture(then: ActualInventory) -> Any:
+        return SimpleNamespace(environment="qualification", actual=then)
+
+    refuse_other_server(capture(actual("r1")), actual("r1"))
+    for then in (actual("r2"), actual("r1", "ROOT/other")):
+        with pytest.raises(GuardError, match="of another server or parent domain"):
+            refuse_other_server(capture(then), actual("r1"))
