@@ -114,9 +114,15 @@ def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site
     bare = site.cli.run("restore", "--capture", "before.sqlite", typed=WORD)
     assert "Zone Sandbox-simulator is frozen since" in bare.stderr
     assert bare.returncode == EXIT_DRIFT and "none is served here" in bare.stderr
-    done = site.cli.run(*site.command("--capture", "before.sqlite"), typed=WORD + WORD)
+    gone_on = site.cli.run(*site.command("--capture", "before.sqlite"), typed=WORD)
+    assert gone_on.returncode == EXIT_DRIFT
+    assert "was interrupted" in gone_on.stderr and "nothing was done" not in gone_on.stderr
+    assert "nothing is done beyond the run that was gone on with" in gone_on.stderr
+    assert "restored: " in gone_on.stdout
+    no = site.cli.run("restore", "--thaw", ZONE, typed="no\n")
+    assert "is to be opened" in no.stderr and "Not confirmed: nothing was done." in no.stderr
+    done = site.cli.run(*site.command("--capture", "before.sqlite"), typed=WORD)
     assert done.returncode == EXIT_DONE, done.stderr + done.stdout
-    assert "was interrupted" in done.stderr
     assert site.machines().keys() == BEFORE.keys()
     templates = site.hand.call("listTemplates", templatefilter="all", listall="true")["template"]
     assert max(Counter(one["name"] for one in templates).values()) == 1

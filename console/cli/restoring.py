@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.cli.changing import progress, stop_on_interrupt
+from console.cli.changing import NotConfirmedError, progress, stop_on_interrupt
 from console.cli.output import ask, say
 from console.cli.reading import read_all, read_both, refuse_unread
 from console.cli.rebuilding import Rebuild, finish_interrupted, show_samples
@@ -94,9 +94,17 @@ def _restore(restore_: Restore, actual: ActualInventory, arguments: argparse.Nam
     made = _plan(restore_, actual)
     say_found(made, restore_.before)
     zone = zone_to_freeze(session, restore_.zone, on_step=say)
+    is_left = False
     if not work.stop.is_set() and (made.actions or zone is not None or frozen(session)):
-        _confirm(restore_, made, zone)
-        _execute(restore_, made, zone)
+        try:
+            _confirm(restore_, made, zone)
+        except NotConfirmedError:
+            if not work.done:
+                raise
+            is_left = True
+            say("Not confirmed: nothing is done beyond the run that was gone on with.")
+        else:
+            _execute(restore_, made, zone)
     desired, now = read_both(session)
     ended = conclude(
         session,
@@ -112,7 +120,7 @@ def _restore(restore_: Restore, actual: ActualInventory, arguments: argparse.Nam
         write_json(ended, restore_.before, files)
     else:
         print_text(ended, session.environment.name, files)
-    return _exit_code(ended, work)
+    return max(_exit_code(ended, work), EXIT_DRIFT if is_left else EXIT_DONE)
 
 
 def _newest(session: Session, situation: Situation | None) -> Capture:
@@ -150,7 +158,7 @@ def _thaw_one(work: Rebuild, name: str) -> int:
             f"Zone {zone.name} was not frozen by abreast, or is open again: it is {zone.allocation}.",
             next_step="Whoever disabled it, enables it.",
         )
-    say(f"Zone {zone.name} is opened: everybody can deploy and take addresses in it again.")
+    say(f"Zone {zone.name} is to be opened: everybody can deploy and take addresses in it again then.")
     _ask_for_word(work.session)
     plan = work.session.plan([thaw(zone)])
     word = Confirmation(digest=plan.digest, by=work.session.operator, at=work.session.clock())
@@ -176,7 +184,7 @@ def _confirm(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
 def _ask_for_word(session: Session) -> None:
     word = session.environment.name
     if ask(f"Type {word} to do it, anything else to leave:") != word:
-        raise GuardError("Not confirmed: nothing was done.")
+        raise NotConfirmedError("Not confirmed: nothing was done.")
 
 
 def _execute(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
