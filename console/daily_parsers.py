@@ -9,6 +9,8 @@ from console.parsing import add, format_option
 from sync.drill_scenarios import DEFAULT, SCENARIOS
 
 if TYPE_CHECKING:
+    import argparse
+
     from console.parsing import Commands
 
 
@@ -106,7 +108,11 @@ def _add_losses(commands: Commands) -> None:
     for parser in (losses, undelete):
         parser.add_argument("projects", nargs="*", metavar="PROJECT", help="only these (default: all)")
         format_option(parser)
-    losses.add_argument(
+    _add_capture(losses)
+
+
+def _add_capture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--capture",
         metavar="T|FILE",
         help="against the newest complete capture then (12h, 3d, 2026-07-28T03:12, in UTC), or one in a file "
@@ -120,6 +126,7 @@ def _add_report(commands: Commands) -> None:
     report.add_argument(
         "--since", metavar="T", help="when it began: 12h, 3d, 2026-07-28T03:12 (default: 24h)"
     )
+    _add_capture(report)
     report.add_argument(
         "-o",
         "--output",

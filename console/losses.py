@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sync.errors import AbreastError, CaptureError, SourceError
+from sync.errors import AbreastError, CaptureError, SourceError, UsageError
 from sync.identities import by_capture
 from sync.loss_basis import Basis, choose, given, vanished
 from sync.loss_ledger import Expunging, Fate, LossLedger, loss_ledger, losses_without_capture
@@ -57,6 +58,28 @@ class Losses:
     def blind(self) -> tuple[str, ...]:
         """Everything that is not known, in whole sentences."""
         return (*self.unread, *self.ledger.blind)
+
+
+def chosen_capture(session: ConsoleSession, wanted: str) -> int | Capture:
+    """The newest complete capture of that moment or before, by its number, or that of a file.
+
+    Raises CaptureError, UsageError.
+    """
+    from console.cli.record import moment
+
+    if Path(wanted).exists():
+        from sync.capture_file import read_file
+
+        return read_file(Path(wanted))
+    at = moment(wanted, session.clock())
+    found = [one for one in session.captures.history.entries() if one.is_complete and one.taken_at <= at]
+    if not found:
+        raise UsageError(
+            f"There is no complete capture of {at:%Y-%m-%d %H:%M:%S} UTC or before.",
+            next_step="The console's History has them on a time line (H, then c).",
+        )
+    number: int = found[-1].id
+    return number
 
 
 class LossReader:

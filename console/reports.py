@@ -17,6 +17,7 @@ from sync.errors import AbreastError, CaptureError, UsageError
 if TYPE_CHECKING:
     from console.losses import Losses
     from console.session_protocol import ConsoleSession
+    from sync.capture import Capture
     from sync.deletions import Situation
     from sync.ledger import Entry
     from sync.model import ActualInventory, DesiredInventory
@@ -32,8 +33,11 @@ ONE_DAY = timedelta(days=1)
 """CloudStack is asked for days, by its own time zone."""
 
 
-def make(session: ConsoleSession, *, since: datetime, on_step: Tell) -> Report:
-    """The report of what happened since then, up to now. Raises LedgerError."""
+def make(
+    session: ConsoleSession, *, since: datetime, on_step: Tell, chosen: int | Capture | None = None
+) -> Report:
+    """The report of what happened since then, up to now. Losses are told against the `chosen` capture, by its
+    number or itself, else against the newest from before the deletion. Raises LedgerError."""
     from console.cli.reading import read_both
     from sync.report import build
     from sync.report_back import returned
@@ -42,7 +46,7 @@ def make(session: ConsoleSession, *, since: datetime, on_step: Tell) -> Report:
     desired, actual = read_both(session)
     drift = session.compare(desired, actual)
     entries = session.ledger.entries(since=since)
-    told = losses(session, desired, actual, since=since, on_step=on_step)
+    told = losses(session, desired, actual, since=since, on_step=on_step, chosen=chosen)
     before, unread = None if told.before is None else told.before.actual, list(told.unread)
     planned, addresses = _planned(session, before, actual, unread)
     deleted = _deletions(session, told, entries, since=since, unread=unread)
@@ -129,15 +133,16 @@ def losses(
     *,
     since: datetime,
     on_step: Tell,
+    chosen: int | Capture | None = None,
 ) -> Losses:
-    """As Assess tells them: against the newest complete capture from before the deletion, and of `since` or
-    before where events were read and none tells when it began."""
+    """As Assess tells them: against the chosen capture, else the newest complete one from before the
+    deletion, and of `since` or before where events were read and none tells when it began."""
     from console.losses import LossReader
     from sync.loss_basis import began
 
     told = situation(session)
     until = None if began(told) or told.is_unread else since
-    found = LossReader(session).read(desired, actual, told, until=until)
+    found = LossReader(session).read(desired, actual, told, chosen=chosen, until=until)
     for text in found.unread:
         on_step(text)
     if found.basis.taken_at is None:

@@ -69,6 +69,16 @@ def test_what_was_lost_is_told_and_what_can_come_back_is_brought_back(tmp_path: 
         assert "No archive is configured" in without.stdout
         assert all(name in without.stdout for name in mine)
 
+        report = lab.run("report", "--capture", "before.abreast", "--format", "json")
+        assert report.returncode == 0 and "There is no capture" not in report.stderr
+        told_again = json.loads(report.stdout)["losses"]
+        assert told_again["before"] == said["capture"]["taken_at"]
+        objects = [one for project in told_again["projects"] for one in project["objects"]]
+        back = sorted(one["name"] for one in objects if (one["type"], one["fate"]) == ("VM", "recoverable"))
+        assert back == mine
+        bare = lab.run("report", "--format", "json")
+        assert "There is no capture to compare with: nothing was captured" in bare.stderr
+
         refused = lab.run("undelete", typed="no\n")
         assert refused.returncode == 1 and "nothing was done" in refused.stderr
         assert {machines(access)[name][1] for name in mine} == {"Destroyed"}
@@ -91,5 +101,6 @@ def test_a_project_or_moment_that_is_not_there_is_wrong_usage(tmp_path: Path) ->
         assert (unknown.returncode, "Did you mean dune?" in unknown.stderr) == (64, True)
         nothing = lab.run("losses", "--capture", "soon")
         assert (nothing.returncode, "no point in time" in nothing.stderr) == (64, True)
-        none_yet = lab.run("losses", "--capture", "1h")
-    assert (none_yet.returncode, "captured yet" in none_yet.stderr) == (3, True)
+        for command in ("losses", "report"):
+            none_yet = lab.run(command, "--capture", "1h")
+            assert (none_yet.returncode, "captured yet" in none_yet.stderr) == (3, True)

@@ -7,13 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import confirm, exit_code, progress, report_run, stop_on_interrupt
 from console.cli.output import plain, result, result_json, say, table
 from console.cli.reading import read_all
-from console.cli.record import moment
 from console.cli.sessions import session_of
 from console.session import Session
 from sync.corpses import below
@@ -25,7 +23,6 @@ from sync.recoverable import left_words, recoverable, recoveries
 
 if TYPE_CHECKING:
     from console.losses import Losses
-    from sync.capture import Capture
     from sync.loss_ledger import ProjectLosses
     from sync.recoverable import Recoverable
 
@@ -35,14 +32,14 @@ if TYPE_CHECKING:
 
 def losses(arguments: argparse.Namespace) -> int:
     """Exit code 0 when it was told, 3 where a side could not be read whole."""
-    from console.losses import LossReader
+    from console.losses import LossReader, chosen_capture
 
     with session_of(arguments) as session:
         say("Reading both sides …")
         desired, actual, situation = read_all(session)
         # Which projects are being retired is told by the comparison.
         session.compare(desired, actual)
-        chosen = _chosen(session, arguments.capture) if arguments.capture is not None else None
+        chosen = None if arguments.capture is None else chosen_capture(session, arguments.capture)
         found = LossReader(session).read(desired, actual, situation, chosen=chosen)
         keys = _keys(arguments.projects, [one.key for one in found.ledger.projects])
         shown = [one for one in found.ledger.projects if not keys or one.key in keys]
@@ -52,25 +49,6 @@ def losses(arguments: argparse.Namespace) -> int:
             _print(found, shown, session.clock())
         is_read = desired.coverage.is_complete and actual.coverage.is_complete
         return EXIT_DONE if is_read else EXIT_UNKNOWN
-
-
-def _chosen(session: Session, wanted: str) -> int | Capture:
-    """The newest complete capture of that moment or before, or that of a file.
-
-    Raises CaptureError, UsageError.
-    """
-    if Path(wanted).exists():
-        from sync.capture_file import read_file
-
-        return read_file(Path(wanted))
-    at = moment(wanted, session.clock())
-    found = [one for one in session.captures.history.entries() if one.is_complete and one.taken_at <= at]
-    if not found:
-        raise UsageError(
-            f"There is no complete capture of {at:%Y-%m-%d %H:%M:%S} UTC or before.",
-            next_step="The console's History has them on a time line (H, then c).",
-        )
-    return found[-1].id
 
 
 def _keys(projects: Sequence[str], known: Collection[str]) -> frozenset[str]:

@@ -13,13 +13,15 @@ from sync.errors import EXIT_DONE, EXIT_UNKNOWN
 
 def report(arguments: argparse.Namespace) -> int:
     """Markdown to stdout, or everything into a folder. Exit code 3 where a side could not be read now."""
+    from console.losses import chosen_capture
     from sync.letters import template_from
     from sync.report_text import markdown
 
     template = template_from(arguments.template)
     with session_of(arguments) as session:
         since = moment(arguments.since or DEFAULT_SINCE, session.clock())
-        made = make(session, since=since, on_step=say)
+        chosen = None if arguments.capture is None else chosen_capture(session, arguments.capture)
+        made = make(session, since=since, on_step=say, chosen=chosen)
         if arguments.output is not None:
             for path in write(made, arguments.output, template):
                 result(str(path))
