@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from console.cli.restoring import exit_code
 from console.recovery_steps import Situation, Step, current, steps
 from console.restore_pages import Scene, page, what_to_do
 from console.restore_state import Restoring
 from console.restores import is_restore
 from console.state import RunPhase, RunState
+from sync.errors import EXIT_DONE, EXIT_DRIFT
 from sync.freezes import Freeze, freeze, thaw
 from sync.model import (
     ActionKind,
@@ -108,6 +111,15 @@ def test_the_end_says_what_is_in_place_what_failed_and_which_zone_is_closed_stil
     assert "Not everything that was planned is in place: mend what failed" in text
     assert "✗ deploy-VM ROOT/ci/aurora:aurora:a2: Why." in text
     assert "Zone zone-1 is frozen since 2026-07-28 03:12 UTC by anna" in text
+
+
+def test_a_restore_of_what_waits_for_a_rebuild_is_not_done() -> None:
+    work: Any = SimpleNamespace(stop=threading.Event())
+    whole = ended(a1=Outcome.SUCCEEDED, a2=Outcome.SUCCEEDED)
+    assert exit_code(whole, work) == EXIT_DRIFT
+    rebuilt = replace(whole, made=replace(MADE, left=MADE.left[:1]))
+    assert exit_code(rebuilt, work) == EXIT_DONE
+    assert exit_code(replace(rebuilt, made=MADE), work) == EXIT_DRIFT
 
 
 def test_what_a_rebuild_makes_is_no_restore() -> None:

@@ -16,6 +16,7 @@ from console.cli.reading import read_all, read_both, refuse_unread
 from console.cli.rebuilding import Rebuild, finish_interrupted, show_samples
 from console.cli.restoring_text import print_text, say_found, write_json
 from console.cli.sessions import session_of
+from console.restore_pages import rebuilt_first
 from console.restores import (
     Restored,
     archives_of,
@@ -120,7 +121,7 @@ def _restore(restore_: Restore, actual: ActualInventory, arguments: argparse.Nam
         write_json(ended, restore_.before, files)
     else:
         print_text(ended, session.environment.name, files)
-    return max(_exit_code(ended, work), EXIT_DRIFT if is_left else EXIT_DONE)
+    return max(exit_code(ended, work), EXIT_DRIFT if is_left else EXIT_DONE)
 
 
 def _newest(session: Session, situation: Situation | None) -> Capture:
@@ -202,10 +203,11 @@ def _execute(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
         say(one.words(session.environment.name))
 
 
-def _exit_code(ended: Restored, work: Rebuild) -> int:
+def exit_code(ended: Restored, work: Rebuild) -> int:
+    """0 only when all is in place that was planned, and nothing waits for a rebuild that was not done."""
     outcomes = {one.outcome for _, report in ended.done for one in report.results}
     if work.stop.is_set():
         return EXIT_STOPPED
     if Outcome.UNKNOWN in outcomes or not ended.now.coverage.is_complete:
         return EXIT_UNKNOWN
-    return EXIT_DONE if ended.is_whole else EXIT_DRIFT
+    return EXIT_DONE if ended.is_whole and not rebuilt_first(ended.made) else EXIT_DRIFT
