@@ -65,13 +65,13 @@ def chosen_capture(session: ConsoleSession, wanted: str) -> int | Capture:
 
     Raises CaptureError, UsageError.
     """
-    from console.cli.record import moment
+    from console.cli.record import capture_moment
 
     if Path(wanted).exists():
         from sync.capture_file import read_file
 
         return read_file(Path(wanted))
-    at = moment(wanted, session.clock())
+    at = capture_moment(wanted, session.clock())
     found = [one for one in session.captures.history.entries() if one.is_complete and one.taken_at <= at]
     if not found:
         raise UsageError(

@@ -48,18 +48,12 @@ def is_restore(plan: Plan) -> bool:
 
 def capture_of(session: ConsoleSession, named: str) -> Capture:
     """A file of `abreast capture`, or an automatic capture of a time. Raises UsageError, CaptureError."""
-    from console.cli.record import moment
+    from console.cli.record import capture_moment
     from sync.capture_file import read_file
 
     if Path(named).exists():
         return read_file(Path(named))
-    try:
-        at = moment(named, session.clock())
-    except UsageError:
-        raise UsageError(
-            f"{named} is neither a file nor a point in time.",
-            next_step="Name a file of `abreast capture`, or when an automatic one was taken: 12h.",
-        ) from None
+    at = capture_moment(named, session.clock())
     store = session.captures.history
     found: Capture = store.read(store.at(at).id)
     return found

@@ -100,7 +100,7 @@ def test_a_project_or_moment_that_is_not_there_is_wrong_usage(tmp_path: Path) ->
         unknown = lab.run("losses", "duen")
         assert (unknown.returncode, "Did you mean dune?" in unknown.stderr) == (64, True)
         nothing = lab.run("losses", "--capture", "soon")
-        assert (nothing.returncode, "no point in time" in nothing.stderr) == (64, True)
+        assert (nothing.returncode, "There is no file soon, and" in nothing.stderr) == (64, True)
         for command in ("losses", "report"):
             none_yet = lab.run(command, "--capture", "1h")
             assert (none_yet.returncode, "captured yet" in none_yet.stderr) == (3, True)

@@ -144,7 +144,7 @@ def test_a_frozen_zone_is_lifted_by_its_own_command_and_no_other_zone(site: Site
 
 def test_what_is_asked_for_wrongly_is_wrong_usage(site: Site) -> None:
     for arguments, words in (
-        (("--capture", "nowhere"), "neither a file nor a point in time"),
+        (("--capture", "nowhere"), "There is no file nowhere, and it is no point in time"),
         ((), "It is not known what to restore"),
         (("--serve", "127.0.0.1"), "There is nothing to serve"),
         (("--archive", str(site.cli.folder)), "There is no archive in"),

@@ -69,6 +69,12 @@ def entries(store: Store) -> None:
 # --- verify and export --------------------------------------------------------------------------------------
 
 
+def test_one_entry_is_one_entry(store: Store, desk: Desk) -> None:
+    with store.open(environment="lab") as ledger:
+        ledger.append(EntryKind.SUBMITTED, {"action": "a", "job_id": None}, run_id="run")
+    assert desk.run("verify")[1].startswith("sound: 1 entry, the last with hash ")
+
+
 @pytest.mark.usefixtures("entries")
 def test_verify_is_0_when_sound_and_2_when_not(store: Store, desk: Desk) -> None:
     code, out, _ = desk.run("verify")

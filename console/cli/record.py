@@ -37,6 +37,17 @@ def moment(text: str, now: datetime) -> datetime:
         ) from None
 
 
+def capture_moment(named: str, now: datetime) -> datetime:
+    """When the capture was taken that was named, where that is no file. Raises UsageError."""
+    try:
+        return moment(named, now)
+    except UsageError:
+        raise UsageError(
+            f"There is no file {named}, and it is no point in time.",
+            next_step="Name a file of `abreast capture`, or when an automatic one was taken: 12h.",
+        ) from None
+
+
 def show(arguments: argparse.Namespace) -> int:
     """`abreast ledger show`: the record, oldest first. Raises UsageError for a run that is not in it."""
     with session_of(arguments) as session:
@@ -62,6 +73,7 @@ def verify(arguments: argparse.Namespace) -> int:
     """`abreast ledger verify`: 0 where the chain is sound, 2 where it is not."""
     with session_of(arguments) as session:
         found = session.ledger.verify(noted=arguments.head)
+        entries = counted(found.entries, "entry", "entries")
         if arguments.format == "json":
             result_json(
                 {
@@ -73,9 +85,8 @@ def verify(arguments: argparse.Namespace) -> int:
                 }
             )
         elif found.is_sound:
-            result(f"sound: {found.entries} entries, the last with hash {found.head}")
+            result(f"sound: {entries}, the last with hash {found.head}")
         else:
-            entries = counted(found.entries, "entry", "entries")
             result(f"BROKEN: {entries}, {counted(len(found.problems), 'problem')}")
             for problem in found.problems:
                 result(problem)
