@@ -233,14 +233,21 @@ def _named(names: list[str]) -> str:
 
 def _listed(losses: list[Loss]) -> str:
     """`- 3 VMs: a, b, c`, by type; what is unsure says so."""
-    by_type: dict[tuple[str, Fate], list[Loss]] = {}
+    by_type: dict[tuple[str, str], list[Loss]] = {}
     for one in losses:
-        by_type.setdefault((one.type, one.fate), []).append(one)
+        by_type.setdefault((one.type, _fate_words(one)), []).append(one)
     lines = []
     for (type_name, fate), some in by_type.items():
-        said = f" ({fate.value})" if fate in (Fate.DYING, Fate.UNKNOWN) else ""
+        said = f" ({fate})" if fate else ""
         lines.append(f"- {type_name}{said}, {len(some)}: {_named([_with_time(one) for one in some])}")
     return "\n".join(lines) or "- nothing"
+
+
+def _fate_words(one: Loss) -> str:
+    """What its heading in the letter does not say already."""
+    if one.is_left_over:
+        return "left over, nothing destroys it now"
+    return one.fate.value if one.fate in (Fate.DYING, Fate.UNKNOWN) else ""
 
 
 def _with_time(one: Loss) -> str:

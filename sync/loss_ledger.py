@@ -51,6 +51,11 @@ class Loss:
     size: int | None = None
     """Bytes, of what is stored."""
 
+    @property
+    def is_left_over(self) -> bool:
+        """Whether nothing destroys it now, though its domain is gone."""
+        return self.why in (LEFT_OVER, PERHAPS_LEFT_OVER)
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectLosses:
@@ -126,7 +131,14 @@ class Expunging:
 
 # --- against a capture --------------------------------------------------------------------------------------
 
+LEFT_OVER = "left over: the deletion of its domain was cut off"
+PERHAPS_LEFT_OVER = "hidden: the deletion of its domain was cut off"
+"""Of what is DYING all the same: CloudStack may take it up again at any time."""
 _ADDRESSES = "listPublicIpAddresses"
+_CUT_OFF = (
+    "What is left of a domain whose deletion was cut off is told as being destroyed, though no deletion runs "
+    "now: CloudStack may take it up again, or leave it as it is."
+)
 _LISTS = {
     "domain": "listDomains",
     "account": "listAccounts",
@@ -169,11 +181,12 @@ def loss_ledger(
             names.setdefault(key, name)
             by_project.setdefault(key, []).append(judge.judged(one))
     projects = [ProjectLosses(key, names[key], tuple(found)) for key, found in by_project.items()]
+    left_over = any(one.is_left_over for project in projects for one in project.objects)
     return LossLedger(
         before=before.taken_at,
         now=now.taken_at,
         projects=tuple(sorted(projects, key=_most_lost_first)),
-        blind=tuple(_blindness(before, now)),
+        blind=(*([_CUT_OFF] if left_over else []), *_blindness(before, now)),
     )
 
 
@@ -260,12 +273,14 @@ class _Judge:
         if not self._now.coverage.is_complete:
             return Fate.UNKNOWN, "CloudStack was not read completely"
         if one.type not in _SHOWN_TO_THE_END and self._is_hidden(one.domain_id):
-            return Fate.DYING, "its domain is being deleted, and nobody is shown whether it is there still"
+            running = "hidden while its domain is being deleted"
+            return Fate.DYING, running if self._may_delete else PERHAPS_LEFT_OVER
         return Fate.LOST, ""
 
     def _fate_of_what_is_there(self, one: _Object) -> tuple[Fate, str]:
         if one.domain_id not in self._domains and self._now.coverage.is_complete:
-            return Fate.DYING, "it is there still, in a domain that is being deleted"
+            running = "there still, in a domain that is being deleted"
+            return Fate.DYING, running if self._may_delete else LEFT_OVER
         state = self._vm_states.get(one.id, "") if one.type == "VM" else ""
         if state in _GONE_STATES:
             return Fate.DYING, f"CloudStack says {state}"

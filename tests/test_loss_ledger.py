@@ -26,6 +26,8 @@ from sync.model import (
     Coverage,
     CoverageState,
     Outcome,
+    OwnedResource,
+    RunningJob,
     VirtualMachine,
 )
 from sync.object_types import NOT_READ_TYPES, OBJECT_TYPES, READ_TYPES, Comeback, object_type
@@ -34,6 +36,7 @@ from sync.sandbox.commands import deletion
 from sync.sandbox.worlds import Blueprint
 from sync.sandbox.worlds.blueprint import Image, Machine, Person, Tenant
 from tests.engine_cloud import SCOPE, EngineCloud, desired_of
+from tests.examples import DELETE_DOMAIN
 
 CLIENT = "test"
 """Whoever deletes in these worlds: not the product."""
@@ -379,6 +382,22 @@ def test_a_vm_whose_domain_is_not_listed_is_dying() -> None:
     now = replace(before, domains=before.domains[:1])
     fates = {one.id: one.fate for one in loss_ledger(before, now).objects}
     assert fates["v"] is Fate.DYING
+
+
+def test_what_a_deletion_that_was_cut_off_left_over_is_said_to_be_left_over() -> None:
+    vm = VirtualMachine("v", "m", "Running", "gone", "ROOT/ci/gone", "gone")
+    image = OwnedResource("t", "golden", "Ready", "gone", "ROOT/ci/gone", "gone")
+    before = replace(small().read(), vms=(vm,), templates=(image,))
+    now = replace(before, domains=before.domains[:1], templates=())
+    cut_off, running = (
+        loss_ledger(before, replace(now, jobs=jobs))
+        for jobs in ((), (RunningJob("j", DELETE_DOMAIN, "", "", ""),))
+    )
+    for told, words, is_said in ((cut_off, "was cut off", True), (running, "is being deleted", False)):
+        dying = {one.id: one for one in told.objects if one.fate is Fate.DYING}
+        assert words in dying["v"].why and words in dying["t"].why
+        assert dying["v"].is_left_over is is_said
+        assert any("no deletion runs now" in text for text in told.blind) is is_said
 
 
 def test_public_addresses_are_told_one_by_one() -> None:
