@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sync.loss_basis import basis_words
 from sync.loss_ledger import Fate, Loss, ProjectLosses, counts_of
-from sync.object_types import NOT_READ_TYPES, Comeback, object_type
+from sync.object_types import NOT_READ_TYPES, Comeback, comeback_words
 from sync.recoverable import left_words
 from widgets.cells import counted, fit, size
 from widgets.lines import Line, wrap
@@ -35,7 +35,7 @@ def loss_lines(
 ) -> list[Line]:
     """What became of these projects; of the objects only those in which all of `words` occur."""
     lines = _wrapped(basis_words(found.basis, now), width, "tone--muted")
-    lines += [[], *_table(projects, width)]
+    lines += [[], *_table(projects, width, has_capture=found.ledger.before is not None)]
     wanted = words.casefold().split()
     for fate in Fate:
         losses = [
@@ -53,7 +53,7 @@ def _matches(loss: Loss, project: str, words: Iterable[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _table(projects: Sequence[ProjectLosses], width: int) -> list[Line]:
+def _table(projects: Sequence[ProjectLosses], width: int, *, has_capture: bool) -> list[Line]:
     """One line a type: how many of which fate, and where it comes back from."""
     heads = "".join(fit(_SHORT.get(fate, "alive"), _CELLS, align="right") for fate in Fate)
     lines: list[Line] = [[(f" {fit('', _TYPE)}{heads}  comes back", "tone--strong")]]
@@ -66,7 +66,8 @@ def _table(projects: Sequence[ProjectLosses], width: int) -> list[Line]:
             for fate in Fate
         ]
         room = max(0, width - _TYPE - 5 * _CELLS - 3)
-        back = fit(f"  {object_type(name).comeback.value.replace('rebuilt ', '')}", room)
+        words = comeback_words(name, has_capture=has_capture).replace("rebuilt ", "")
+        back = fit(f"  {words}", room)
         lines.append([(f" {fit(name, _TYPE)}", ""), *cells, (back, "tone--muted")])
     if len(lines) == 1:
         return [[(" Nothing was there before.", "tone--muted")]]

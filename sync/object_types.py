@@ -107,6 +107,14 @@ NOT_READ_TYPES = tuple(one for one in OBJECT_TYPES if not one.is_read)
 """What it can only name."""
 
 
+def comeback_words(name: str, *, has_capture: bool) -> str:
+    """Where objects of the type of that name come back from, in words. Raises KeyError."""
+    comeback = object_type(name).comeback
+    if comeback is Comeback.CAPTURE and not has_capture:
+        return "lost: no capture"
+    return comeback.value
+
+
 def object_type(name: str) -> ObjectType:
     """The type of that name. Raises KeyError."""
     return _BY_NAME[name]

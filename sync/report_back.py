@@ -151,7 +151,7 @@ def returned(
     rows = () if before is None else by_capture(before, now)
     made = teller.by_ledger() if before is None else map(teller.again, rows)
     back = (*teller.recovered(), *made)
-    reasons = _Reasons(recorded, planned)
+    reasons = _Reasons(recorded, planned, has_capture=before is not None)
     gone = _not_back(losses, back)
     return Returned(
         back=back,
@@ -266,7 +266,10 @@ def _not_back(losses: LossLedger, back: Iterable[Back]) -> Iterator[tuple[str, L
 class _Reasons:
     """Says why something is not back: by the ledger first, then by what a restore says of it."""
 
-    def __init__(self, recorded: Iterable[_Recorded], planned: Restoration | None) -> None:
+    def __init__(
+        self, recorded: Iterable[_Recorded], planned: Restoration | None, *, has_capture: bool
+    ) -> None:
+        self._has_capture = has_capture
         self._recorded: dict[tuple[str, str], _Recorded] = {}
         for one in recorded:
             self._recorded[one.type, one.target.casefold()] = one
@@ -297,7 +300,10 @@ class _Reasons:
         if can_be_made:
             return "a restore can make it again, and has not yet"
         left = self._left.get((loss.type, loss.path.casefold(), loss.name))
-        return left or _BY_COMEBACK[object_type(loss.type).comeback]
+        comeback = object_type(loss.type).comeback
+        if comeback is Comeback.CAPTURE and not self._has_capture:
+            return left or "no capture tells how it was, so nothing here makes it again"
+        return left or _BY_COMEBACK[comeback]
 
 
 def _for_owners(why: str) -> str:

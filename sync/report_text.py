@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from sync.loss_ledger import Fate
 from sync.model import DriftKind, Outcome
-from sync.object_types import NOT_READ_TYPES, Comeback, object_type
+from sync.object_types import NOT_READ_TYPES, Comeback, comeback_words
 from sync.report import Problem, ProjectReport, Report
 from sync.report_back import COLUMNS, NotBack
 from sync.report_deletions import Deleted
@@ -142,7 +142,11 @@ def _losses(report: Report) -> Iterator[str]:
     yield f"Against {basis}, as CloudStack was at {_at(ledger.now)}.{start}"
     yield ""
     rows = [
-        (escaped(name), *(str(fates.get(fate, 0)) for fate in Fate), object_type(name).comeback.value)
+        (
+            escaped(name),
+            *(str(fates.get(fate, 0)) for fate in Fate),
+            comeback_words(name, has_capture=ledger.before is not None),
+        )
         for name, fates in ledger.counts().items()
     ]
     yield from _table(("", *(fate.value for fate in Fate), "comes back"), rows)

@@ -63,7 +63,7 @@ def _keys(projects: Sequence[str], known: Collection[str]) -> frozenset[str]:
 
 def _print(told: Losses, shown: Sequence[ProjectLosses], now: datetime) -> None:
     from sync.loss_ledger import Fate
-    from sync.object_types import object_type
+    from sync.object_types import comeback_words
 
     result(basis_words(told.basis, now))
     fates = tuple(Fate)
@@ -84,7 +84,7 @@ def _print(told: Losses, shown: Sequence[ProjectLosses], now: datetime) -> None:
             (
                 name,
                 *(str(counts[name].get(fate, 0) or "–") for fate in fates),
-                object_type(name).comeback.value,
+                comeback_words(name, has_capture=told.ledger.before is not None),
             )
             for name in counts
         ]
