@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from console.approvals import Submitted
     from console.confirmations import Radii
+    from console.handing_over import Reporting
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
     from console.restore_state import Restoring
@@ -291,6 +292,14 @@ class RestoreMoved(Message):
         self.state = state
 
 
+class ReportMoved(Message):
+    """The incident report and the letters got on, were written, or could not be."""
+
+    def __init__(self, state: Reporting) -> None:
+        super().__init__()
+        self.state = state
+
+
 class ArmingEnded(Message):
     """The write client was made, or was refused with `error`; then containing alone may still be armed."""
 
@@ -406,11 +415,12 @@ class RetirementEnded(Message):
 
 
 class DrillTold(Message):
-    """Something happened in a drill, in a sentence."""
+    """Something happened in a drill, in a sentence; `is_turn`: because somebody in it was told to do it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_turn: bool = False) -> None:
         super().__init__()
         self.text = text
+        self.is_turn = is_turn
 
 
 class DrillBroke(Message):

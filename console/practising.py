@@ -30,6 +30,11 @@ class PractisingApp(RetiringApp):
         if scenario.notes:
             self.notify(f"{scenario.sentence} D tells more.", timeout=_TOAST_SECONDS)
 
+    @property
+    def plays_owner(self) -> bool:
+        """Whether it plays the owner of the CI database, who stores new ids."""
+        return self.stage is not None and any(turn.id == "relink" for turn in self.stage.turns)
+
     def _hear(self, text: str) -> None:
         """From the stage's own threads."""
         self.post_message(DrillTold(text))
@@ -53,11 +58,13 @@ class PractisingApp(RetiringApp):
         except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
             self.post_message(DrillBroke(as_error(error, doing=turn.words)))
         else:
-            self.post_message(DrillTold(said))
+            self.post_message(DrillTold(said, is_turn=True))
 
     @on(DrillTold)
     def _take_telling(self, message: DrillTold) -> None:
         self.notify(message.text, timeout=_TOAST_SECONDS)
+        if message.is_turn:
+            self.refresher.supersede()
 
     @on(DrillBroke)
     def _take_drill_breakage(self, message: DrillBroke) -> None:

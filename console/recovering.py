@@ -52,11 +52,21 @@ class Aftermath:
     """Paths of the new ids for the CI database's owner, as CSV and, where the statement is known, SQL."""
     new_ids: Mapping[str, int] = field(default_factory=dict)
     """What has a new id, counted: `domain` → 36."""
+    to_link: tuple[StaleId, ...] = ()
+    """Every id that had to be stored since the rebuild, by any reading; also what is stored by now."""
     passwords: int = 0
     """How many users got a new one in this run."""
     password_file: str = ""
     problem: str = ""
     """Why the proof or the files could not be made; empty when they were."""
+
+
+def with_links(after: Aftermath, earlier: Aftermath | None) -> Aftermath:
+    """With what had to be stored by the proofs of the same run before it."""
+    told = after.proof.stale_ids if after.proof is not None else ()
+    before = earlier.to_link if earlier is not None and earlier.run_id == after.run_id else ()
+    newer = {one.key for one in told}
+    return replace(after, to_link=(*(one for one in before if one.key not in newer), *told))
 
 
 # --- the choice ---------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ RECOVERY: tuple[Command, ...] = (
             ("recovery",),
             footer=False,
         )
-        for number in range(1, 7)
+        for number in range(1, 8)
     ),
     Command(
         "restore",
@@ -152,6 +152,14 @@ RECOVERY: tuple[Command, ...] = (
         "recover_all_vms",
         ("recovery",),
         dangerous=True,
+    ),
+    Command(
+        "write-report",
+        "W",
+        "report",
+        "Write the incident report, a letter to each project's owners and a first message into a folder.",
+        "write_report",
+        ("recovery",),
     ),
     Command(
         "read-aloud",

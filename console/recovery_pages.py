@@ -1,4 +1,4 @@
-"""The pages of the first step and of the last three: deletions, restoring, the proof, the hand-over. Pure."""
+"""The pages of the steps Contain, Restore and Verify: deletions, restoring, the proof. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from console.state import RunState
 from sync.deletions import Situation
 from sync.drift import Loss
 from sync.model import DriftRow, Subject
-from sync.recovery import StaleId, Verification
 from widgets.cells import counted, fit
 from widgets.deletion_list import STAGE_GLYPHS, STAGE_TONES, stage_word
 from widgets.details import deletion_words
@@ -115,53 +114,6 @@ def restore_page(
     command = f"abreast restore --environment {quote(environment)} --capture {taken:%Y-%m-%dT%H:%M:%S}"
     lines += heading("The same in a terminal, as on the machine that has the archive")
     return lines + wrapped(f"{command} --archive FOLDER --serve HOST", width, tone="tone--key")
-
-
-def hand_over_page(after: Aftermath, width: int, *, environment: str) -> list[Line]:
-    """Where the files are, what tells the owners, and the ids that the CI database's owner has to change."""
-    lines: list[Line] = []
-    if after.problem:
-        lines += [
-            *heading("Not everything was saved"),
-            *wrapped(after.problem, width, tone="tone--bad"),
-            [],
-        ]
-    if after.files:
-        words = ", ".join(counted(number, what) for what, number in after.new_ids.items())
-        lines += wrapped(f"Identity map, old ids to new ones: {words}", width, tone="tone--strong")
-        for path in after.files:
-            lines += wrapped(path, width, tone="tone--key")
-        lines.append([])
-    if after.password_file:
-        lines += heading(f"New passwords: {counted(after.passwords, 'user')} (mode 0600)")
-        lines += wrapped(after.password_file, width, tone="tone--key")
-    if environment == "drill":
-        text = "This is a drill: these files lie in a temporary folder, which goes when the drill ends."
-        lines += [[], *wrapped(text, width, tone="tone--warning")]
-    else:
-        title = "A letter to each project's owners, a first message, the incident report"
-        lines += [[], *wrapped(title, width, tone="tone--strong")]
-        command = f"abreast report --environment {quote(environment)} -o FOLDER"
-        lines += wrapped(command, width, tone="tone--key")
-        text = "What was destroyed, what is back, and what is not and why. After a restore make them again."
-        lines += wrapped(text, width)
-    if after.proof is not None and after.proof.stale_ids:
-        lines += [[], *_stale_ids(after.proof, width)]
-        for path in after.relinks:
-            lines += wrapped(path, width, tone="tone--key")
-    return lines
-
-
-def _stale_ids(proof: Verification, width: int) -> list[Line]:
-    found: Sequence[StaleId] = proof.stale_ids
-    lines = heading(f"Re-link: the CI database stores {counted(len(found), 'id')} of domains that are gone")
-    lines += wrapped("Its owner has to store the new ones before any sync is switched on.", width)
-    name = 24
-    room = (width - name - 5) // 2
-    for one in found:
-        ids = " → ".join(fit(id, min(room, len(id))) for id in (one.stored, one.current))
-        lines.append([(f" {fit(one.project, name)} ", ""), (ids, "tone--muted")])
-    return lines
 
 
 def _rows(title: str, rows: Sequence[DriftRow], width: int, *, tone: str = "") -> list[Line]:

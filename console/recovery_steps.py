@@ -6,14 +6,14 @@ Pure: a `Situation` goes in, lines come out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.handing_over import hand_over_step
 from console.ledger_words import arm_words, held_words, resume_words
 from console.recovering import (
-    Aftermath,
     Choice,
     action_count,
     chosen,
@@ -24,6 +24,8 @@ from console.recovering import (
     still_repairable,
     waves,
 )
+from console.recovery_situation import Situation as Situation
+from console.relink_step import relink_step
 from console.restore_step import restore_step
 from console.state import RunPhase, RunState
 from console.waiting import Step as Step
@@ -39,101 +41,40 @@ from widgets.steps import StepState, StepView
 if TYPE_CHECKING:
     from console.ledger_run import LedgerRun
     from console.losses import Losses
-    from console.restore_state import Restoring
-    from sync.deletions import Situation as Deletions
 
 WAVE_TITLES = ("VMs", "renames", "domains", "accounts", "users", "limits", "networks")
 """In the order in which they run."""
-
-
-@dataclass(frozen=True)
-class Situation:
-    """All that the steps depend on."""
-
-    key: Callable[[str], str]
-    """Id of a command → the key as it is mapped now."""
-    is_armed: bool
-    can_arm: bool
-    is_drill: bool
-    deletions: Deletions | None = None
-    """What is being deleted; None until it was read."""
-    can_tell_deletions: bool = True
-    """Whether CloudStack's last reading told of them; else they are of an earlier one."""
-    assessment: Assessment | None = None
-    """None until both sides were compared."""
-    is_fresh: bool = True
-    """Whether it is of readings from after the rebuild that ended last."""
-    choice: Choice = field(default_factory=Choice)
-    run: RunState | None = None
-    """The execution going on or ended last, whatever it is for."""
-    ledger_run: LedgerRun | None = None
-    """The newest run as the ledger has it; None while one of this console is going on."""
-    aftermath: Aftermath | None = None
-    problem: str = ""
-    """What was refused last; empty when nothing was."""
-    losses: Losses | None = None
-    """None until they were told."""
-    now: datetime | None = None
-    rehearsal: str = ""
-    """How the rehearsal of what is chosen stands; empty while there was none."""
-    last_rebuild: RunState | None = None
-    """The newest one of this console, whatever ran after it."""
-    restoring: Restoring | None = None
-    """The newest restore of this console, planned or run; None where none was looked at."""
-    left_run: str = ""
-    """The interrupted run that the operator leaves as it is, to plan anew what is missing."""
-
-    @property
-    def rebuild(self) -> RunState | None:
-        """The recovery's run that goes on or ended last."""
-        own = self.run if self.run is not None and self.run.is_rebuild else None
-        return self.last_rebuild or own
-
-    @property
-    def is_to_restore(self) -> bool:
-        """Whether a restore goes on, or has something to make again and was not begun."""
-        state, run = self.restoring, self.run
-        if run is not None and run.is_restore and run.is_going_on:
-            return True
-        return state is not None and state.is_ready and state.made is not None and bool(state.made.actions)
-
-    @property
-    def held(self) -> LedgerRun | None:
-        """The newest run, if it goes on elsewhere or may."""
-        return self.ledger_run if self.ledger_run is not None and self.ledger_run.is_held else None
-
-    @property
-    def unfinished(self) -> LedgerRun | None:
-        """The newest run, if it was interrupted."""
-        found = self.ledger_run
-        is_left = found is not None and found.run_id == self.left_run
-        return None if found is None or found.is_held or found.is_over or is_left else found
-
-    @property
-    def is_finished_elsewhere(self) -> bool:
-        """Whether another console has brought to its end what this one left unfinished."""
-        run, found = self.rebuild, self.ledger_run
-        return (
-            run is not None
-            and found is not None
-            and is_unfinished(run)
-            and found.run_id == run.run_id
-            and found.is_over
-        )
 
 
 def current(situation: Situation) -> Step:
     """The step that is going on, or the next one to do."""
     run = situation.rebuild
     if run is None or situation.is_finished_elsewhere:
-        return Step.ASSESS
+        return _without_a_rebuild(situation)
     if run.is_going_on or is_unfinished(run):
         return Step.REBUILD
     if run.recalled_of and situation.assessment is not None and situation.assessment.to_rebuild:
         return Step.ASSESS  # what somebody else rebuilt is not all there is to rebuild
     if situation.is_to_restore:
         return Step.RESTORE
-    return Step.HAND_OVER if _verify(situation).state is StepState.DONE else Step.VERIFY
+    if _verify(situation).state is not StepState.DONE:
+        return Step.VERIFY
+    return Step.RELINK if situation.is_to_link else Step.HAND_OVER
+
+
+def _without_a_rebuild(situation: Situation) -> Step:
+    """Of this console: as long as there may be something to rebuild, that comes first."""
+    found, run, losses = situation.assessment, situation.run, situation.losses
+    if run is not None and run.is_restore and run.is_going_on:
+        return Step.RESTORE
+    is_open = situation.held is not None or situation.unfinished is not None
+    if found is None or found.unproven or found.to_rebuild or is_open:
+        return Step.ASSESS
+    if losses is not None and losses.returnable:
+        return Step.ASSESS
+    if situation.is_to_restore:
+        return Step.RESTORE
+    return Step.RELINK if situation.is_to_link else Step.ASSESS
 
 
 def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
@@ -144,7 +85,8 @@ def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
         Step.REBUILD: _rebuild(situation),
         Step.RESTORE: restore_step(situation),
         Step.VERIFY: _verify(situation),
-        Step.HAND_OVER: _hand_over(situation),
+        Step.RELINK: relink_step(situation),
+        Step.HAND_OVER: hand_over_step(situation),
     }
     now = current(situation)
     shown = []
@@ -455,29 +397,3 @@ def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[
     if again := [finding for finding in known if finding.key in projects]:
         return f"was proven, but {counted(len(again), 'project')} went missing again since", tries
     return "", ""
-
-
-def _hand_over(situation: Situation) -> StepView:
-    after, title = situation.aftermath, Step.HAND_OVER.value
-    why = "A sync with the old ids deletes every rebuilt domain again."
-    if after is not None and after.proof is not None and not after.proof.stale_ids:
-        why = "Who was hit does not know yet what is back and what is not."
-    if after is None or after.proof is None:
-        found = "not done: a map of old ids to new ones, and the new passwords"
-        return StepView(title, StepState.WAITING, found, "Comes by itself after step 5.", why)
-    if after.problem:
-        return StepView(title, StepState.BAD, after.problem, "See below.", why, is_alarming=True)
-    new_ids = sum(after.new_ids.values())
-    if not new_ids and not after.passwords:
-        found = "nothing to hand over: no new id, no new password"
-        return StepView(title, StepState.WAITING, found, "Nothing: no domain and no user was made anew.", why)
-    found = f"saved: {counted(new_ids, 'new id')}, {counted(after.passwords, 'new password')}"
-    if situation.is_drill:
-        do = "Practice: these files go when the drill ends."
-    elif after.proof.stale_ids:
-        do = "Give the map to the CI database's owner before any sync runs."
-    else:
-        do = "Give the passwords to their users; the file is for your eyes only."
-    # As long as the CI database stores ids that are gone, nobody has seen it handed over.
-    state = StepState.WAITING if after.proof.stale_ids else StepState.DONE
-    return StepView(title, state, found, do, why)

@@ -22,6 +22,7 @@ from console.messages import (
     RebuildProven,
     RebuildRecalled,
     RehearsalMoved,
+    ReportMoved,
     RestoreMoved,
     RunBroke,
     RunFinished,
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
 
     from console.approvals import ApprovalDesk, Submitted
     from console.confirmations import Confirmations, Radii
+    from console.handing_over import Reporting
     from console.ledger_run import LedgerRun
     from console.operations import Operations
     from console.radii import RadiusKeeper
     from console.recovering import Aftermath
     from console.rehearsing import Rehearsals
+    from console.report_writing import ReportWriter
     from console.restore_state import Restoring
     from console.restoring import Restores
     from console.state import Rehearsing, RunState
@@ -72,6 +75,8 @@ class RunningApp(ReadingApp):
     """How the newest rehearsal of a rebuild stands; None while there was none."""
     restoring: var[Restoring | None] = var(None)
     """How the newest restore of this console stands; None while none was looked at."""
+    reporting: var[Reporting | None] = var(None)
+    """How the newest incident report of this console stands; None while none was asked for."""
     rebuild_run: var[RunState | None] = var(None)
     """The rebuild that goes on here or ended last, whatever ran after it; without one of this console's the
     newest of this incident that the ledger has."""
@@ -97,6 +102,13 @@ class RunningApp(ReadingApp):
 
         return Restores(self)
 
+    @cached_property
+    def report_writer(self) -> ReportWriter:
+        """Writes incident reports; made when the first one is asked for."""
+        from console.report_writing import ReportWriter
+
+        return ReportWriter(self)
+
     def on_unmount(self) -> None:
         """A rehearsal ends with the console, and clears its stand-in away."""
         if self.rehearsal is not None:
@@ -105,6 +117,10 @@ class RunningApp(ReadingApp):
     @on(RestoreMoved)
     def _take_restore(self, message: RestoreMoved) -> None:
         self.restores.take(message.state)
+
+    @on(ReportMoved)
+    def _take_reporting(self, message: ReportMoved) -> None:
+        self.report_writer.take(message.state)
 
     @on(RehearsalMoved)
     def _take_rehearsal(self, message: RehearsalMoved) -> None:
@@ -256,8 +272,8 @@ class RunningApp(ReadingApp):
         """
         if drift is None:
             return
-        self.operations.prove(drift)
-        self.operations.relink(drift)
+        if not self.operations.prove(drift):
+            self.operations.relink(drift)
         if self.restoring is not None:
             self.restores.go_on(drift)
         if self.session.can_arm and not self.console_mode.watching and not self.operations.is_going_on:
@@ -267,7 +283,9 @@ class RunningApp(ReadingApp):
     def _take_proof(self, message: RebuildProven) -> None:
         run = self.rebuild_run
         if run is not None and not run.is_going_on and run.run_id == message.aftermath.run_id:
-            self.aftermath = message.aftermath
+            from console.recovering import with_links
+
+            self.aftermath = with_links(message.aftermath, self.aftermath)
             if self.restoring is None and self.session.captures.exist:
                 self.restores.begin()
 

@@ -29,6 +29,7 @@ class Step(Enum):
     REBUILD = "Rebuild"
     RESTORE = "Restore"
     VERIFY = "Verify"
+    RELINK = "Re-link"
     HAND_OVER = "Hand over"
 
 
@@ -40,6 +41,7 @@ def if_one_waits(step: Step, situation: Situation) -> str:
         Step.REBUILD: _rebuild,
         Step.RESTORE: _restore,
         Step.VERIFY: _verify,
+        Step.RELINK: _relink,
         Step.HAND_OVER: _hand_over,
     }
     return waits[step](situation)
@@ -144,10 +146,19 @@ def _verify(situation: Situation) -> str:
     return "Until it is done nobody knows whether the rebuild holds."
 
 
+def _relink(situation: Situation) -> str:
+    found = situation.stored
+    if found is None:
+        return "Nobody knows yet: both sides are being read."
+    if found.stale:
+        return "A sync that runs before that deletes the rebuilt domains again."
+    if found.gone:
+        return "Nothing by that: there is no new id to store before step 3."
+    return "Nothing: a sync finds every domain by its stored id."
+
+
 def _hand_over(situation: Situation) -> str:
     after = situation.aftermath
-    if after is not None and after.proof is not None and after.proof.stale_ids:
-        return "If a sync runs before the new ids are stored, it deletes the rebuilt domains again."
     if after is not None and after.passwords:
         return "Users cannot log in before they have their new passwords."
     return "Nothing is lost; the owners do not know yet what happened."

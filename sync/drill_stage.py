@@ -34,22 +34,22 @@ class Stage:
         self._drill = drill
         self._live: LiveSync | None = None
         self._tell: Tell = lambda _: None
-        self.turns: tuple[Turn, ...] = ()
+        self.turns: tuple[Turn, ...] = (
+            Turn(
+                "relink",
+                "Re-link",
+                "Re-link: the owner of the CI database runs the SQL that a rebuild has written.",
+                self._relink,
+            ),
+        )
         if drill.scenario.later is Later.SYNC_AGAIN:
-            self.turns = (
-                Turn(
-                    "relink",
-                    "Re-link",
-                    "Re-link: the owner of the CI database runs the SQL that a rebuild has written.",
-                    self._relink,
-                ),
-                Turn(
-                    "sync",
-                    "Switch on",
-                    "Switch on: somebody switches the sync on again, whether that is wise or not.",
-                    self._switch_on,
-                ),
+            switch_on = Turn(
+                "sync",
+                "Switch on",
+                "Switch on: somebody switches the sync on again, whether that is wise or not.",
+                self._switch_on,
             )
+            self.turns = (*self.turns, switch_on)
 
     def begin(self, tell: Tell) -> None:
         """The console is open. `tell` is told what happens from now on."""

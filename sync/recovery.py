@@ -48,6 +48,28 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class StaleId:
+    """An id that the CI database stores and CloudStack no longer has under that name."""
+
+    key: str
+    project: str
+    stored: str
+    current: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIds:
+    """How the ids stand that the CI database stores."""
+
+    alive: frozenset[str]
+    """Keys of the projects whose domain has the id that is stored."""
+    stale: tuple[StaleId, ...]
+    """Of projects whose domain has another one."""
+    gone: tuple[str, ...]
+    """Names of projects that store an id and have no domain."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """The extent of the damage, as far as both sides tell."""
 
@@ -67,6 +89,7 @@ class Assessment:
     unproven: str
     """Why nothing may be planned from these readings; empty when something may."""
     actual_taken_at: datetime
+    stored: StoredIds
 
     @property
     def to_rebuild(self) -> tuple[Finding, ...]:
@@ -115,6 +138,7 @@ def assess(drift: Drift, rules: PlanRules, *, now: datetime) -> Assessment:
         losses=losses(drift),
         unproven=_unproven(drift),
         actual_taken_at=drift.actual_taken_at,
+        stored=stored_ids(drift),
     )
 
 
@@ -220,16 +244,6 @@ def _notes(drift: Drift, chosen: Iterable[DriftRow], *, repaired: Collection[str
 
 
 @dataclass(frozen=True, slots=True)
-class StaleId:
-    """An id that the CI database stores and CloudStack no longer has under that name."""
-
-    key: str
-    project: str
-    stored: str
-    current: str
-
-
-@dataclass(frozen=True, slots=True)
 class Verification:
     """Both sides read anew after a rebuild, against what was found before."""
 
@@ -274,3 +288,21 @@ def stale_ids(drift: Drift) -> tuple[StaleId, ...]:
         for part in row.parts
         if part.subject is Subject.STORED_ID and part.kind is DriftKind.DIFFERS
     )
+
+
+def stored_ids(drift: Drift) -> StoredIds:
+    """How each of them stands; what was not read is in none of the groups."""
+    alive = frozenset(
+        row.key
+        for row in drift.rows
+        for part in row.parts
+        if part.subject is Subject.STORED_ID and part.kind is DriftKind.IN_SYNC
+    )
+    stale = stale_ids(drift)
+    known = alive | {one.key for one in stale}
+    gone = tuple(
+        row.project.name
+        for row in drift.rows
+        if row.project is not None and row.project.domain_id and row.kind in REBUILT and row.key not in known
+    )
+    return StoredIds(alive, stale, gone)

@@ -28,7 +28,7 @@ from console.recovering import (
     still_repairable,
     waves,
 )
-from console.recovery_pages import hand_over_page, proof_page
+from console.recovery_pages import proof_page
 from console.recovery_steps import Situation, Step, current, steps
 from console.state import RunPhase, RunState
 from sync.journal import Journal
@@ -38,7 +38,7 @@ from sync.ledger import Ledger, RunSummary
 from sync.ledger import RunState as LedgerState
 from sync.model import Action, ActionResult, CoverageState, Drift, DriftKind, Outcome, Plan
 from sync.plan import PlanRules, build, to_json
-from sync.recovery import Assessment, StaleId, assess, verify
+from sync.recovery import Assessment, assess, verify
 from tests.screens.world import COMPLETE, NOW, ROWS, drift_of
 from tests.screens.world import view as view_of
 from widgets.steps import StepState
@@ -334,7 +334,7 @@ NEXT = {
     "running": "<stop>",
     "stopped": "<resume>",
     "over": "Wait",
-    "done": "Practice",
+    "done": "<write-report>",
 }
 
 
@@ -349,7 +349,8 @@ def test_the_current_step_names_the_next_key(kind: str, found: Assessment, run: 
 def test_an_interrupted_run_is_offered_before_a_new_one(found: Assessment, run: RunState) -> None:
     view = steps(situation(assessment=found, ledger_run=in_ledger(run)), viewed=Step.ASSESS)[1]
     assert "Run run-1 by night@console was interrupted. <resume> finishes it" in view.do
-    assert view.do.endswith("after asking. The list below does not change that.")
+    words = "after asking. The list below does not change that: <leave-run> leaves it as it is and plans"
+    assert f"{words} that anew." in view.do
 
 
 def test_what_is_chosen_by_hand_beside_an_interrupted_run_is_said_to_be_another_run(
@@ -460,16 +461,16 @@ def test_only_results_that_stand_are_taken_over_from_an_interrupted_run(
 
 
 def states(now: Situation) -> list[StepState]:
-    """Of the steps that are about the run: containing and restoring are not."""
+    """Of the steps that are about the run alone."""
     views = zip(Step, steps(now, viewed=Step.ASSESS), strict=True)
-    return [view.state for step, view in views if step not in (Step.CONTAIN, Step.RESTORE)]
+    return [view.state for step, view in views if step in (Step.ASSESS, Step.REBUILD, Step.VERIFY)]
 
 
 def test_a_step_is_ticked_only_when_it_was_seen_to_hold(found: Assessment, run: RunState) -> None:
     over = finished(ended(run))
     done = situation(assessment=afterwards(), run=over, aftermath=proven(over, rebuilt()))
     tick = StepState.DONE
-    assert states(done)[:3] == [tick, tick, tick]
+    assert states(done) == [tick, tick, tick]
     assert states(situation(run=over))[0] is not tick, "nothing was compared yet"
     unread = replace(afterwards(), unproven="CloudStack: partial.")
     assert states(replace(done, assessment=unread))[0] is StepState.BAD
@@ -510,21 +511,6 @@ def test_what_is_not_known_or_gone_again_is_not_verified(found: Assessment, run:
     assert "Not proven." in text_of(proof_page(over, Aftermath("r", NOW, proof), 78))
 
 
-def test_nothing_is_handed_over_where_there_is_nothing(run: RunState) -> None:
-    over = finished(ended(run))
-    after = proven(over, rebuilt())
-    none = situation(assessment=afterwards(), run=over, aftermath=after)
-    view = steps(none, viewed=Step.HAND_OVER)[5]
-    assert view.state is not StepState.DONE
-    assert view.found == "nothing to hand over: no new id, no new password"
-    saved = replace(none, aftermath=replace(after, passwords=2))
-    assert states(saved)[3] is StepState.DONE
-    assert after.proof is not None
-    stale = replace(after.proof, stale_ids=(StaleId("cirrus", "cirrus", "old", "new"),))
-    linked = replace(none, aftermath=replace(after, passwords=2, proof=stale))
-    assert states(linked)[3] is StepState.CURRENT, "the CI database still has the old ids"
-
-
 def test_a_corpse_that_is_left_alone_is_not_counted_as_dying(found: Assessment, run: RunState) -> None:
     corpse = next(row for row in ROWS if row.kind is DriftKind.DELETING)
     corpse = replace(corpse, key="aurora-deleted-1", project=None)
@@ -544,19 +530,10 @@ def text_of(lines: list[list[tuple[str, str]]]) -> str:
 @pytest.mark.parametrize("width", [60, 78, 118])
 def test_the_pages_fit_and_say_what_is_left_lost_and_untouched(run: RunState, width: int) -> None:
     over = finished(ended(run))
-    after = replace(
-        proven(over, rebuilt()), files=("/a/map.csv",), new_ids={"domain": 3}, password_file="/a/p.jsonl"
-    )
-    proof, handed = proof_page(over, after, width), hand_over_page(after, width, environment="drill")
-    assert all(sum(len(text) for text, _ in line) <= width for line in (*proof, *handed))
+    proof = proof_page(over, proven(over, rebuilt()), width)
+    assert all(sum(len(text) for text, _ in line) <= width for line in proof)
     said = " ".join(text_of(proof).split())
     assert "Nothing repairable is left of what was chosen." in said
     assert "1 left out, can still be repaired" in said
     assert "untouched: zephyr" in said
     assert "1 machine of 1 project without a VM, by the CI database" in said
-    assert "/a/map.csv" in text_of(handed) and "temporary folder" in " ".join(text_of(handed).split())
-    assert "abreast report" not in text_of(handed)
-    real = hand_over_page(after, width, environment="lab 2")
-    assert all(sum(len(text) for text, _ in line) <= width for line in real)
-    assert "temporary" not in text_of(real)
-    assert "abreast report --environment 'lab 2' -o FOLDER" in text_of(real)

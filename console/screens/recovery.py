@@ -1,4 +1,4 @@
-"""Recovery: assess, rebuild, verify, hand over. A guided path whose steps are always in sight.
+"""Recovery: from containing to handing over. A guided path whose steps are always in sight.
 
 The screen keeps what is chosen and which step is looked at; the run, its proof and the files are the App's.
 """
@@ -14,10 +14,9 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
-from console import commands, keymap
+from console import commands
 from console.faults import as_error
 from console.ledger_run import LedgerRun
-from console.phone import spoken
 from console.recovering import (
     Choice,
     chosen,
@@ -25,20 +24,15 @@ from console.recovering import (
     done_here,
     failures,
     groups,
-    is_read_after,
     is_unfinished,
     noteworthy,
     plan_for,
     questions,
     waves,
 )
-from console.recovery_pages import NOTHING_YET, deletions_page, hand_over_page, proof_page, restore_page
-from console.recovery_steps import Situation, Step, current, steps
-from console.screens.assessing import LossScreen
+from console.recovery_steps import Step, current, steps
 from console.screens.confirm import ConfirmScreen
-from console.screens.phone import PhoneScreen
-from console.screens.rehearsing import RehearsingScreen
-from console.screens.resuming import ResumingScreen
+from console.screens.recovery_path import PathScreen
 from console.state import RunPhase, RunState
 from sync.errors import AbreastError
 from sync.loss_basis import basis_in_short
@@ -48,7 +42,6 @@ from sync.recoverable import left_words
 from sync.recovery import Assessment, Finding, assess
 from widgets.cells import counted
 from widgets.findings import FindingList, FindingNote
-from widgets.lines import Line
 from widgets.loss_bar import LossBar
 from widgets.pager import Pager
 from widgets.progress import ProgressLine
@@ -63,7 +56,7 @@ _PAUSE_SECONDS = 0.2
 """A run's progress is drawn at most this often, and less often where drawing a large one takes its time."""
 
 
-class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
+class RecoveryScreen(PathScreen):
     """The guided path."""
 
     SCOPE = "recovery"
@@ -96,10 +89,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.choice = Choice()
-        self.assessment: Assessment | None = None
-        self._drift: Drift | None = None
-        """The comparison that was assessed."""
         self._assessing = 0
         self._planning = 0
         """Generations of what was asked for last; what is older is dropped."""
@@ -107,9 +96,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         """What is asked about the plan, or will be when it is made."""
         self._planned: Plan | None = None
         """The plan that the question is about."""
-        self._problem = ""
-        self._current = Step.ASSESS
-        self._viewed = Step.ASSESS
         self._phase: RunPhase | None = None
         """Of the run that goes on; None while none does."""
         self._is_show_due = False
@@ -145,6 +131,7 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             "console_mode",
             "rehearsal",
             "restoring",
+            "reporting",
         ):
             self.follow(name, lambda _: self.show())
         self.follow("ledger_fault", self.take_ledger_fault)
@@ -244,51 +231,9 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
     # --- what is shown ------------------------------------------------------------------------------------
 
     @property
-    def rebuild_run(self) -> RunState | None:
-        """The newest rebuild of this console."""
-        return self.console.rebuild_run
-
-    @property
     def chosen(self) -> tuple[Finding, ...]:
         """What is to be rebuilt."""
         return chosen(self.assessment, self.choice) if self.assessment is not None else ()
-
-    def situation(self) -> Situation:
-        """All that the steps depend on, as the App has it now."""
-        app = self.console
-        return Situation(
-            key=self._key,
-            is_armed=app.console_mode.armed,
-            can_arm=app.session.can_arm,
-            is_drill=app.session.environment.name == "drill",
-            deletions=app.situation,
-            can_tell_deletions=app.can_tell_deletions,
-            assessment=self.assessment,
-            is_fresh=self._is_fresh(),
-            choice=self.choice,
-            run=app.run_state,
-            ledger_run=app.ledger_run,
-            aftermath=app.aftermath,
-            problem=self._problem or app.ledger_fault,
-            losses=self.losses,
-            now=app.utc_clock(),
-            rehearsal=app.rehearsals.words(self.assessment, self.choice),
-            last_rebuild=app.rebuild_run,
-            restoring=app.restoring,
-            left_run=self.left_run,
-        )
-
-    def _is_fresh(self) -> bool:
-        """Whether what was assessed was read after the rebuild that ended last."""
-        run = self.rebuild_run
-        if run is None or run.is_going_on:
-            return True
-        return self._drift is not None and is_read_after(run, self._drift)
-
-    def _key(self, id: str) -> str:
-        found = commands.command(id)
-        assert found is not None, id
-        return keymap.shown_keys(found, self.console.session.environment.keys).split(" ")[0]
 
     def show(self) -> None:
         """Show the steps and the panel of the one that is looked at; a new step is looked at by itself."""
@@ -404,22 +349,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         result = run.results.get(action.id) if run is not None and action is not None else None
         self.query_one(ResultNote).show(result)
 
-    def page(self, width: int) -> list[Line]:
-        """The page of the first step and of the last three."""
-        if self._viewed is Step.CONTAIN:
-            return deletions_page(self.console.situation, width, past=not self.console.can_tell_deletions)
-        if self._viewed is Step.RESTORE:
-            environment = self.console.session.environment.name
-            is_drill = environment == "drill"
-            return restore_page(self.losses, environment, width, key=self._key, is_drill=is_drill)
-        run, after = self.rebuild_run, self.console.aftermath
-        compared = self.compared(width)
-        if run is None or after is None:
-            return [*compared, *NOTHING_YET]
-        if self._viewed is Step.VERIFY:
-            return compared + proof_page(run, after, width)
-        return compared + hand_over_page(after, width, environment=self.console.session.environment.name)
-
     # --- keys ---------------------------------------------------------------------------------------------
 
     def offers(self, command: commands.Command) -> bool:
@@ -435,6 +364,9 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
             is_proven = self.assessment is not None and not self.assessment.unproven
             is_free = not is_going_on and not self._has_no_choice()
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
+        if command.id == "write-report":
+            state = self.console.reporting
+            return not self.console.session.is_replay and (state is None or not state.is_going_on)
         if command.id in ("resume", "leave-run", "break-lease"):
             return self.offers_to_finish(command)
         if command.id in ("stop", "pause"):
@@ -453,10 +385,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         if found is None or found.is_held:
             return found is not None
         return found.can_be_finished and self.choice == Choice() and found.run_id != self.left_run
-
-    def has_hint(self, command: commands.Command) -> bool:
-        """The numbers stand before the steps already."""
-        return not command.id.startswith("step-") and super().has_hint(command)
 
     def key_label(self, command: commands.Command) -> str:
         if command.id == "recover-all-vms":
@@ -489,21 +417,6 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         await self.console.ask(self._question, self._run_if)
         self._plan(drift, keys)
 
-    def action_next_step(self) -> None:
-        """Look at the next step; after the last one at the first."""
-        order = list(Step)
-        self._viewed = order[(order.index(self._viewed) + 1) % len(order)]
-        self.show()
-
-    def action_go_step(self, number: int) -> None:
-        """Look at the step of that number, whatever comes before it."""
-        self._viewed = list(Step)[number - 1]
-        self.show()
-
-    async def action_read_aloud(self) -> None:
-        """The step in plain sentences."""
-        await self.app.push_screen(PhoneScreen(lambda: spoken(self.situation(), self._viewed)))
-
     def action_next_failure(self) -> None:
         """The failures stand first: the next one of them."""
         run = self.rebuild_run
@@ -515,9 +428,3 @@ class RecoveryScreen(LossScreen, RehearsingScreen, ResumingScreen):
         item = self.findings.item
         if isinstance(item, Finding):
             await self.console.open("project", item.key)
-
-    async def action_restore(self) -> None:
-        await self.console.open("restore")
-
-    async def action_history(self) -> None:
-        await self.console.open("history")

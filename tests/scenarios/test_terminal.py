@@ -90,7 +90,7 @@ def test_the_recovery_to_its_end(columns: int, rows: int) -> None:
         assert wanted
         shown.press(*wanted[1], "Enter")
         assert_fits(shown.wait_for("actions done"), columns, rows)
-        done = shown.wait_for("6 Hand over saved:")
+        done = shown.wait_for("7 Hand over saved:")
         assert_fits(done, columns, rows)
         assert "✓ 3 Rebuild" in done
         assert "✓ 5 Verify" in done

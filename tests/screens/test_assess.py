@@ -272,7 +272,8 @@ async def test_every_step_is_a_key_away(tmp_path: Path) -> None:
             ("1", "if I wait"),
             ("4", "there is no capture"),
             ("5", "Nothing yet"),
-            ("6", "Nothing yet"),
+            ("6", "There is no new id to store"),
+            ("7", "W writes them into a folder"),
             ("3", "Nothing has been"),
         ):
             await pilot.press(key)
@@ -287,5 +288,5 @@ async def test_the_page_for_the_phone_is_written_to_a_file(tmp_path: Path) -> No
         await pilot.press("p", "y")
         await until(pilot, lambda: (tmp_path / FILE).exists())
     text = (tmp_path / FILE).read_text()
-    assert text.startswith("We are in the recovery, at the second of six steps: Assess.")
+    assert text.startswith("We are in the recovery, at the second of seven steps: Assess.")
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import email
+import email.policy
 import stat
 import time
 from collections.abc import Callable
@@ -16,8 +18,10 @@ from console.screens.confirm import ConfirmScreen
 from console.session import Session
 from sync.drill import practice
 from sync.drill_script import Rehearsal
+from sync.drill_stage import Stage
 from sync.model import ActionKind, DriftKind, Outcome
 from sync.plan import repairable
+from sync.recovery import stale_ids
 from tests.screens.driving import screen_text
 from tests.screens.recoveries import answer
 
@@ -33,20 +37,22 @@ async def patiently(pilot: Pilot[Any], holds: Callable[[], bool], seconds: float
 
 async def test_the_drill_is_recovered_in_the_console() -> None:
     with practice() as drill:
-        session = Session(drill.environment)
+        session, stage = Session(drill.environment), Stage(drill)
         try:
-            await _play(session)
+            await _play(session, stage)
             after = Rehearsal(drill.environment).assess()
             assert [row.name for row in repairable(after, session.rules)] == ["dune"]
+            assert not stale_ids(after), "the owner of the CI database has stored them"
             lost = {DriftKind.MISSING, DriftKind.HOLLOW, DriftKind.ORPHANED}
             assert not [row.name for row in after.rows if row.kind in lost]
             assert [row.name for row in after.rows if row.kind is DriftKind.UNEXPECTED] == ["zephyr"]
         finally:
+            stage.end()
             session.close()
 
 
-async def _play(session: Session) -> None:
-    app = ConsoleApp(session, start="recovery")
+async def _play(session: Session, stage: Stage) -> None:
+    app = ConsoleApp(session, start="recovery", stage=stage)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await patiently(pilot, lambda: "36 to rebuild: 1 dying, 1 hollow, 34 missing" in screen_text(app))
         assert "A arms the console" in screen_text(app)
@@ -58,8 +64,7 @@ async def _play(session: Session) -> None:
         assert "35 × create domain" in screen_text(app)
         total = sum(len(finding.actions) for finding in app.screen_stack[-2].chosen)  # type: ignore[attr-defined]
         await answer(pilot, str(total))
-        await patiently(pilot, lambda: app.run_state is not None and len(app.run_state.results) > 20)
-        assert "S stops after the running calls" in screen_text(app)
+        await patiently(pilot, lambda: "S stops after the running calls" in screen_text(app))
         await patiently(pilot, lambda: app.aftermath is not None)
         run, after = app.run_state, app.aftermath
         assert run is not None and after is not None and after.proof is not None
@@ -71,8 +76,8 @@ async def _play(session: Session) -> None:
         _check_files(session, after.files, after.passwords)
         await _restore(pilot, app)
         await pilot.press("escape")
-        await patiently(pilot, lambda: "▶ 6 Hand over" in screen_text(app))
-        assert "Practice: these files go when the drill ends." in screen_text(app)
+        await _relink(pilot, app)
+        await _hand_over(pilot, app)
         await pilot.press("H")
         await patiently(pilot, lambda: "✓ chain intact" in screen_text(app))
 
@@ -102,6 +107,30 @@ async def _restore(pilot: Pilot[Any], app: ConsoleApp) -> None:
     assert len(now - there) == made
     await patiently(pilot, lambda: app.aftermath is not None and app.aftermath is not proven)
     assert app.aftermath is not None and app.aftermath.proof is not None and not app.aftermath.problem
+
+
+async def _relink(pilot: Pilot[Any], app: ConsoleApp) -> None:
+    """The drill plays the owner of the CI database; the step is done when the new ids are read there."""
+    await patiently(pilot, lambda: "▶ 6 Re-link   33 stored ids of domains that are gone" in screen_text(app))
+    assert "relink-drill.sql" in screen_text(app)
+    await pilot.press("D", "right", "enter")
+    await patiently(pilot, lambda: "✓ 6 Re-link   33 new ids stored, and alive" in screen_text(app))
+
+
+async def _hand_over(pilot: Pilot[Any], app: ConsoleApp) -> None:
+    """Report, letters and first message, of what was restored too."""
+    await patiently(pilot, lambda: "▶ 7 Hand over" in screen_text(app))
+    assert "W writes letters and report. Passwords to their users, letters" in screen_text(app)
+    await pilot.press("W")
+    await patiently(pilot, lambda: "✓ 7 Hand over" in screen_text(app))
+    state = app.reporting
+    assert state is not None and state.letters and not state.problem
+    folder = Path(state.folder)
+    assert folder.parent == app.session.environment.credential_file.parent
+    assert {Path(path) for path in state.files} == {path for path in folder.rglob("*") if path.is_file()}
+    assert "deploy VM" in (folder / "incident-report.md").read_text(encoding="utf-8")
+    mail = email.message_from_bytes(Path(state.letters[0]).read_bytes(), policy=email.policy.default)
+    assert mail["To"] and "made again" in mail.get_content()
 
 
 def _check_files(session: Session, files: tuple[str, ...], passwords: int) -> None:

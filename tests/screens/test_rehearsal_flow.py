@@ -112,6 +112,7 @@ async def test_a_rehearsal_is_told_while_it_goes_on_in_the_question_and_at_the_e
         await answer(pilot, str(ALL))
         await run_ends(pilot)
         assert app.rehearsal is None, "it has been used"
+        await pilot.press("5")
         await until(pilot, lambda: "was rehearsed" in words(app))
         assert f"{ALL} of {ALL} actions ended as rehearsed." in words(app)
         assert "Time: predicted 420.0 s, took" in words(app)
