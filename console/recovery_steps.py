@@ -53,8 +53,8 @@ def current(situation: Situation) -> Step:
         return _without_a_rebuild(situation)
     if run.is_going_on or is_unfinished(run):
         return Step.REBUILD
-    if run.recalled_of and situation.assessment is not None and situation.assessment.to_rebuild:
-        return Step.ASSESS  # what somebody else rebuilt is not all there is to rebuild
+    if left_out(situation):
+        return Step.ASSESS
     if situation.is_to_restore:
         return Step.RESTORE
     if _verify(situation).state is not StepState.DONE:
@@ -75,6 +75,15 @@ def _without_a_rebuild(situation: Situation) -> Step:
     if situation.is_to_restore:
         return Step.RESTORE
     return Step.RELINK if situation.is_to_link else Step.ASSESS
+
+
+def left_out(situation: Situation) -> int:
+    """How many projects are to be rebuilt by what was read after the rebuild, and were not in it."""
+    run, assessment = situation.rebuild, situation.assessment
+    if run is None or run.is_going_on or assessment is None or not situation.is_fresh:
+        return 0
+    mine = {action.project for action in run.plan.actions}
+    return sum(one.key not in mine for one in assessment.to_rebuild)
 
 
 def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
@@ -150,7 +159,7 @@ def _assess_state(situation: Situation) -> StepState:
         return StepState.WAITING
     if assessment.unproven:
         return StepState.BAD
-    return StepState.DONE if situation.is_fresh else StepState.WAITING
+    return StepState.DONE if situation.is_fresh and not left_out(situation) else StepState.WAITING
 
 
 def _assess_found(situation: Situation) -> tuple[str, bool]:
@@ -309,7 +318,9 @@ def _rebuild(situation: Situation) -> StepView:
     found += f", in run {run.run_id} by {run.recalled_of}" if run.recalled_of else ""
     is_all = outcomes[Outcome.SUCCEEDED] + outcomes[Outcome.SKIPPED] == run.total
     state = StepState.DONE if is_all else StepState.BAD
-    do = "Nothing more." if is_all else f"Read the reasons below; step 2 and {key('rebuild')} try again."
+    others = left_out(situation)
+    more = f"Step 2 has {counted(others, 'project')} more." if others else "Nothing more."
+    do = more if is_all else f"Read the reasons below; step 2 and {key('rebuild')} try again."
     return StepView(Step.REBUILD.value, state, found, do, why, is_alarming=bool(bad))
 
 

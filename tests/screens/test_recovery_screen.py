@@ -470,6 +470,8 @@ async def test_what_another_process_executes_is_told_to_run_and_offered_to_nobod
 
             other.end("FINISHED")
             await read_again(pilot)
+            await pilot.press("2")
+            await rest(pilot)
             text = words_of(app)
             assert "run-1 is running" not in text and "interrupted" not in text
             assert "x shows the plan for 5 projects" in text and "x rebuild 5" in text
@@ -764,3 +766,19 @@ async def test_a_run_that_cannot_be_finished_any_more_is_left_and_what_is_missin
         await run_ends(pilot)
         assert {"cirrus", "dorado", "ember"} <= {one.name for one in session.cloud.domains.values()}
         assert "interrupted" not in words_of(app)
+
+
+async def test_after_a_rebuild_of_some_the_path_points_at_the_others(tmp_path: Path) -> None:
+    app = console_on(DamagedSession(tmp_path, armed=True))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await pilot.press("a")
+        screen_of(app).findings.move_to("cirrus")
+        await pilot.press("space", "x")
+        await until(pilot, lambda: any(one.expected for one in app.screen.query(TypedConfirm)))
+        (question,) = app.screen.query(TypedConfirm)
+        await answer(pilot, str(question.expected))
+        await run_ends(pilot)
+        text = words_of(app)
+        assert "▶ 2 Assess" in text and "Step 2 has 4 projects more." in text
+        assert "✓ 3 Rebuild" in text

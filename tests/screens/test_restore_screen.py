@@ -138,6 +138,7 @@ async def test_an_interrupted_restore_is_finished_on_its_screen_and_the_zone_ope
                 serve="127.0.0.1",
             )
             await patiently(pilot, lambda: "c finishes it, after asking." in words_of(app))
+            assert "x restore" not in screen_text(app), "the interrupted one comes first"
             found = app.ledger_run
             assert found is not None and found.plan is not None
             await pilot.press("c")
