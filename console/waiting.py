@@ -51,6 +51,10 @@ def _contain(situation: Situation) -> str:
     found = situation.deletions
     if found is None:
         return "Nobody knows: what is being deleted is still being read."
+    if not situation.can_tell_deletions:
+        goes_on = "What was being deleted may go on meanwhile" if found.is_happening else "Nobody knows"
+        evidence = _evidence(situation)
+        return f"{goes_on}: CloudStack could not be read. {evidence}".rstrip()
     said = []
     if found.is_happening:
         alive = sum(len(one.alive) for one in found.busy)
@@ -95,7 +99,10 @@ def _assess(situation: Situation) -> str:
     if assessment is not None and assessment.to_rebuild:
         said.append("Names and addresses that are free now can be taken by others. Users wait.")
     if not said and situation.deletions is not None and situation.deletions.is_happening:
-        return "Nothing of what is here gets worse; what is being deleted now goes on, as step 1 says."
+        goes_on = (
+            "is being deleted now goes on" if situation.can_tell_deletions else "was being deleted may go on"
+        )
+        return f"Nothing of what is here gets worse; what {goes_on}, as step 1 says."
     return " ".join(said) or "Nothing gets worse that is known of."
 
 

@@ -338,11 +338,15 @@ class Ledger:
         latest = self.latest_run()
         return latest.run if latest is not None and latest.is_interrupted else None
 
-    def head(self) -> tuple[int, str] | None:
-        """Number and hash of the last entry, as they are kept beside it; None where they are gone."""
+    def ends(self) -> tuple[tuple[int, str] | None, tuple[int, str] | None]:
+        """Number and hash of the last entry, as they are kept beside it and as it has them; None where there
+        are none."""
+        mine = entries_table.c.environment == self.environment
+        last = select(entries_table.c.seq, entries_table.c.hash).where(mine)
         with self._reading() as connection:
-            row = connection.execute(self._head_query()).one_or_none()
-        return (row.seq, row.hash) if row is not None else None
+            head = connection.execute(self._head_query()).one_or_none()
+            row = connection.execute(last.order_by(entries_table.c.seq.desc()).limit(1)).one_or_none()
+        return (head.seq, head.hash) if head else None, (row.seq, row.hash) if row else None
 
     def verify(self, *, noted: str | None = None, chain: Chain | None = None) -> Verification:
         """Recompute the chain: finds entries that were changed, removed, inserted or reordered.

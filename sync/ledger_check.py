@@ -119,16 +119,16 @@ class Watch:
         """`ledger` opens it, where it is not open yet; raises LedgerError where it cannot be."""
         self._ledger = ledger
         self._chain = Chain()
-        self._head: tuple[int, str] | None = None
+        self._ends: object = None
         self._words = ""
 
     def look(self) -> str:
-        """As `altered`. While nothing was written, it asks for the last entry's hash alone."""
+        """As `altered`. While nothing came or went at the end, it asks for the last entry alone."""
         ledger = self._ledger()
-        head = ledger.head()
-        if head != self._head:
+        ends = ledger.ends()
+        if ends != self._ends:
             problems = ledger.verify(chain=self._chain).problems
-            self._head, self._words = head, _altered_words(ledger.environment, problems)
+            self._ends, self._words = ends, _altered_words(ledger.environment, problems)
         return self._words
 
 

@@ -456,6 +456,8 @@ def test_the_first_step_tells_an_earlier_reading_in_the_past(
     )
     view = steps(now, viewed=Step.CONTAIN)[0]
     assert (view.state, view.found) == (state, words)
+    goes_on = "What was being deleted may go on meanwhile" if found.is_happening else "Nobody knows"
+    assert view.wait.startswith(f"{goes_on}: CloudStack could not be read.")
 
 
 def test_the_page_of_the_first_step_tells_an_earlier_reading_in_the_past() -> None:

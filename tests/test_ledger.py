@@ -355,6 +355,15 @@ def test_a_watched_ledger_is_verified_from_the_last_entry_on(
         assert watch.look() == watch.look(), "it stays altered"
 
 
+def test_a_watch_misses_entries_that_are_taken_from_the_end(store: Store) -> None:
+    with store.open() as ledger:
+        fill(ledger, 5)
+        watch = Watch(lambda: ledger)
+        assert watch.look() == ""
+        store.tamper("DELETE FROM entries WHERE seq = 5")
+        assert "Entry 5 was removed" in watch.look()
+
+
 def test_a_watched_ledger_in_which_nothing_is_new_is_not_read_again(
     file: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

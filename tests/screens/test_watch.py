@@ -193,10 +193,10 @@ async def test_an_altered_ledger_is_in_red_on_the_screen_and_rings(
 class Unreadable:
     """A ledger whose database is gone."""
 
-    def head(self) -> None:
+    def ends(self) -> None:
         raise LedgerError("The ledger cannot be read: the disk is gone.")
 
-    latest_run = head
+    latest_run = ends
 
 
 def test_the_log_of_alarms_is_bounded() -> None:

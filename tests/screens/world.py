@@ -314,7 +314,7 @@ class NoRuns:
     def latest_run(self) -> None:
         return None
 
-    def head(self) -> None:
+    def ends(self) -> None:
         return None
 
 
