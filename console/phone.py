@@ -80,6 +80,7 @@ def number(value: int) -> str:
 
 _UNITS = (("h", "hour"), ("min", "minute"), ("s", "second"))
 _ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{20,}\b", re.IGNORECASE)
+_RUN = re.compile(r"\b([Rr])un \d{8}-\d{6}-[0-9a-f]+\b")
 _TIME = re.compile(r"\b(\d{1,2}):(\d{2})(?::\d{2})?\b")
 _AMOUNT = re.compile(r"\b(\d{1,3}(?:,\d{3})+|\d+)( ?)(h|min|s)?\b(?!\.\d|[-\w])")
 _NAME = re.compile(r"\S*[A-Za-z_./-]\d\S*|\S*\d[A-Za-z_/]\S*")
@@ -99,6 +100,7 @@ _SIGNS = (
 def aloud(text: str) -> str:
     """A text without what cannot be said: ids go, times and counts become words, names stay as written."""
     text = re.sub(r"(^|\s)! ", r"\1the exclamation mark ", _ID.sub("its id", text))
+    text = _RUN.sub(lambda found: "The run" if found[1] == "R" else "the run", text)
     text = re.sub(r"( h) 00 min\b", r"\1", text)
     text = _TIME.sub(lambda found: f"{_clock(int(found[1]), int(found[2]))}", text)
     kept: list[str] = []

@@ -76,6 +76,8 @@ def test_numbers_are_words(value: int, words: str) -> None:
     [
         ("36 to do: 1 dying; 89 VMs", "thirty-six to do: one dying, eighty-nine virtual machines."),
         ("since 03:07:12", "since three oh seven."),
+        ("Run 20261126-070641-c2372b by root@vm was stopped.", "The run by root@vm was stopped."),
+        ("nothing of run 20261126-070641-c2372b", "nothing of the run."),
         ("at 0:00, at 14:00, at 23:59", "at midnight, at fourteen o'clock, at twenty-three fifty-nine."),
         ("1,038 lost, 1 h 02 min left", "one thousand and thirty-eight lost, one hour two minutes left."),
         ("2 h 00 min left. 1 dies. c stops it", "two hours left. One dies. c stops it."),
