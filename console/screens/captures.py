@@ -19,6 +19,7 @@ from sync.changes import Change, changes
 from sync.errors import AbreastError
 from sync.model import Side
 from widgets.capture_list import CaptureLine, CaptureList, TimeLine
+from widgets.cells import fit
 from widgets.lines import Line, Lines, spread
 from widgets.pager import Pager
 from widgets.virtual_list import VirtualList
@@ -220,7 +221,8 @@ class TitleLine(Lines):
         self.redraw()
 
     def lines(self, width: int) -> list[Line]:
-        return [spread([(f" {self._left}", "tone--strong")], [(f"{self._right} ", "tone--muted")], width)]
+        left = fit(f" {self._left}", width).rstrip()
+        return [spread([(left, "tone--strong")], [(f"{self._right} ", "tone--muted")], width)]
 
 
 class _PageScreen(FilteredScreen):

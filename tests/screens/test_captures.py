@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from console.app import ConsoleApp
 from console.capture_lines import change_lines, side_lines
-from console.screens.captures import CapturesScreen, ChangesScreen, InstantScreen
+from console.screens.captures import CapturesScreen, ChangesScreen, InstantScreen, TitleLine
 from console.screens.history import HistoryScreen
 from sync.capture import Capture
 from sync.capture_store import CaptureStore
@@ -224,3 +224,12 @@ def test_picture_of_what_changed(
         await pilot.pause()
 
     assert snap_compare(console(with_history(tmp_path, *history())), terminal_size=size, run_before=look)
+
+
+def test_a_heading_that_does_not_fit_is_seen_to_be_cut() -> None:
+    title = TitleLine()
+    title._left, title._right = "17 rows: 223 gone, 72 appeared, 20 changed", "filter: none"
+    for width in (60, 30):
+        text = "".join(part for part, _ in title.lines(width)[0])
+        assert len(text) <= width
+        assert text.endswith("…") == (width == 30)
