@@ -8,6 +8,9 @@ from widgets.cells import fit
 from widgets.findings import fate_columns
 from widgets.lines import Line, Lines, spread
 
+_IN_A_SUM = {"recoverable": "can come back", "survives": "alive"}
+"""Words of fates where they stand behind a number instead of above it."""
+
 
 class LossBar(Lines):
     """One line; a second one while something can be brought back. Nothing before there is anything to say."""
@@ -30,7 +33,7 @@ class LossBar(Lines):
     def lines(self, width: int) -> list[Line]:
         if not self._basis:
             return []
-        words = {fate: title for fate, title, _ in fate_columns(width)}
+        words = {fate: title for fate, title, _ in fate_columns(width)} | _IN_A_SUM
         sums = ", ".join(f"{number:,} {words[fate]}" for fate, number in self._totals.items() if number)
         tone = "tone--warning" if self._is_poor else "tone--muted"
         right: Line = [(f"{sums} ", "tone--strong")] if sums else []
