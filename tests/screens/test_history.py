@@ -34,7 +34,7 @@ SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "12
 def write_run(session: DamagedSession, run_id: str, *names: str) -> None:
     """A run of creations, as the executor would write it."""
     ledger = session.ledger
-    plan = {"actions": [{"id": name} for name in names]}
+    plan = {"actions": [{"id": name, "kind": "create domain"} for name in names]}
     confirmed = {"by": "night@console", "digest": "d" * 64, "at": session.clock().isoformat()}
     started = {"plan": plan, "policy": "rebuild", "confirmed": confirmed}
     ledger.begin_run(run_id, started, digest="d" * 64, total=len(names))
