@@ -22,8 +22,9 @@ class ReportWriter:
         self._app = app
         self._generation = 0
 
-    def begin(self) -> bool:
-        """Make and write it in a thread; ReportMoved tells of it. False while one is being written."""
+    def begin(self, *, chosen: int | None = None) -> bool:
+        """Make and write it in a thread, its losses told against the capture of that number, else against the
+        newest from before the deletion; ReportMoved tells of it. False while one is being written."""
         app = self._app
         if app.reporting is not None and app.reporting.is_going_on:
             return False
@@ -33,7 +34,7 @@ class ReportWriter:
 
         def work() -> None:
             try:
-                ended = self._written(state)
+                ended = self._written(state, chosen)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 problem = str(as_error(error, doing="writing the incident report"))
                 ended = replace(state, step="", problem=problem)
@@ -42,7 +43,7 @@ class ReportWriter:
         app.run_in_background(work, name="write the report")
         return True
 
-    def _written(self, state: Reporting) -> Reporting:
+    def _written(self, state: Reporting, chosen: int | None) -> Reporting:
         """In a thread: exactly what `abreast report -o FOLDER` writes. Raises AbreastError."""
         from console.cli.record import moment
         from console.reports import DEFAULT_SINCE, make, write
@@ -54,7 +55,8 @@ class ReportWriter:
         def tell(step: str) -> None:
             self._app.post_message(ReportMoved(replace(state, step=step)))
 
-        made = make(session, since=moment(DEFAULT_SINCE, session.clock()), on_step=tell)
+        since = moment(DEFAULT_SINCE, session.clock())
+        made = make(session, since=since, on_step=tell, chosen=chosen)
         tell("Writing the report and the letters …")
         paths = write(made, folder, template_from(None))
         return replace(

@@ -111,8 +111,9 @@ class PathScreen(LossScreen, RehearsingScreen, ResumingScreen):
         await self.app.push_screen(PhoneScreen(lambda: spoken(self.situation(), self._viewed)))
 
     def action_write_report(self) -> None:
-        """Report, letters and first message into a folder, in the background; the last step shows where."""
-        self.console.report_writer.begin()
+        """Report, letters and first message into a folder, in the background, told against the capture that
+        Assess goes by; the last step shows where."""
+        self.console.report_writer.begin(chosen=self.chosen_capture)
         self._viewed = Step.HAND_OVER
         self.show()
 
