@@ -110,6 +110,10 @@ def test_a_rebuild_that_knows_a_capture_gives_networks_their_ranges_and_vms_thei
 def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site: Site) -> None:
     site.lose_and_rebuild()
     site.restore_until_killed()
+    checked = site.cli.run("check", "--format", "json")
+    assert [one["zone"] for one in json.loads(checked.stdout)["frozen_zones"]] == [ZONE]
+    assert f"Zone {ZONE} is frozen since" in site.cli.run("check").stdout
+    assert f"Zone {ZONE} is frozen since" in site.cli.run("rebuild", typed="no\n").stderr
     # Without the archive the run cannot go on: it says so, and that the zone is frozen.
     bare = site.cli.run("restore", "--capture", "before.sqlite", typed=WORD)
     assert "Zone Sandbox-simulator is frozen since" in bare.stderr

@@ -32,6 +32,7 @@ from sync.model import (
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
+    from sync.freezes import Freeze
     from sync.ledger_check import Watch
 
 _AS_SAID = "as said above."
@@ -139,16 +140,31 @@ def check(arguments: argparse.Namespace) -> int:
         drift = session.compare(desired, actual)
         tampering = tampering_words(Watch(lambda: session.ledger))
         code, word = verdict(drift, situation, tampering=tampering)
+        zones = _frozen(session)
         with while_read():
             if arguments.format == "json":
-                result_json(summary(session, drift, situation, tampering=tampering))
+                told = summary(session, drift, situation, tampering=tampering)
+                result_json({**told, "frozen_zones": plain(zones)})
             else:
                 _print_check(
                     session, drift, situation, word, options=options_of(arguments, session.environment.name)
                 )
                 if tampering:
                     result(tampering)
+                for one in zones:
+                    result(one.words(session.environment.name))
         return code
+
+
+def _frozen(session: Session) -> tuple[Freeze, ...]:
+    """Zones that a restore has closed and nobody has opened; none where the ledger cannot be read, which the
+    drift tells."""
+    from console.restores import frozen
+
+    try:
+        return frozen(session)
+    except LedgerError:
+        return ()
 
 
 def tampering_words(watch: Watch) -> str:

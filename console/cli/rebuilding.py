@@ -25,6 +25,7 @@ from console.cli.rehearsing import (
     rehearsal_of,
 )
 from console.cli.sessions import session_of
+from console.restores import frozen
 from console.session import Session, choose_rows
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
 from sync.model import (
@@ -75,6 +76,8 @@ def rebuild(arguments: argparse.Namespace) -> int:
         if arguments.rehearse_only:
             return _rehearse_only(work, arguments)
         session.arm()
+        for one in frozen(session):
+            say(one.words(session.environment.name))
         if arguments.anew:
             _leave_interrupted(work)
         else:
