@@ -125,6 +125,10 @@ def hand_over_page(situation: Situation, width: int, *, environment: str) -> lis
         words = ", ".join(counted(number, what) for what, number in after.new_ids.items())
         title = f"Identity map, old ids to new ones: {words}"
         lines += [*wrapped(title, width, tone="tone--strong"), *_paths(after.files, width), []]
+    made = situation.restoring
+    if made is not None and made.ended is not None and made.files:
+        title = f"The same after the restore, with all {len(made.ended.identities)} that have a new id"
+        lines += [*wrapped(title, width, tone="tone--strong"), *_paths(made.files, width), []]
     if situation.is_drill:
         lines += wrapped(_PRACTICE, width, tone="tone--warning")
     return lines + _letters(state, width)

@@ -12,8 +12,10 @@ from console.handing_over import Reporting, hand_over_page
 from console.recovering import Aftermath
 from console.recovery_steps import Situation, Step, current, steps
 from console.state import RunPhase, RunState
+from sync.model import Outcome
 from sync.plan import PlanRules, build
 from sync.recovery import Verification, assess
+from tests.restore_states import STATE, ended
 from tests.screens.world import drift_of
 from widgets.steps import StepState, StepView
 
@@ -137,3 +139,12 @@ def test_outside_of_a_drill_the_command_stands_beside_the_key() -> None:
     drill = said(is_drill=True)
     assert "abreast report" not in drill and "temporary folder" in drill
     assert "temporary" not in said()
+
+
+def test_the_map_of_a_restore_stands_beside_the_rebuilds() -> None:
+    made = replace(
+        STATE, is_run=True, ended=ended(a1=Outcome.SUCCEEDED), files=("/a/map-2.csv", "/a/map-2.json")
+    )
+    text = said(restoring=made)
+    assert "/a/map.csv" in text and "/a/map-2.csv" in text
+    assert "The same after the restore, with all 0 that have a new id" in text
