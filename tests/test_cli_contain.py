@@ -277,6 +277,7 @@ def test_a_server_that_does_not_answer_is_unknown(run: Run, sandbox: SandboxProc
     assert "whether anything is being deleted is not known" in ran.out
     assert "NOT POSSIBLE: What is being deleted is not known: CloudStack could not be read." in ran.out
     assert "Nothing is being deleted" not in ran.out
+    assert run("shield", "--confirm", "lab").code == 3, "no guard has refused"
 
 
 @pytest.mark.parametrize("rung", [("contain", "--fence"), ("shield",)])

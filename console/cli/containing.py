@@ -24,6 +24,7 @@ from sync.errors import (
     EXIT_DRIFT,
     EXIT_UNKNOWN,
     GuardError,
+    IncompleteError,
     UsageError,
 )
 from sync.model import JsonObject, Outcome, project_key
@@ -349,6 +350,8 @@ def shield(arguments: argparse.Namespace) -> int:
             return _lift_shields(session, containment, arguments, look)
         if look.shield_why_not:
             _report_shield(session, look, (), arguments)
+            if look.situation.is_unread:
+                raise IncompleteError(look.shield_why_not)
             raise GuardError(look.shield_why_not)
         if keys:
             _refuse_unknown(look, keys)
