@@ -180,14 +180,20 @@ def _lost_addresses(
     its domain is in the loss ledger."""
     is_read = now.coverage.is_complete
     domains = {domain.path.casefold() for domain in now.domains} if is_read else set()
+    elsewhere = tuple(elsewhere)
     holders = {one.address: one.owner for one in elsewhere}
     for row in now.public_addresses:
         holders.setdefault(row.name, owner_words(row.account, row.project, row.domain_path))
     kept = {_owned_address(one) for one in now.public_addresses}
+    # What its old domain still has, renamed or not, is nobody else's.
+    still = {(one.address, one.domain_id) for one in elsewhere}
+    still |= {(one.name, one.domain_id) for one in now.public_addresses}
     for one in before.public_addresses:
         names = below(one.domain_path, before.scope.parent)
         key = project_key(names[0]) if names else ""
         if not key or (projects is not None and key not in projects) or _owned_address(one) in kept:
+            continue
+        if (one.name, one.domain_id) in still:
             continue
         taken_by = holders.get(one.name, "")
         if taken_by or one.domain_path.casefold() in domains:

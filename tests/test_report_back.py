@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from sync.report import Report
 from sync.report_back import How, Returned, returned
 from sync.report_deletions import Deletions
 from sync.report_text import markdown
-from sync.restoration import Restoration
+from sync.restoration import Restoration, moved
 from tests.engine_cloud import START, desired_of
 from tests.restores import Lab
 
@@ -146,6 +147,17 @@ def test_a_changed_address_and_whose_the_old_one_is_are_a_credential_risk(lost: 
     written = markdown(report)
     risks = written.split("## Addresses that somebody else has now")[1]
     assert "boreal-1" in risks and "10\\.8" not in risks and "somebody" in risks
+
+
+def test_an_address_that_the_old_domain_still_has_is_nobody_elses(lost: Lab) -> None:
+    old = next(one for one in lost.before.public_addresses if one.domain_path == "ROOT/ci/aurora")
+    now = lost.now()
+    corpse = replace(old, domain_path="ROOT/ci/aurora-deleted-0728-d0ae")
+    stranger = replace(corpse, domain_id="id:other", domain_path="ROOT/ci/other")
+    for holder, is_risk in ((corpse, False), (stranger, True)):
+        others = tuple(one for one in now.public_addresses if one.name != old.name)
+        found = moved(lost.before, replace(now, public_addresses=(*others, holder)))
+        assert (old.name in {one.old for one in found}) is is_risk
 
 
 def test_what_failed_and_is_done_later_says_so(lost: Lab) -> None:
