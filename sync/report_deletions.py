@@ -39,6 +39,8 @@ class Deleted:
     ended_at: datetime | None = None
     is_open: bool = False
     """Whether it is under way, or was never heard of again."""
+    has_failed: bool = False
+    """Whether it failed half-way: something of what was in it is gone all the same."""
     by: str = ""
     """`account/user`; empty where nothing names the caller."""
     event_id: str = ""
@@ -50,12 +52,12 @@ class Deleted:
 
     @property
     def words(self) -> str:
-        """What went, how it ended, what shows it: for a line that has time and caller."""
-        ended = f"ended at {self.ended_at:%H:%M:%S}" if self.ended_at is not None else ""
+        """What went and how it ended: for a line that has time and caller."""
+        how = "failed half-way" if self.has_failed else "ended"
+        ended = f"{how} at {self.ended_at:%H:%M:%S}" if self.ended_at is not None else ""
         parts = [
             f"deletion of {self.label}",
             "not ended" if self.is_open else ended,
-            f"event {self.event_id}" if self.event_id else "",
             "in the ledger" if self.is_recorded else "not in the ledger",
         ]
         return ", ".join(part for part in parts if part)
@@ -131,7 +133,13 @@ def deletions(
     """
     known = [one for one in attempts(events) if one.at is not None and one.at >= since]
     inside = [one for one in known if concerns(paths.get(one.target_id, ""), parent)]
-    happened = [one for one in inside if one.succeeded is not False]
+    gone = {one.target_id for one in inside if one.succeeded is not False}
+    happened = [
+        one
+        for one in inside
+        if one.succeeded is not False
+        or (one.target_id not in gone and _has_lost(one, losses, parent=parent, paths=paths))
+    ]
     found = [_of_attempt(one, one.at, record, paths) for one in happened if one.at is not None]
     found += _acknowledged(entries, {one.id for one in known})
     told = {_with_parent(one.label, parent) for one in found}
@@ -145,7 +153,7 @@ def deletions(
         found=tuple(sorted(found, key=lambda one: one.at)),
         untold=tuple(untold),
         refused=len(inside) - len(happened),
-        elsewhere=sum(one.succeeded is not False for one in known) - len(happened),
+        elsewhere=sum(one.succeeded is not False for one in set(known) - set(inside)),
         is_clock_ahead=any(one.at > made_at for one in found),
         problem=problem,
     )
@@ -158,6 +166,7 @@ def _of_attempt(one: Attempt, at: datetime, record: Record, paths: Mapping[str, 
         at=at,
         ended_at=one.ended_at,
         is_open=one.is_open,
+        has_failed=one.succeeded is False,
         by=f"{account}/{user}" if account else user,
         event_id=one.id,
         is_recorded=is_recorded(one, record),
@@ -185,6 +194,15 @@ def _lost_domains(losses: LossLedger) -> Iterator[Loss]:
             yield one
 
 
+def _has_lost(one: Attempt, losses: LossLedger, *, parent: str, paths: Mapping[str, str]) -> bool:
+    """Whether something that was in this domain, or below it, is gone."""
+    path = (paths.get(one.target_id) or f"{parent}/{one.target}").casefold()
+    return one.kind is Kind.DOMAIN and any(
+        loss.fate in (Fate.LOST, Fate.DYING) and f"{loss.path.casefold()}/".startswith(f"{path}/")
+        for loss in losses.objects
+    )
+
+
 def _with_parent(label: str, parent: str) -> str:
     """An event tells a domain's name alone."""
     what, _, name = label.casefold().partition(" ")
@@ -206,8 +224,9 @@ def _by_words(told: Sequence[Deleted]) -> str:
     when = f"at {told[0].at:%Y-%m-%d %H:%M:%S}"
     if told[-1].at != told[0].at:
         when = f"from {told[0].at:%Y-%m-%d %H:%M:%S} to {told[-1].at:%Y-%m-%d %H:%M:%S}"
-    left = sum(one.is_open for one in told)
+    left, failed = sum(one.is_open for one in told), sum(one.has_failed for one in told)
     rest = f"; {left} of them had not ended when this was made" if left else ""
+    rest += f"; {failed} failed half-way" if failed else ""
     return f"{_count(len(told), 'deletion')} by {by}, submitted {when} UTC{rest}."
 
 

@@ -16,7 +16,7 @@ from sync.loss_ledger import Fate
 from sync.model import DriftKind, Outcome
 from sync.object_types import NOT_READ_TYPES, Comeback, comeback_words
 from sync.report import Problem, ProjectReport, Report
-from sync.report_back import COLUMNS, NotBack
+from sync.report_back import COLUMNS
 from sync.report_deletions import Deleted
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
@@ -108,7 +108,7 @@ def _deletions(report: Report) -> Iterator[str]:
             _at(one.at),
             escaped(one.label),
             escaped(one.by) or "not named",
-            "not ended" if one.is_open else _at(one.ended_at) if one.ended_at is not None else "not known",
+            _ended(one),
             escaped(one.event_id),
             escaped(_ledger_words(one)),
         )
@@ -126,6 +126,12 @@ def _deletions(report: Report) -> Iterator[str]:
     for lost in deletions.untold:
         seen = f"captured last at {_at(lost.last_captured)}" if lost.last_captured else "in no capture"
         yield f"- {escaped(lost.label)}: {seen}"
+
+
+def _ended(one: Deleted) -> str:
+    if one.is_open or one.ended_at is None:
+        return "not ended" if one.is_open else "not known"
+    return f"{_at(one.ended_at)}{', failed half-way' if one.has_failed else ''}"
 
 
 def _ledger_words(one: Deleted) -> str:
@@ -164,16 +170,19 @@ def _back(report: Report) -> Iterator[str]:
         for name, counts in report.came_back.items()
     ]
     yield from _table(("", *COLUMNS), rows)
-    grouped: dict[tuple[str, str], list[NotBack]] = {}
+    grouped: dict[tuple[str, str], list[str]] = {}
     for project in report.projects:
         for one in project.missing:
-            grouped.setdefault((one.type, one.why), []).append(one)
+            grouped.setdefault((one.type, one.why), []).append(f"{project.name}/{one.name}")
     if grouped:
         yield ""
         yield "What is not back, and why:"
         yield ""
-    for (type_name, why), some in grouped.items():
-        names = ", ".join(f"{one.project}/{one.name}" for one in some[:_SAMPLES])
+    types = list(report.came_back)
+    for (type_name, why), some in sorted(
+        grouped.items(), key=lambda group: (types.index(group[0][0]), -len(group[1]))
+    ):
+        names = ", ".join(some[:_SAMPLES])
         more = f" and {len(some) - _SAMPLES} more" if len(some) > _SAMPLES else ""
         yield f"- {len(some)} × {escaped(type_name)}: {escaped(why)} ({escaped(names)}{more})"
 

@@ -80,13 +80,13 @@ def test_each_deletion_is_in_table_and_timeline_with_time_caller_and_event() -> 
         (
             NOON,
             "ci-sync/ci-sync",
-            "deletion of domain ROOT/ci/aurora, ended at 12:00:00, event e-aurora-0, not in the ledger",
+            "deletion of domain ROOT/ci/aurora, ended at 12:00:00, not in the ledger",
         ),
         (pinned.at, "anna@desk", "environment pinned: https://cloud with ROOT domain r, at first use"),
         (
             NOON + timedelta(seconds=60),
             "ci-sync/ci-sync",
-            "deletion of domain ROOT/ci/boreal, not ended, event e-boreal-60, not in the ledger",
+            "deletion of domain ROOT/ci/boreal, not ended, not in the ledger",
         ),
     ]
     text = markdown(made)
@@ -129,6 +129,26 @@ def test_what_people_here_approved_and_what_was_refused_and_what_is_elsewhere_is
     assert "1 of the 2 not in the ledger: nobody approved that here." in said
     assert "1 further attempt deleted nothing" in said
     assert "1 deletion outside of this environment" in said
+
+
+def test_a_deletion_that_failed_half_way_is_one_and_a_failed_try_before_a_whole_one_is_not() -> None:
+    losses = lost(("id:v", f"{BOREAL.path}/below"), ("id:w", AURORA.path))
+    found = told(
+        events(BOREAL, *ALL, failed=True),
+        events(AURORA, *ALL, at=3, failed=True),
+        events(AURORA, *ALL, at=9),
+        events(CIRRUS, *ALL, at=9, failed=True),
+        losses=losses,
+    )
+    assert [(one.label, one.has_failed) for one in found.found] == [
+        ("domain ROOT/ci/boreal", True),
+        ("domain ROOT/ci/aurora", False),
+    ]
+    said = " ".join(found.words())
+    assert "; 1 failed half-way." in said and "2 further attempts deleted nothing" in said
+    text = markdown(report(found))
+    assert "| 2017-07-28 12:00:00, failed half-way |" in text
+    assert "deletion of domain ROOT/ci/boreal, failed half-way at 12:00:00" in text
 
 
 def test_what_cloudstack_has_forgotten_comes_from_ledger_and_captures_or_is_said_to_be_unknown() -> None:
