@@ -173,8 +173,10 @@ def _todo(project: ProjectReport) -> Iterator[str]:
             "Somebody else's machine answers at an address that was yours (see above): take your agents "
             "there offline in Jenkins, and change every key and password that was used there."
         )
-    if project.addresses:
+    if any(one.now for one in project.addresses):
         yield "Tell Jenkins, and whoever connects, the new addresses."
+    if any(not one.now for one in project.changed):
+        yield "Take the agents whose VM is not there any more (see above) out of Jenkins, or offline."
     if ("VM", How.RECOVERED) in back:
         yield "VMs that were recovered are as they were, and stopped: start those that you need."
     if ("VM", How.MADE) in back:

@@ -16,7 +16,18 @@ from typing import Protocol, TypeVar
 from sync.agents import ChangedAddress, changed_addresses
 from sync.freezes import frozen
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
-from sync.model import CONTAINMENT, Drift, DriftKind, JsonObject, Member, Outcome, Project, project_key
+from sync.model import (
+    CONTAINMENT,
+    Drift,
+    DriftKind,
+    DriftRow,
+    JsonObject,
+    Member,
+    Outcome,
+    Project,
+    Subject,
+    project_key,
+)
 from sync.prediction import RecordedComparison, compared_in
 from sync.report_back import Back, NotBack, Returned, numbers
 from sync.report_deletions import Deleted, Deletions
@@ -162,6 +173,7 @@ def build(
 ) -> Report:
     """Put the report together. `entries` are the ledger's since then, oldest first; `drift` is of now, and so
     is `back`; `unread` says what could not be read for it, in whole sentences."""
+    projects = tuple(_projects(losses, drift, back))
     return Report(
         environment=environment,
         since=since,
@@ -179,8 +191,8 @@ def build(
         frozen=tuple(_frozen(entries, environment)),
         now=drift.counts(),
         headline=headline,
-        projects=tuple(_projects(losses, drift, back)),
-        unsure=(*unread, *_unsure(losses, drift)),
+        projects=projects,
+        unsure=(*unread, *_unsure(losses, drift), *_unwritten(projects)),
     )
 
 
@@ -321,7 +333,7 @@ def _projects(losses: LossLedger, drift: Drift, back: Returned) -> Iterator[Proj
             name=name,
             owners=_owners(row.project if row is not None else None),
             losses=lost.get(key),
-            state=_state_words(row.kind) if row is not None else "on neither side any more",
+            state=_state_words(row) if row is not None else "on neither side any more",
             changed=tuple(agents.get(key, ())),
             back=tuple(there.get(key, ())),
             missing=tuple(missing.get(key, ())),
@@ -345,7 +357,11 @@ def _by_project(given: Iterable[_T]) -> dict[str, list[_T]]:
     return found
 
 
-def _state_words(kind: DriftKind) -> str:
+def _state_words(row: DriftRow) -> str:
+    differing = {part.subject for part in row.parts if part.kind is not DriftKind.IN_SYNC}
+    # A machine whose VM is gone is a loss, and told as such.
+    if row.kind is DriftKind.DIFFERS and differing - {Subject.MACHINE} == {Subject.STORED_ID}:
+        return "there, but the CI database does not have its new id yet"
     words = {
         DriftKind.IN_SYNC: "there, as the CI database has it",
         DriftKind.DIFFERS: "there, with differences",
@@ -353,7 +369,7 @@ def _state_words(kind: DriftKind) -> str:
         DriftKind.HOLLOW: "there, and empty",
         DriftKind.DELETING: "being deleted",
     }
-    return words.get(kind, kind.value)
+    return words.get(row.kind, row.kind.value)
 
 
 def _owners(project: Project | None) -> tuple[Member, ...]:
@@ -361,6 +377,12 @@ def _owners(project: Project | None) -> tuple[Member, ...]:
     members = tuple(one for one in (project.members if project is not None else ()) if one.email)
     owners = tuple(one for one in members if one.role.casefold() == "owner")
     return owners or tuple(one for one in members if one.enabled)
+
+
+def _unwritten(projects: Iterable[ProjectReport]) -> Iterator[str]:
+    names = [one.name for one in projects if one.is_hit and not one.owners]
+    if names:
+        yield f"Whom to write to: the CI database has nobody with an address for {', '.join(names)}."
 
 
 def _unsure(losses: LossLedger, drift: Drift) -> Iterator[str]:

@@ -18,8 +18,8 @@ from sync.drift import compare
 from sync.errors import ConfigurationError
 from sync.ledger_entries import NO_HASH, Entry, EntryKind
 from sync.letters import first_message, letters, template_from
-from sync.loss_ledger import Fate, loss_ledger, losses_without_capture
-from sync.model import DriftKind, Outcome
+from sync.loss_ledger import Fate, LossLedger, loss_ledger, losses_without_capture
+from sync.model import Drift, DriftKind, Outcome
 from sync.report import Report
 from sync.report_back import Returned, returned
 from sync.report_deletions import Deletions
@@ -99,6 +99,22 @@ def made(*, capture: bool = True, entries: tuple[Entry, ...] = ENTRIES) -> Repor
         drift=compare(desired, now),
         headline="1 of 2 projects has no domain.",
         back=returned(entries, found, before=before if capture else None, now=now),
+        deletions=Deletions(),
+    )
+
+
+def built(losses: LossLedger, drift: Drift) -> Report:
+    """A report of nothing but these."""
+    return reports.build(
+        (),
+        environment="lab",
+        since=SINCE,
+        made_at=SINCE,
+        made_by="x",
+        losses=losses,
+        drift=drift,
+        headline="",
+        back=Returned(),
         deletions=Deletions(),
     )
 
@@ -201,21 +217,30 @@ def test_what_was_not_read_now_is_said(report: Report) -> None:
     before = cloud.read()
     cut = replace(before.coverage, state=type(before.coverage.state).PARTIAL, why="the list was cut")
     desired, now = desired_of(cloud.blueprint), replace(before, coverage=cut)
-    found = reports.build(
-        (),
-        environment="lab",
-        since=SINCE,
-        made_at=SINCE,
-        made_by="x",
-        losses=loss_ledger(before, now),
-        drift=compare(desired, now),
-        headline="",
-        back=Returned(),
-        deletions=Deletions(),
-    )
+    found = built(loss_ledger(before, now), compare(desired, now))
     assert any("the list was cut" in text for text in found.unsure)
     assert "Neither the ledger nor CloudStack's events have anything of that time." in markdown(found)
     assert not any(one.is_hit for one in found.projects)
+
+
+def test_owners_are_told_what_differs_and_the_report_who_cannot_be_told(report: Report) -> None:
+    cloud = lab()
+    now, desired = cloud.read(), desired_of(cloud.blueprint)
+    found = loss_ledger(replace(now, domains=(*now.domains, replace(now.domains[-1], id="old"))), now)
+
+    def told(**changed: Any) -> Report:
+        projects = {key: replace(one, **changed) for key, one in desired.projects.items()}
+        return built(found, compare(replace(desired, projects=projects), now))
+
+    relinked = told(domain_id="gone")
+    assert {one.state for one in relinked.projects} == {
+        "there, but the CI database does not have its new id yet"
+    }
+    assert not any("Whom to write to" in text for text in (*relinked.unsure, *report.unsure))
+    empty = told(domain_id="gone", members=())
+    (hit,) = [one for one in empty.projects if one.is_hit]
+    assert hit.state == "there, with differences"
+    assert f"Whom to write to: the CI database has nobody with an address for {hit.name}." in empty.unsure
 
 
 # --- nothing from outside is markup -------------------------------------------------------------------------
@@ -271,6 +296,8 @@ def test_each_hit_project_gets_one_letter_to_its_owners(report: Report) -> None:
     assert "How your project stands now: not there." in text
     assert "- VM, 1: m0 (a restore makes it again where a capture knows it, and has not yet)" in text
     assert "Make the VMs that are not back anew" in text
+    assert "Take the agents whose VM is not there any more (see above) out of Jenkins" in text
+    assert "new addresses" not in text, "there are none"
 
 
 def test_an_address_that_is_none_stops_no_letter(report: Report) -> None:
