@@ -57,6 +57,7 @@ def make(
         made_at=session.clock(),
         made_by=session.operator,
         began=told.basis.began,
+        basis=told.basis.why,
         losses=told.ledger,
         drift=drift,
         headline=session.headline(drift).text,

@@ -139,6 +139,8 @@ class Report:
     deletions: Deletions
     """What CloudStack did, and who told it to; apart from abreast's own runs."""
     losses: LossLedger
+    basis: str
+    """Why they are told against that capture, or without one."""
     came_back: Mapping[str, Mapping[str, int]]
     """Type → how it came back, or that it did not → how many, in the words of `report_back.COLUMNS`."""
     frozen: tuple[str, ...]
@@ -168,6 +170,7 @@ def build(
     headline: str,
     back: Returned,
     deletions: Deletions,
+    basis: str = "",
     began: datetime | None = None,
     unread: Sequence[str] = (),
 ) -> Report:
@@ -187,6 +190,7 @@ def build(
         rehearsed=tuple(compared_in(entries)),
         deletions=deletions,
         losses=losses,
+        basis=basis,
         came_back=numbers(back),
         frozen=tuple(_frozen(entries, environment)),
         now=drift.counts(),

@@ -30,7 +30,7 @@ _SAMPLES = 3
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1d2430}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #c9d1da;padding:.25em .6em;"
-    "text-align:left;vertical-align:top}th{background:#eef2f6}svg{max-width:100%;height:auto}"
+    "text-align:left;vertical-align:top}td:first-child{white-space:nowrap}th{background:#eef2f6}svg{max-width:100%;height:auto}"
     "figcaption{color:#5b6675}"
 )
 
@@ -75,11 +75,11 @@ def _lines(report: Report) -> Iterator[str]:
     yield escaped(report.headline)
     yield ""
     yield from (escaped(text) for text in report.deletions.words())
-    yield from _deletions(report)
     yield from _losses(report)
     yield from _back(report)
     yield from _done(report)
     yield from _now(report)
+    yield from _deletions(report)
     yield from _timeline(report)
     yield from _projects(report)
     yield from _types()
@@ -144,6 +144,8 @@ def _losses(report: Report) -> Iterator[str]:
     yield from _section("What was lost")
     ledger = report.losses
     basis = f"the capture of {_at(ledger.before)}" if ledger.before else "the CI database alone"
+    if report.basis:
+        basis = f"{basis} ({escaped(report.basis)})"
     start = f" The deletion began at {_at(report.began)}." if report.began is not None else ""
     yield f"Against {basis}, as CloudStack was at {_at(ledger.now)}.{start}"
     yield ""

@@ -272,6 +272,13 @@ def test_a_name_stays_text_in_the_page(name: str) -> None:
     assert re.sub(r"\s+", " ", name).strip() in re.sub(r"\s+", " ", found.text)
 
 
+def test_it_is_said_why_losses_are_told_against_that_capture(report: Report) -> None:
+    text = markdown(replace(report, basis="the newest complete one"))
+    (line,) = [one for one in text.splitlines() if one.startswith("Against the capture of ")]
+    assert " (the newest complete one), as CloudStack was at " in line
+    assert "(" not in next(one for one in markdown(report).splitlines() if one.startswith("Against"))
+
+
 def test_the_page_has_both_plots_and_needs_nothing_else(report: Report) -> None:
     text = page(report)
     assert text.count("<svg") == 2

@@ -98,6 +98,7 @@ def test_each_deletion_is_in_table_and_timeline_with_time_caller_and_event() -> 
     row = ("2017-07-28 12:00:00", "domain ROOT/ci/aurora", "ci-sync/ci-sync", "2017-07-28 12:00:00")
     assert f"| {' | '.join(row)} | e-aurora-0 | no |" in text
     assert "e-boreal-60" in page(made)
+    assert text.index("## What was lost") < text.index("## What was deleted") < text.index("## Timeline")
 
 
 def test_what_people_here_approved_and_what_was_refused_and_what_is_elsewhere_is_told_apart() -> None:
