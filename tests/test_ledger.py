@@ -129,7 +129,7 @@ def test_payloads_have_one_spelling() -> None:
 
 def test_every_kind_has_a_summary(ledger: Ledger) -> None:
     payload = {
-        "plan": {"actions": [1, 2]},
+        "plan": {"actions": [{"kind": "create domain"}, {"kind": "create user"}]},
         "policy": "staged",
         "confirmed": {"by": "anna"},
         "action": "create-domain ROOT/ci/dune",
