@@ -55,8 +55,7 @@ def made_ids(entries: Iterable[EntryLike]) -> frozenset[str]:
 
 def by_capture(before: ActualInventory, now: ActualInventory) -> tuple[Identity, ...]:
     """Everything of a capture that is there again under its name and with another id, whoever made it."""
-    known = objects_by_name(now)
-    ids = {id for _, id, _ in known.values()}
+    known, ids = objects_by_name(now), living(now)
     parent = before.scope.parent
     rows = []
     for key, (what, old_id, name) in objects_by_name(before).items():
@@ -71,6 +70,15 @@ def by_capture(before: ActualInventory, now: ActualInventory) -> tuple[Identity,
 _ORDER = ("domain", "account", "user", "network", "public address", "template", "ISO", "VM")
 GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
 """Of VMs that are not there for anybody."""
+
+
+def living(now: ActualInventory) -> frozenset[str]:
+    """The ids of what is there, but for what is left of domains that are not listed any more: that goes."""
+    listed = {domain.id for domain in now.domains}
+    owned = (*now.networks, *now.public_addresses, *now.templates, *now.isos)
+    going = {one.id for one in owned if one.domain_id not in listed}
+    going |= {vm.id for vm in now.vms if vm.domain_id not in listed}
+    return frozenset(id for _, id, _ in objects_by_name(now).values()) - going
 
 
 def objects_by_name(inventory: ActualInventory) -> dict[tuple[str, str], tuple[str, str, str]]:

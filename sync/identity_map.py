@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sync import atomic_file
 from sync.credentials import Credential, CredentialFile
 from sync.errors import UsageError
-from sync.identities import MADE_BY, Identity, objects_by_name
+from sync.identities import MADE_BY, Identity, living, objects_by_name
 from sync.model import Action, ActionKind, ActualInventory, DesiredInventory, Drift, Outcome, Plan
 from sync.operations import target_of
 from sync.recovery import stale_ids
@@ -40,7 +40,7 @@ def identity_map(
     """
     known = {} if before is None else objects_by_name(before)
     there = {} if now is None else objects_by_name(now)
-    alive = frozenset(id for _, id, _ in there.values())
+    alive = frozenset() if now is None else living(now)
     results = {one.action_id: one for one in report.results if is_in_place(one)}
     rows: list[Identity] = []
     for action in plan.actions:

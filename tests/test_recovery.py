@@ -16,7 +16,7 @@ from sync.credentials import CredentialFile
 from sync.drift import compare
 from sync.errors import GuardError, UsageError
 from sync.executor import RunReport
-from sync.identities import Identity
+from sync.identities import Identity, by_capture
 from sync.identity_map import changed_earlier, identity_map, new_credentials, summary, write
 from sync.ledger import RunState
 from sync.model import (
@@ -292,6 +292,17 @@ def test_a_capture_knows_the_old_ids_of_all_that_a_run_made() -> None:
         Identity("user", "cirrus", f"{name}:cirrus:cora", "first:cora", f"new:{name}:cirrus:cora"),
     }
     assert summary(rows) == {"domain": 1, "account": 1, "user": 2}, "two old ids of one domain are one new"
+
+
+def test_what_is_left_in_the_old_domain_has_given_its_name_to_what_was_made() -> None:
+    dune = domain("dune")
+    gone = replace(dune, id="id:first")
+    old = replace(vm("v", gone), id="old", domain_path=f"{PARENT}/dune-deleted-0728-d0ae")
+    before = actual(gone, vms=[replace(old, domain_path=gone.path)])
+    now = actual(dune, vms=[old, replace(vm("v", dune), id="new")])
+    assert ("VM", "old", "new") in {(row.what, row.old_id, row.new_id) for row in by_capture(before, now)}
+    kept = replace(old, domain_id=dune.id)
+    assert "VM" not in {row.what for row in by_capture(before, replace(now, vms=(kept, *now.vms[1:])))}
 
 
 def test_what_another_run_made_and_what_is_there_as_it_was_are_not_in_the_map() -> None:
