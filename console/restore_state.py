@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sync.errors import UsageError
 from sync.model import Plan
 
 if TYPE_CHECKING:
@@ -31,7 +33,15 @@ class Wish:
     zone: str = ""
     """Closed to others meanwhile."""
     projects: str = ""
-    """Names, between spaces; else all of the capture."""
+    """Names, between spaces, in quotes where they have some; else all of the capture."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the projects. Raises UsageError where a quotation mark is missing."""
+        try:
+            return tuple(shlex.split(self.projects))
+        except ValueError as error:
+            raise UsageError(f"{self.projects} names no projects: {error}.") from None
 
     @property
     def folder(self) -> Path | None:

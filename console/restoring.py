@@ -36,6 +36,7 @@ from sync.loss_basis import basis_words, given
 
 if TYPE_CHECKING:
     from console.running import RunningApp
+    from console.state import RunState
     from sync.archive_folder import ArchiveServer
     from sync.archives import Archives
     from sync.capture import Capture
@@ -102,7 +103,7 @@ class Restores:
         # Tried out now: that it cannot be served there is said before anything is confirmed.
         with server_of(session, archives, wish.serve) or nullcontext() as server:
             where = "" if server is None else wish.serve or session.environment.archive_address
-        keys = keys_of(drift, wish.projects.split())
+        keys = keys_of(drift, wish.names)
         made = plan_restore(
             session,
             before.actual,
@@ -196,7 +197,7 @@ class Restores:
             if run is not self._after:
                 self._after = run
                 self._conclude(state, drift, app.whole)
-        elif state.is_waiting or (state.ended is None and run is not self._after):
+        elif state.is_waiting or (run is not self._after and (state.ended is None or _is_restore(run))):
             self.begin(state.wish)
 
     def _conclude(self, state: Restoring, drift: Drift, now: ActualInventory) -> None:
@@ -214,6 +215,10 @@ class Restores:
             self._app.post_message(RestoreMoved(told))
 
         self._app.run_in_background(work, name="look at what was restored")
+
+
+def _is_restore(run: RunState | None) -> bool:
+    return run is not None and run.is_restore
 
 
 def _archive_words(archives: Archives, where: str) -> str:

@@ -13,10 +13,10 @@ import pytest
 from console.cli.restoring import exit_code
 from console.recovery_steps import Situation, Step, current, steps
 from console.restore_pages import Scene, page, what_to_do
-from console.restore_state import Restoring
+from console.restore_state import Restoring, Wish
 from console.restores import is_restore
 from console.state import RunPhase, RunState
-from sync.errors import EXIT_DONE, EXIT_DRIFT
+from sync.errors import EXIT_DONE, EXIT_DRIFT, UsageError
 from sync.freezes import Freeze, freeze, thaw
 from sync.model import (
     ActionKind,
@@ -177,3 +177,9 @@ def test_what_no_stage_came_to_is_not_called_in_place() -> None:
     assert "✗ It did not come to its end: No lease." in text
     assert "✗ 2 actions not reached: deploy-VM ROOT/ci/aurora:aurora:a1" in text
     assert step_of(situation(restoring=none)).state is StepState.BAD
+
+
+def test_names_with_spaces_stand_in_quotes() -> None:
+    assert Wish(projects="aurora 'big lab'").names == ("aurora", "big lab")
+    with pytest.raises(UsageError, match="names no projects"):
+        _ = Wish(projects="aurora 'big lab").names

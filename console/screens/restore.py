@@ -182,9 +182,10 @@ class RestoreScreen(ResumingScreen):
         return super().key_label(command)
 
     def read_own(self) -> None:
-        """Plan anew, by what is read now."""
+        """Plan anew, by what is read now; what came of a restore is waited for first."""
         state = self.console.restoring
-        if not self.console.operations.is_going_on:
+        is_awaited = state is not None and state.is_run and state.ended is None and not state.problem
+        if not self.console.operations.is_going_on and not is_awaited:
             self.console.restores.begin(state.wish if state is not None else None)
 
     def action_other_view(self) -> None:

@@ -28,6 +28,7 @@ from tests.restore_states import NOW, STATE, ended
 from tests.screens.driving import said, screen_text
 from tests.screens.recoveries import DamagedSession, answer, console_on, open_recovery
 from tests.screens.test_recovery_flow import patiently
+from widgets.confirm import TypedConfirm
 
 Compare = Callable[..., bool]
 SMALL, LARGE = (80, 24), (120, 40)
@@ -151,6 +152,46 @@ async def test_an_interrupted_restore_is_finished_on_its_screen_and_the_zone_ope
             result = await run_it(pilot, app)
             assert result.counts["thaw zone"] == 1 and not result.frozen
             assert site.allocation() == "Enabled"
+            assert site.machines().keys() == {"aurora-1", "aurora-2", "boreal-1", "dune-1"}
+
+
+async def test_a_restore_that_is_stopped_says_so_and_is_gone_on_with_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site_in(tmp_path) as site:
+        site.lose_and_rebuild()
+        site.box.control.add_fault("slow", command="registerTemplate", seconds=4, count=1)
+        async with recovery_of(site, monkeypatch) as (app, pilot):
+
+            def is_under_way(kind: str) -> bool:
+                run = app.run_state
+                return run is not None and any(id.startswith(kind) for id in run.active)
+
+            await pilot.press("m")
+            await go_by(
+                pilot,
+                capture=str(site.cli.folder / "before.sqlite"),
+                archive=str(site.archive),
+                serve="127.0.0.1",
+            )
+            await patiently(pilot, lambda: app.restoring is not None and app.restoring.is_ready)
+            plan = app.restoring.plan if app.restoring is not None else None
+            assert plan is not None
+            await pilot.press("x")
+            await patiently(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+            await answer(pilot, str(len(plan.actions)))
+            await patiently(pilot, lambda: is_under_way("register-template"))
+            await pilot.press("S")
+            await patiently(pilot, lambda: app.restoring is not None and app.restoring.ended is not None)
+            result = app.restoring.ended if app.restoring is not None else None
+            assert result is not None and not result.is_whole
+            await patiently(pilot, lambda: "c finishes it, after asking." in words_of(app))
+            assert "It did not come to its end: the operator stopped the execution" in words_of(app)
+            await pilot.press("c")
+            await patiently(pilot, lambda: any(one.expected for one in app.screen.query(TypedConfirm)))
+            (question,) = app.screen.query(TypedConfirm)
+            await answer(pilot, str(question.expected))
+            await patiently(pilot, lambda: "Nothing of it can be made again now" in words_of(app))
             assert site.machines().keys() == {"aurora-1", "aurora-2", "boreal-1", "dune-1"}
 
 
