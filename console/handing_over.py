@@ -4,8 +4,6 @@ are. Pure."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import PurePath
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -20,37 +18,9 @@ from widgets.steps import StepState, StepView
 if TYPE_CHECKING:
     from console.recovering import Aftermath
     from console.recovery_situation import Situation
+    from console.report_state import Reporting
 
 _PRACTICE = "This is a drill: all of it lies in a temporary folder, which goes when the drill ends."
-
-
-@dataclass(frozen=True, slots=True)
-class Reporting:
-    """How the incident report and the letters of this console stand."""
-
-    generation: int
-    at: datetime
-    """When they were asked for."""
-    step: str = ""
-    """What is being read or written; empty when nothing is."""
-    folder: str = ""
-    files: tuple[str, ...] = ()
-    """Paths, the report first; empty until all of them are written."""
-    without_owner: tuple[str, ...] = ()
-    """Names of projects that were hit, and of which the CI database names nobody to write to."""
-    unsure: tuple[str, ...] = ()
-    """What the report cannot know, in whole sentences."""
-    problem: str = ""
-    """Why they could not be made or written; empty when they were."""
-
-    @property
-    def is_going_on(self) -> bool:
-        return bool(self.step)
-
-    @property
-    def letters(self) -> tuple[str, ...]:
-        """Paths of the letters."""
-        return tuple(path for path in self.files if path.endswith(".eml"))
 
 
 def hand_over_step(situation: Situation) -> StepView:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from console.approvals import Submitted
     from console.confirmations import Radii
-    from console.handing_over import Reporting
     from console.ledger_run import LedgerRun
     from console.recovering import Aftermath
+    from console.report_state import Reporting
     from console.restore_state import Restoring
     from console.retirement_state import Listing
     from console.session_protocol import HeadlineText

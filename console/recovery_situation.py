@@ -12,9 +12,9 @@ from console.state import RunState
 from sync.recovery import Assessment, StoredIds
 
 if TYPE_CHECKING:
-    from console.handing_over import Reporting
     from console.ledger_run import LedgerRun
     from console.losses import Losses
+    from console.report_state import Reporting
     from console.restore_state import Restoring
     from sync.deletions import Situation as Deletions
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.faults import as_error
-from console.handing_over import Reporting
 from console.messages import ReportMoved
+from console.report_state import Reporting
 
 if TYPE_CHECKING:
     from console.running import RunningApp

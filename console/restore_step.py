@@ -11,7 +11,7 @@ from widgets.cells import counted
 from widgets.steps import StepState, StepView
 
 if TYPE_CHECKING:
-    from console.recovery_steps import Situation
+    from console.recovery_situation import Situation
     from console.restores import Restored
     from sync.restoration import Restoration
 

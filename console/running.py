@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
     from console.approvals import ApprovalDesk, Submitted
     from console.confirmations import Confirmations, Radii
-    from console.handing_over import Reporting
     from console.ledger_run import LedgerRun
     from console.operations import Operations
     from console.radii import RadiusKeeper
     from console.recovering import Aftermath
     from console.rehearsing import Rehearsals
+    from console.report_state import Reporting
     from console.report_writing import ReportWriter
     from console.restore_state import Restoring
     from console.restoring import Restores

@@ -15,7 +15,7 @@ from widgets.cells import counted
 
 if TYPE_CHECKING:
     from console.losses import Losses
-    from console.recovery_steps import Situation
+    from console.recovery_situation import Situation
 
 JOBS_ARE_KEPT = timedelta(days=1)
 """`job.expire.minutes` as it is by default [source]: what ended longer ago is no evidence any more."""

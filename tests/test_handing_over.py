@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from console.handing_over import Reporting, hand_over_page
+from console.handing_over import hand_over_page
 from console.recovering import Aftermath
 from console.recovery_steps import Situation, Step, current, steps
+from console.report_state import Reporting
 from console.state import RunPhase, RunState
 from sync.model import Outcome
 from sync.plan import PlanRules, build
