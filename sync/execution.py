@@ -132,6 +132,9 @@ class Run:
         self._event_lock = threading.Lock()
         self._intents = dict(unresolved(ledger))
         self._is_paused = False
+        self._paused_at = self._started_at
+        self._paused_seconds = 0.0
+        """How long nothing was sent because the operator wanted it so: it says nothing of the server."""
         self._throttled = reader.throttled
         self._adapted = Concurrency(
             start=limits.concurrency, ceiling=limits.ceiling, is_fixed=policy is ExecutionPolicy.STAGED
@@ -189,6 +192,7 @@ class Run:
             "calls": report.calls,
             "most_at_once": report.most_at_once,
             "back_offs": dict(report.back_offs),
+            "paused_seconds": round(self._paused_seconds, 3),
         }
         self._ledger.end_run(self._run_id, said, state=report.state, counts=report.counts)
         self._emit("finished")
@@ -233,11 +237,12 @@ class Run:
         """Say when what was under way at a pause has ended, and when it goes on."""
         is_wanted = self._pause.is_set() and not self._schedule.stopped_because
         if is_wanted and not self._is_paused and is_idle and self._schedule.has_more:
-            self._is_paused = True
+            self._is_paused, self._paused_at = True, self._clock()
             self._adapted.interrupt()
             self._emit("paused")
         elif self._is_paused and not is_wanted:
             self._is_paused = False
+            self._paused_seconds += (self._clock() - self._paused_at).total_seconds()
             self._emit("going on")
 
     def _heed_server(self) -> None:

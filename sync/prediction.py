@@ -327,7 +327,7 @@ def _recorded(prediction: Prediction, mine: Sequence[EntryLike]) -> Comparison:
     elif any(entry.kind.value == "run resumed" for entry in mine):
         why = "the run was interrupted and resumed."
     else:
-        seconds = (last.at - mine[0].at).total_seconds()
+        seconds = (last.at - mine[0].at).total_seconds() - last.payload.get("paused_seconds", 0.0)
         calls = last.payload.get("calls")
         why = "" if calls is not None else "the record does not have the calls."
     return Comparison(prediction, seconds, calls, surprises, why)

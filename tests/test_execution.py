@@ -102,8 +102,11 @@ def test_a_pause_follows_what_runs_and_then_sends_nothing_until_it_goes_on(bench
         "succeeded"
     ]
 
+    bench.clock.sleep(60)
     run.pause.clear()
     assert outcomes(run.to_its_end()) == [S, S, S]
+    (end,) = bench.ledger.entries(kinds=[EntryKind.RUN_ENDED])
+    assert end.payload["paused_seconds"] >= 60
     phases = [event.phase for event in bench.events if event.action_id is None]
     assert phases == ["paused", "going on", "finished"]
 

@@ -288,6 +288,13 @@ def test_the_record_tells_which_run_it_was_and_how_long_it_took() -> None:
     ]
 
 
+def test_a_pause_is_not_the_servers_time() -> None:
+    entries = record(S, S, S)
+    entries[-1].payload["paused_seconds"] = 60.5
+    (found,) = compared_in(entries)
+    assert found.comparison.seconds == 32.5
+
+
 def test_a_run_that_goes_on_has_no_surprise_but_what_has_ended() -> None:
     (found,) = compared_in(record(S, F, ended=False))
     assert [one.action_id for one in found.comparison.surprises] == ["create-domain ROOT/ci/boreal"]
