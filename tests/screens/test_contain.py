@@ -709,7 +709,9 @@ async def test_the_evidence_is_saved_at_one_key_also_read_only(
         (path,) = folder.glob("drill-evidence-*.json")
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_ISREG(path.stat().st_mode)
-        assert f"{path} (listEvents 12 rows, listAsyncJobs 3 rows)" in words_of(app)
+        told = f"{path} (listEvents 12 rows, listAsyncJobs 3 rows)"
+        # Wherever the lines end: the folder's name may be long.
+        assert told.replace(" ", "") in words_of(app).replace(" ", "")
 
 
 async def test_what_came_of_two_steps_pushes_nothing_off_a_small_screen(tmp_path: Path) -> None:
