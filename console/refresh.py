@@ -122,11 +122,14 @@ class Refresher:
         return started
 
     def supersede(self) -> None:
-        """Read both sides anew; readings under way began before something changed and are dropped.
+        """Read both sides anew; readings and comparisons under way began before something changed and are
+        dropped.
 
-        Nothing is taken over from earlier readings, also where the first attempt fails.
+        Nothing is taken over from earlier readings, also where the first attempt fails: the new reading of
+        one side is not compared with the old one of the other.
         """
-        self._previous = None
+        self._previous = self._desired = self._actual = None
+        self._comparison += 1
         self._superseded = self._cadences[Side.ACTUAL].generation
         for side in self._cadences:
             self._start(side, self._clock(), full=True)
@@ -230,7 +233,8 @@ class Refresher:
     # --- comparing ----------------------------------------------------------------------------------------
 
     def compare(self, staged: Sequence[Action], situation: Situation | None) -> bool:
-        """Compare the latest readings in a thread; False while one of the sides was never read.
+        """Compare the latest readings in a thread; False while one of the sides was not read yet, or not
+        since something changed.
 
         `situation` is what is known of deletions, for the headline.
         """

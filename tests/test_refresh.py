@@ -106,6 +106,23 @@ def test_after_a_change_everything_is_read_even_while_a_reading_is_under_way() -
     assert session.asked == [(True, True)]
 
 
+def test_after_a_change_nothing_of_before_is_compared_with_what_is_read_now() -> None:
+    """A new reading of one side beside an old one of the other proves nothing of the change."""
+    session, app = RecordingSession(Clock()), SynchronousApp()
+    refresher = Refresher(app, session, clock=session.clock)
+    refresher.keep_desired(session.read_desired())
+    refresher.keep_actual(session.read_actual())
+    assert refresher.compare((), None)
+    before = app.posted[-1].generation
+    assert refresher.is_latest_comparison(before)
+    refresher.supersede()
+    assert not refresher.is_latest_comparison(before), "what was compared before the change comes too late"
+    refresher.keep_desired(session.read_desired())
+    assert not refresher.compare((), None)
+    refresher.keep_actual(session.read_actual())
+    assert refresher.compare((), None)
+
+
 def test_a_failed_reading_is_no_source_for_users_and_limits() -> None:
     session = RecordingSession(Clock())
     refresher = drive(session, 1)
