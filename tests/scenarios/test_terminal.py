@@ -59,6 +59,8 @@ def test_from_the_overview_to_a_repaired_project(columns: int, rows: int) -> Non
         assert "enter confirm" not in review
 
         arm(shown)
+        # Until it is known what an action destroys, its key says to wait.
+        shown.wait_for("blast radius, as read at")
         for confirmed in (1, 2):
             shown.press("Enter")
             shown.wait_for("Cancel")
