@@ -139,10 +139,15 @@ class FormScreen(ModalScreen[Mapping[str, str]]):
                 yield Facts(self._texts)
             for id, hint in self._fields.items():
                 if self._given is None:
-                    yield Input(id=id, placeholder=hint, classes="form-field")
+                    yield Input(id=id, placeholder=hint, classes="form-field", select_on_focus=False)
                 else:
                     yield Paragraphs([hint], tone="tone--muted")
-                    yield Input(self._given.get(id, ""), id=id, classes="form-field named-field")
+                    yield Input(
+                        self._given.get(id, ""),
+                        id=id,
+                        classes="form-field named-field",
+                        select_on_focus=False,
+                    )
             yield Paragraphs([], tone="tone--warning", id="form-refusal")
             with Horizontal(id="confirm-buttons"):
                 yield Button("Cancel", id="question-cancel")

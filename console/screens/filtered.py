@@ -50,9 +50,11 @@ class FilteredScreen(ConsoleScreen):
 
         found = list(self.query("#filter-box").results(Input))
         if not found:
-            found = [Input(self.words, placeholder=self.FILTER_HINT, id="filter-box")]
+            found = [Input(self.words, placeholder=self.FILTER_HINT, id="filter-box", select_on_focus=False)]
             await self.mount(found[0], before=self.FILTERS)
         self.set_focus(found[0])
+        # At once: selected when the focus is told of, the first letter typed would be replaced by the second.
+        found[0].select_all()
 
     def before_typing(self, event: events.Key | events.Paste) -> bool:
         """An enter in the box keeps what stands there now: the next key is for the list that it leaves."""

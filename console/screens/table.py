@@ -218,9 +218,11 @@ class TableScreen(ConsoleScreen):
         found = list(self.query("#filter-box").results(Input))
         if not found:
             hint = "words, or :missing :hollow :deleting …"
-            found = [Input(self.filter.text, placeholder=hint, id="filter-box")]
+            found = [Input(self.filter.text, placeholder=hint, id="filter-box", select_on_focus=False)]
             await self.mount(found[0], before="#heading")
         self.set_focus(found[0])
+        # At once: selected when the focus is told of, the first letter typed would be replaced by the second.
+        found[0].select_all()
 
     def before_typing(self, event: events.Key | events.Paste) -> bool:
         """An enter in the box keeps what stands there now: the next key is for the row that it leaves."""

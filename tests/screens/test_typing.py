@@ -260,3 +260,18 @@ async def test_the_palette_runs_what_it_has_found() -> None:
         await until(pilot, lambda: "Find any" not in screen_text(app) and "The ledger" in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: getattr(app.screen, "SCOPE", "") == "history")
+
+
+async def test_what_is_typed_behind_the_slash_is_kept_however_late_the_box_hears_of_its_focus() -> None:
+    """It would select what stands in it by then, and the next letter would take the place of the first."""
+    app = console()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", "d")
+        box = app.screen.query_one("#filter-box", Input)
+        box.post_message(events.Focus())
+        await pilot.pause()
+        await pilot.press("u", "n", "e")
+        assert box.value == "dune"
+        await pilot.press("enter", "slash", "x")
+        assert app.screen.query_one("#filter-box", Input).value == "x", "opened again, it is typed over"
