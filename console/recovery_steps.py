@@ -383,14 +383,21 @@ def _verify(situation: Situation) -> StepView:
     others = still_repairable(run, after.proof)[1]
     rest = f"; {len(others)} left out" if others else ""
     return StepView(
-        title, StepState.DONE, f"nothing of it is left to repair{rest}{lost}", _lost_do(after.proof), why
+        title,
+        StepState.DONE,
+        f"nothing of it is left to repair{rest}{lost}",
+        _lost_do(after.proof, situation),
+        why,
     )
 
 
-def _lost_do(proof: Verification) -> str:
+def _lost_do(proof: Verification, situation: Situation) -> str:
+    """Step 4 is named only where it still has something to make."""
     if not proof.losses:
         return "Nothing more."
-    return "Read what is lost below; step 4 makes VMs and templates anew."
+    if situation.is_to_restore:
+        return "Read what is lost below; step 4 makes VMs and templates anew."
+    return "Read what is lost below: step 7 tells the owners."
 
 
 def _left_of(run: RunState, proof: Verification, situation: Situation) -> tuple[str, str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sync.model import Plan
     from sync.restoration import AddressChange, Restoration
 
+_NAME = 24
+"""Cells of the longest kind with its number, `999 × register template`."""
 _SAMPLES = 3
 """Objects that are named of each kind and of each reason."""
 
@@ -119,7 +121,7 @@ def _goes_by(scene: Scene, width: int) -> list[Line]:
     )
     lines = heading(f"It goes by ({scene.key('restore-by')} changes it)")
     for name, text in rows:
-        lines += pair(f"  {name}", text, width, tone="tone--muted")
+        lines += pair(f"  {name}", text, width, tone="tone--muted", name=_NAME)
     return lines
 
 
@@ -133,7 +135,7 @@ def _planned(state: Restoring, made: Restoration, width: int) -> list[Line]:
         lines += [[], *heading("Is made again")]
         for kind, number in kinds(state.plan).items():
             targets = [one.target for one in state.plan.actions if one.kind.value == kind]
-            lines += pair(f" {number:3} × {kind}", _some(targets), width, tone="tone--muted")
+            lines += pair(f" {number:3} × {kind}", _some(targets), width, tone="tone--muted", name=_NAME)
     lines += _changes(made.addresses, width)
     return lines + _left(made, width)
 
@@ -145,7 +147,7 @@ def _left(made: Restoration, width: int) -> list[Line]:
     lines: list[Line] = [[], *heading("Is not made again")]
     for type_name, why, names in made.reasons:
         text = f"{why}: {_some(names)}"
-        lines += pair(f" {len(names):3} × {type_name}", text, width, tone="tone--muted")
+        lines += pair(f" {len(names):3} × {type_name}", text, width, tone="tone--muted", name=_NAME)
     return lines
 
 

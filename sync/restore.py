@@ -6,7 +6,6 @@ with its reason. Only creations are planned, each into the rebuilt domain and ac
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -22,7 +21,7 @@ from sync.model import (
     VirtualMachine,
 )
 from sync.restoration import REBUILT, AddressChange, Left, Restoration
-from sync.restore_addresses import AddressRules, source_nats_first
+from sync.restore_addresses import AddressRules, is_in, source_nats_first
 from sync.restore_operations import NETWORK_ID
 from sync.restore_scene import GONE_STATES, Home, Means, NotPossibleError, Scene, entry
 from sync.stock import WAITING, Entry, GuestNetwork, Image
@@ -393,7 +392,7 @@ class _Restorer:
         wanted, key = first.address, (network.domain_id, network.name, first.address)
         holder = network.addresses.get(wanted, "")
         why = ""
-        if wanted and not _is_in(wanted, network.cidr):
+        if wanted and not is_in(wanted, network.cidr):
             why = f"its network has {network.cidr or 'an unknown range'} now"
         elif holder or key in self._taken:
             why = "it is taken"
@@ -491,13 +490,3 @@ def _is_of_the_old(domain_id: str, vm: VirtualMachine, home: Home) -> bool:
 
 def _default_first(vm: VirtualMachine) -> list[Nic]:
     return sorted(vm.nics, key=lambda nic: not nic.is_default)
-
-
-def _is_in(address: str, cidr: str) -> bool:
-    """Whether a VM can have the address in a network of that range, whose first one is the gateway's."""
-    try:
-        block = ipaddress.ip_network(cidr, strict=False)
-        number = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return number in block and number not in (block.network_address, block.broadcast_address, block[1])

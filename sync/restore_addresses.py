@@ -7,6 +7,7 @@ any makes CloudStack choose one.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -139,3 +140,13 @@ class AddressRules:
 def source_nats_first(addresses: Iterable[OwnedResource]) -> list[OwnedResource]:
     """In the order in which they have to be planned."""
     return sorted(addresses, key=lambda one: not one.details.get("issourcenat"))
+
+
+def is_in(address: str, cidr: str) -> bool:
+    """Whether a VM can have the address in a network of that range, whose first one is the gateway's."""
+    try:
+        block = ipaddress.ip_network(cidr, strict=False)
+        number = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return number in block and number not in (block.network_address, block.broadcast_address, block[1])
