@@ -49,7 +49,11 @@ DIRECT = (
         "test",
         "what a loss ledger is about",
     ),
-    Direct(r"tests\.test_cli_restore", re.escape(USER_AGENT), "the loss of what is restored"),
+    Direct(
+        r"tests\.(test_cli_restore|screens\.test_restore_screen)",
+        re.escape(USER_AGENT),
+        "the loss of what is restored",
+    ),
     Direct(r"tests\.scenarios\.test_undelete_killed", re.escape(USER_AGENT), "VMs that are recovered"),
     Direct(r"tests\.scenarios\.test_wrong_parent", re.escape(USER_AGENT), "the loss of the parent itself"),
     Direct(r"tests\.test_retiring\w*", re.escape(USER_AGENT), "the hand that interferes with a retirement"),
