@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from string import Template
@@ -41,6 +42,7 @@ def make(
     from console.cli.reading import read_both
     from sync.report import build
     from sync.report_back import returned
+    from sync.unrecorded import DeletionCheck
 
     on_step("Reading both sides …")
     desired, actual = read_both(session)
@@ -60,7 +62,8 @@ def make(
         basis=told.basis.why,
         losses=told.ledger,
         drift=drift,
-        headline=session.headline(drift).text,
+        # How many deletions are in nobody's ledger is said from `deleted`, in its own words.
+        headline=session.headline(replace(drift, deletions=DeletionCheck())).text,
         back=returned(entries, told.ledger, before=before, now=actual, planned=planned, elsewhere=addresses),
         deletions=deleted,
         unread=unread,
@@ -104,6 +107,7 @@ def _planned(
     the public addresses of the whole cloud."""
     from sync.archive_folder import read
     from sync.archives import Archives
+    from sync.restoration import UNREAD_ADDRESSES
     from sync.restore import plan_restoration
     from sync.restore_scene import Means
 
@@ -115,6 +119,7 @@ def _planned(
         means = Means(session.reader.stock(), archives, is_served=True)
     except AbreastError as error:
         unread.append(f"Why something cannot be restored is known in part only: {error}")
+        unread.append(f"{UNREAD_ADDRESSES}: an address that is not named above may be somebody else's.")
         return None, ()
     return plan_restoration(before, actual, means), means.stock.public_addresses
 

@@ -62,6 +62,9 @@ def what_to_do(scene: Scene) -> tuple[str, str]:
         return "It has ended. Both sides are read anew: then is shown what came of it.", "tone--strong"
     if state.ended is not None:
         again = f"{key('refresh')} plans what is left anew."
+        if state.ended.is_whole and state.ended.unread:
+            words = "Everything that was planned is in place; who has which address now is not known in full."
+            return f"{words} {again}", "tone--warning"
         if state.ended.is_whole:
             return f"Everything that was planned is in place. {again}", "tone--good"
         return f"Not everything that was planned is in place: mend what failed; {again}", "tone--bad"
@@ -174,6 +177,10 @@ def _result(state: Restoring, ended: Restored, environment: str, width: int, *, 
         lines += wrapped(text, width, tone="tone--bad")
     for zone in ended.frozen:
         lines += wrapped(f"! {zone.words(environment)}", width, tone="tone--warning")
+    for sentence in ended.unread:
+        lines += wrapped(f"· Not known: {sentence}", width, tone="tone--warning")
+    if ended.unread:
+        lines += wrapped("  The incident report reads it again, and lists every address that changed.", width)
     lines += _changes(ended.addresses, width)
     if ended.agents:
         lines += [[], *heading("For Jenkins: agents whose address is not what the CI database says")]

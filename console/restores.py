@@ -281,6 +281,8 @@ class Restored:
     """Where Jenkins will look for an agent in vain, or find a stranger's machine."""
     identities: tuple[Identity, ...] = ()
     """Everything of the capture that has a new id."""
+    unread: tuple[str, ...] = ()
+    """What could not be read for these, and what that means: in whole sentences."""
 
     @property
     def failed(self) -> Mapping[str, str]:
@@ -321,15 +323,17 @@ def conclude(
     now: ActualInventory,
     keys: frozenset[str] | None,
 ) -> Restored:
-    """Compare the capture with what is there now. Raises LedgerError."""
+    """Compare the capture with what is there now; what could not be read for that is said. Raises
+    LedgerError."""
     from sync.agents import changed_addresses
     from sync.identities import by_capture
-    from sync.restoration import moved
+    from sync.restoration import moved, not_seen
 
+    elsewhere, why_not = (), ""
     try:
         elsewhere = session.reader.public_addresses()
-    except SourceError:
-        elsewhere = ()  # then only what both sides showed is told
+    except SourceError as error:
+        why_not = str(error)
     rows = (row for row in after.rows if keys is None or row.key in keys)
     return Restored(
         made,
@@ -342,6 +346,7 @@ def conclude(
         moved(before, now, keys, elsewhere=elsewhere),
         changed_addresses(rows),
         tuple(row for row in by_capture(before, now) if keys is None or row.project in keys),
+        not_seen(after, elsewhere=why_not),
     )
 
 

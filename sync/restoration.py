@@ -11,13 +11,24 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from sync.corpses import below
-from sync.model import Action, ActionKind, ActualInventory, OwnedResource, VirtualMachine, project_key
+from sync.headline import unread
+from sync.model import (
+    Action,
+    ActionKind,
+    ActualInventory,
+    Drift,
+    OwnedResource,
+    Side,
+    VirtualMachine,
+    project_key,
+)
 from sync.stock import PublicAddress, owner_words
 
 REBUILT = "`abreast rebuild` makes it"
 """Why a restore leaves something: it is a rebuild's."""
 REBUILD_FIRST = "rebuild it first"
 """Why it cannot be made yet."""
+UNREAD_ADDRESSES = "Who has which public address in the whole cloud could not be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +168,29 @@ def moved(
         found += list(_changes(key, vm, same, holders))
     found += _lost_addresses(before, now, projects, elsewhere)
     return tuple(sorted(found, key=lambda one: (not one.taken_by, one.project, one.vm, one.old)))
+
+
+def not_seen(after: Drift, *, elsewhere: str = "") -> tuple[str, ...]:
+    """What could not be read for a conclusion, and what is not known by that: whole sentences, each of which
+    says that something which is not told may be all the same. `elsewhere` is why the public addresses of the
+    whole cloud were not read; empty when they were."""
+    said = []
+    if not after.actual.is_complete:
+        said.append(
+            f"{unread(Side.ACTUAL, after.actual)} Whose addresses changed, and what has a new id, is told "
+            "only of what was seen."
+        )
+    if elsewhere:
+        said.append(
+            f"{UNREAD_ADDRESSES}: {elsewhere.rstrip('.')}. An address that is not named here may belong to "
+            "somebody else all the same."
+        )
+    if not after.desired.is_complete:
+        said.append(
+            f"{unread(Side.DESIRED, after.desired)} Which of Jenkins' agents are not where it looks for "
+            "them is told only of what was seen."
+        )
+    return tuple(said)
 
 
 def _changes(

@@ -64,8 +64,10 @@ def report(**outcomes: Outcome) -> RunReport:
     return RunReport("run-1", "d", LedgerState.FINISHED, "", results, NOW, NOW, 1)
 
 
+ACTUAL = ActualInventory(Scope(), NOW, Coverage(CoverageState.COMPLETE), "d-ci")
+
+
 def ended(*, frozen: tuple[Freeze, ...] = (), **outcomes: Outcome) -> Restored:
-    actual = ActualInventory(Scope(), NOW, Coverage(CoverageState.COMPLETE), "d-ci")
     return Restored(
-        MADE, ((planned(*MADE.actions), report(**outcomes)),), drift_of(), actual, actual, frozen=frozen
+        MADE, ((planned(*MADE.actions), report(**outcomes)),), drift_of(), ACTUAL, ACTUAL, frozen=frozen
     )

@@ -16,7 +16,7 @@ from console.restore_pages import Scene, page, what_to_do
 from console.restore_state import Restoring, Wish
 from console.restores import is_restore
 from console.state import RunPhase, RunState
-from sync.errors import EXIT_DONE, EXIT_DRIFT, UsageError
+from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN, UsageError
 from sync.freezes import Freeze, freeze, thaw
 from sync.model import (
     ActionKind,
@@ -111,6 +111,18 @@ def test_the_end_says_what_is_in_place_what_failed_and_which_zone_is_closed_stil
     assert "Not everything that was planned is in place: mend what failed" in text
     assert "✗ deploy-VM ROOT/ci/aurora:aurora:a2: Why." in text
     assert "Zone zone-1 is frozen since 2026-07-28 03:12 UTC by anna" in text
+
+
+def test_what_could_not_be_read_of_addresses_is_not_known_and_never_none() -> None:
+    whole = ended(a1=Outcome.SUCCEEDED, a2=Outcome.SUCCEEDED)
+    blind = replace(whole, unread=("Who has it could not be read: No route.",))
+    text = said(replace(STATE, is_run=True, ended=blind))
+    assert "; who has which address now is not known in full. <refresh>" in text
+    assert "· Not known: Who has it could not be read: No route." in text
+    work: Any = SimpleNamespace(stop=threading.Event())
+    assert exit_code(blind, work) == EXIT_UNKNOWN
+    seen = said(replace(STATE, is_run=True, ended=whole))
+    assert "not known" not in seen.casefold()
 
 
 def test_a_restore_of_what_waits_for_a_rebuild_is_not_done() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,13 +11,27 @@ from typing import Any
 
 import pytest
 
-from console.restores import as_one, execute_stages, refuse_other_server
-from sync.errors import GuardError
+from console.cli.restoring_text import print_text, write_json
+from console.restores import Restored, as_one, conclude, execute_stages, refuse_other_server
+from sync.errors import GuardError, UnreachableError
 from sync.executor import RunReport
 from sync.ledger import EntryKind
 from sync.ledger import RunState as LedgerState
-from sync.model import Action, ActionResult, ActualInventory, Coverage, CoverageState, Outcome, Plan, Scope
-from tests.restore_states import MADE, NOW, ZONE, planned, vm
+from sync.model import (
+    Action,
+    ActionResult,
+    ActualInventory,
+    Coverage,
+    CoverageState,
+    Drift,
+    Outcome,
+    Plan,
+    Scope,
+)
+from sync.restoration import Restoration
+from sync.stock import PublicAddress
+from tests.restore_states import ACTUAL, MADE, NOW, ZONE, planned, vm
+from tests.screens.world import drift_of
 
 ZONE_ID = "freeze-zone zone-1"
 
@@ -124,3 +139,52 @@ def test_a_capture_of_another_server_or_parent_is_refused() -> None:
     for then in (actual("r2"), actual("r1", "ROOT/other")):
         with pytest.raises(GuardError, match="of another server or parent domain"):
             refuse_other_server(capture(then), actual("r1"))
+
+
+# --- what came of it ----------------------------------------------------------------------------------------
+
+
+def concluded(after: Drift, *, refusal: str = "") -> Restored:
+    """What is told after a restore, whose last look at the public addresses of the cloud may be refused."""
+
+    def public_addresses() -> tuple[PublicAddress, ...]:
+        if refusal:
+            raise UnreachableError(refusal)
+        return ()
+
+    session: Any = SimpleNamespace(
+        reader=SimpleNamespace(public_addresses=public_addresses),
+        ledger=SimpleNamespace(entries=lambda kinds: []),
+    )
+    return conclude(session, ACTUAL, Restoration(), (), after=after, now=ACTUAL, keys=None)
+
+
+def test_what_could_not_be_read_for_the_conclusion_is_said_with_what_it_means(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert concluded(drift_of()).unread == ()
+    blind = concluded(drift_of(), refusal="No route to host.")
+    assert blind.unread == (
+        "Who has which public address in the whole cloud could not be read: No route to host. An address "
+        "that is not named here may belong to somebody else all the same.",
+    )
+    assert blind.is_whole, "what was planned is in place all the same"
+    print_text(blind, "lab", ())
+    told = capsys.readouterr().out
+    assert f"not known: {blind.unread[0]}" in told and "`abreast report` reads it again" in told
+    capture: Any = SimpleNamespace(environment="lab", taken_at=NOW)
+    write_json(blind, capture, ())
+    assert json.loads(capsys.readouterr().out)["not_known"] == list(blind.unread)
+    print_text(concluded(drift_of()), "lab", ())
+    assert "not known" not in capsys.readouterr().out
+
+
+def test_a_side_that_was_not_read_whole_afterwards_leaves_more_unknown() -> None:
+    partial = Coverage(CoverageState.PARTIAL, why="a page is missing")
+    drift = drift_of()
+    actual_, desired = concluded(replace(drift, actual=partial)), concluded(replace(drift, desired=partial))
+    assert [one.partition(" Wh")[0] for one in (*actual_.unread, *desired.unread)] == [
+        "CloudStack was read in part only: a page is missing.",
+        "The CI database was read in part only: a page is missing.",
+    ]
+    assert "Whose addresses changed" in actual_.unread[0] and "agents" in desired.unread[0]

@@ -204,10 +204,11 @@ def _execute(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
 
 
 def exit_code(ended: Restored, work: Rebuild) -> int:
-    """0 only when all is in place that was planned, and nothing waits for a rebuild that was not done."""
+    """0 only when all is in place that was planned, nothing waits for a rebuild that was not done, and all
+    was read that tells whose addresses changed."""
     outcomes = {one.outcome for _, report in ended.done for one in report.results}
     if work.stop.is_set():
         return EXIT_STOPPED
-    if Outcome.UNKNOWN in outcomes or not ended.now.coverage.is_complete:
+    if Outcome.UNKNOWN in outcomes or ended.unread:
         return EXIT_UNKNOWN
     return EXIT_DONE if ended.is_whole and not rebuilt_first(ended.made) else EXIT_DRIFT

@@ -55,6 +55,10 @@ def print_text(ended: Restored, environment: str, files: Sequence[Path]) -> None
         result(f"address: {change.words}")
     for agent in ended.agents:
         result(f"Jenkins: {agent.words}")
+    for sentence in ended.unread:
+        result(f"not known: {sentence}")
+    if ended.unread:
+        result("`abreast report` reads it again, and lists every address that changed.")
     for path in files:
         result(f"identity map: {path}")
     for one in ended.frozen:
@@ -72,6 +76,7 @@ def write_json(ended: Restored, before: Capture, files: Sequence[Path]) -> None:
         "left": plain(ended.made.left),
         "addresses": plain(ended.addresses),
         "agents": plain(ended.agents),
+        "not_known": list(ended.unread),
         "new_ids": len(ended.identities),
         "identity_map": [str(path) for path in files],
         "frozen": plain(ended.frozen),

@@ -46,6 +46,9 @@ def test_what_the_report_says_is_lost_is_what_the_sandbox_destroyed(tmp_path: Pa
     assert lost <= after
     assert not survives & before
     assert len(lost) > 300
+    assert any(one.has_failed for one in report.deletions.found)
+    counted = [text for text in (report.headline, *report.deletions.words()) if "in the ledger" in text]
+    assert counted == ["None of it is in the ledger: nobody approved it here, and abreast did not send it."]
 
     hit = [one for one in report.projects if one.is_hit]
     assert len(hit) >= 36
