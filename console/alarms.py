@@ -1,5 +1,5 @@
 """What rings in the monitoring mode: a row that becomes critical, a deletion and one that is not in the
-ledger, a source that falls silent, a ledger that was altered."""
+ledger, a source that falls silent, a ledger that was altered, a zone that is closed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync.deletions import Deletion, Situation, Stage
+from sync.freezes import Freeze
 from sync.model import CoverageState, DriftKind
 from sync.unrecorded import Unrecorded
 from widgets.cells import counted
@@ -129,6 +130,13 @@ def source_alarms(
 def ledger_alarms(before: str, after: str, *, at: datetime) -> list[Alarm]:
     """That the ledger was altered, or more of it than was known."""
     return [Alarm(at, after)] if after and after != before else []
+
+
+def freeze_alarms(before: Sequence[Freeze], after: Sequence[Freeze], *, at: datetime) -> list[Alarm]:
+    """Zones that a restore has left closed and that were not known of, and those that are open again."""
+    known, now = {one.zone for one in before}, {one.zone for one in after}
+    opened = [Alarm(at, f"Zone {zone} is open again", rings=False) for zone in sorted(known - now)]
+    return [*opened, *(Alarm(at, one.in_short) for one in after if one.zone not in known)]
 
 
 class AlarmLog:

@@ -1,4 +1,5 @@
-"""Verifies the ledger's chain in the background: at the start, and whenever new entries have come.
+"""Verifies the ledger's chain in the background: at the start, and whenever new entries have come; and asks
+CloudStack for the zones that, by the ledger, a restore has left closed.
 
 At the pace of the inventory and beside the readings of both sides. A ledger that cannot be read says nothing
 of its chain: that it cannot is told where it is asked.
@@ -45,14 +46,17 @@ class LedgerWatch:
         return self._cadence.accept(generation, self._clock())
 
     def _look(self, generation: int) -> None:
+        from console.restores import frozen_now
+
         try:
             if self._watch is None:
                 from sync.ledger_check import Watch
 
                 self._watch = Watch(lambda: self._session.ledger)
-            message = LedgerWatched(generation, self._watch.look())
+            words = self._watch.look()
+            message = LedgerWatched(generation, words, frozen_now(self._session, self._watch.frozen or ()))
         except LedgerError:
             message = LedgerWatched(generation, None)
         except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-            message = LedgerWatched(generation, None, as_error(error, doing="verifying the ledger"))
+            message = LedgerWatched(generation, None, error=as_error(error, doing="verifying the ledger"))
         self._app.post_message(message)

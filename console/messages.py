@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sync.deletions import Situation
     from sync.errors import AbreastError
     from sync.executor import ExecutionEvent, RunReport
+    from sync.freezes import Freeze
     from sync.model import (
         Action,
         ActualInventory,
@@ -77,12 +78,20 @@ class AgentsRead(Message):
 
 class LedgerWatched(Message):
     """The ledger's chain was verified: how it was altered, empty where it was not; None where it could not be
-    read, or by a fault of ours, which is the `error`."""
+    read, or by a fault of ours, which is the `error`. With it go the zones that a restore left closed."""
 
-    def __init__(self, generation: int, words: str | None, error: AbreastError | None = None) -> None:
+    def __init__(
+        self,
+        generation: int,
+        words: str | None,
+        frozen: tuple[Freeze, ...] = (),
+        *,
+        error: AbreastError | None = None,
+    ) -> None:
         super().__init__()
         self.generation = generation
         self.words = words
+        self.frozen = frozen
         self.error = error
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sync.capture_store import CaptureEntry
     from sync.deletions import Situation
     from sync.errors import AbreastError
+    from sync.freezes import Freeze
     from sync.model import Action, ActualInventory, DesiredInventory, Drift
     from widgets.values import Freshness, RowView, SourceStatus
 
@@ -83,6 +84,8 @@ class ReadingApp(KeystrokesApp[int]):
     console_mode: var[Mode] = var(Mode)
     tampering: var[str] = var("")
     """How the ledger was altered, by the last verification that could read it; empty where it was not."""
+    frozen: var[tuple[Freeze, ...]] = var(())
+    """Zones that a restore has left closed, by the last reading of the ledger and of CloudStack."""
 
     def __init__(self, session: ConsoleSession, *, clock: Callable[[], datetime], is_watching: bool) -> None:
         super().__init__()
@@ -195,6 +198,7 @@ class ReadingApp(KeystrokesApp[int]):
             self.show_error(message.error)
         elif message.words is not None:
             self.tampering = message.words
+            self.frozen = message.frozen
 
     @cached_property
     def capture_watch(self) -> CaptureWatch:

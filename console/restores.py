@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,6 +127,23 @@ def frozen(session: ConsoleSession) -> tuple[Freeze, ...]:
     from sync.ledger import EntryKind
 
     return freezes.frozen(session.ledger.entries(kinds=[EntryKind.INTENT, EntryKind.OUTCOME]))
+
+
+def frozen_now(session: ConsoleSession, found: Sequence[Freeze]) -> tuple[Freeze, ...]:
+    """Those of the zones that a restore has closed which CloudStack, asked now, does not say to be open.
+    Raises LedgerError; where CloudStack cannot be read, they may be closed still."""
+    from sync import freezes
+
+    if not found:
+        return ()
+    allocations: dict[str, str] = {}
+    for one in found:
+        with suppress(SourceError):
+            zone = session.reader.zone(one.zone)
+            if zone is not None:
+                allocations[one.zone] = zone.allocation
+    latest = session.ledger.latest_run()
+    return freezes.beside(found, allocations, is_in_run=latest is not None and latest.is_held)
 
 
 def zone_named(session: ConsoleSession, name: str) -> Zone:

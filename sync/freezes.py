@@ -5,8 +5,8 @@ Pure. CloudStack says that a zone is disabled; only the ledger says that it was 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -36,14 +36,48 @@ class Freeze:
     since: datetime
     is_certain: bool = True
     """Whether it is known to have taken effect; only reading the zone tells otherwise."""
+    is_in_run: bool = False
+    """Whether a run goes on, which may be the one that closed it and opens it again."""
 
     def words(self, environment: str) -> str:
-        verb = "is frozen" if self.is_certain else "may be frozen"
-        lift = f"`abreast restore --environment {environment} --thaw {self.zone}` lifts it."
         return (
-            f"Zone {self.zone} {verb} since {self.since:%Y-%m-%d %H:%M} UTC by {self.by}: root admins alone "
-            f"can deploy or take addresses in it. {lift}"
+            f"Zone {self.zone} {self._verb} since {self.since:%Y-%m-%d %H:%M} UTC by {self.by}: root admins "
+            f"alone can deploy or take addresses in it. {self.lift(environment)}"
         )
+
+    @property
+    def in_short(self) -> str:
+        """For one line, what matters most at its beginning."""
+        return (
+            f"Zone {self.zone} {self._verb}: root admins alone can deploy. "
+            f"Since {self.since:%m-%d %H:%M} UTC by {self.by}"
+        )
+
+    def lift(self, environment: str) -> str:
+        """What opens it."""
+        command = f"`abreast restore --environment {environment} --thaw {self.zone}`"
+        if self.is_in_run:
+            return f"A run goes on. If it leaves the zone so: {command}"
+        return f"{command} lifts it."
+
+    @property
+    def _verb(self) -> str:
+        return "is frozen" if self.is_certain else "may be frozen"
+
+
+def concerns_zones(payload: str) -> bool:
+    """Whether an intent or an outcome, as JSON, can be about a zone that is closed or opened."""
+    return _FREEZE in payload or _THAW in payload
+
+
+def beside(found: Iterable[Freeze], allocations: Mapping[str, str], *, is_in_run: bool) -> tuple[Freeze, ...]:
+    """What the ledger says of closed zones, beside what CloudStack says of them now, by the zone's name: one
+    that is open has been opened by hand, one of which CloudStack says nothing may be closed still."""
+    return tuple(
+        replace(one, is_certain=one.zone in allocations, is_in_run=is_in_run)
+        for one in found
+        if allocations.get(one.zone, "").casefold() != "enabled"
+    )
 
 
 def frozen(entries: Iterable[Recorded]) -> tuple[Freeze, ...]:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from sync.errors import LedgerError
-from sync.ledger_entries import NO_HASH, EntryKind, RunState, Verification, canonical, hash_of
+from sync.freezes import Freeze, concerns_zones, frozen
+from sync.ledger_entries import (
+    NO_HASH,
+    Entry,
+    EntryKind,
+    RunState,
+    Verification,
+    canonical,
+    entry_of,
+    hash_of,
+)
 from sync.ledger_schema import entries as entries_table
 from sync.ledger_schema import heads as heads_table
 from sync.ledger_schema import pins as pins_table
@@ -25,6 +35,7 @@ _STATES = {
     EntryKind.RUN_STARTED.value: RunState.RUNNING.value,
     EntryKind.RUN_RESUMED.value: RunState.RUNNING.value,
 }
+_ACTING = {EntryKind.INTENT.value, EntryKind.OUTCOME.value}
 
 
 @dataclass
@@ -41,6 +52,8 @@ class Chain:
     """Run id → state after its last entry."""
     pin: JsonObject | None = None
     """The payload of the last pinning."""
+    zones: list[Entry] = field(default_factory=list)
+    """The intents and outcomes that closed or opened a zone."""
 
     def take(self, row: Row[tuple[object, ...]]) -> None:
         expected = self.count + 1
@@ -71,6 +84,8 @@ class Chain:
             self.states[row.run_id] = json.loads(row.payload)["state"]
         elif row.kind == EntryKind.PINNED.value:
             self.pin = json.loads(row.payload)
+        elif row.kind in _ACTING and concerns_zones(row.payload):
+            self.zones.append(entry_of(row))
 
 
 def _computed(row: Row[Any]) -> str:
@@ -130,6 +145,11 @@ class Watch:
             problems = ledger.verify(chain=self._chain).problems
             self._ends, self._words = ends, _altered_words(ledger.environment, problems)
         return self._words
+
+    @property
+    def frozen(self) -> tuple[Freeze, ...] | None:
+        """Zones that a restore has closed, as of the last look; None before one that read the ledger."""
+        return None if self._ends is None else frozen(self._chain.zones)
 
 
 def altered(ledger: Ledger) -> str:

@@ -72,11 +72,7 @@ def test_from_the_capture_to_the_last_vm(site: Site) -> None:
 def test_a_rebuild_that_knows_a_capture_gives_networks_their_ranges_and_vms_their_addresses(
     site: Site,
 ) -> None:
-    watch = site.cli.start("watch", "--headless")
-    assert watch.stdout is not None
-    watch.stdout.readline()
-    watch.send_signal(signal.SIGINT)
-    watch.communicate(timeout=60)
+    watched(site)
     before = site.ids()
     site.lose("aurora", "boreal")
     assert site.cli.run("rebuild", "aurora", "--map", "aurora.csv", typed=WORD).returncode == EXIT_DONE
@@ -113,6 +109,7 @@ def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site
     checked = site.cli.run("check", "--format", "json")
     assert [one["zone"] for one in json.loads(checked.stdout)["frozen_zones"]] == [ZONE]
     assert f"Zone {ZONE} is frozen since" in site.cli.run("check").stdout
+    assert [(one["zone"], one["is_certain"]) for one in watched(site)["frozen_zones"]] == [(ZONE, True)]
     assert f"Zone {ZONE} is frozen since" in site.cli.run("rebuild", typed="no\n").stderr
     # Without the archive the run cannot go on: it says so, and that the zone is frozen.
     bare = site.cli.run("restore", "--capture", "before.sqlite", typed=WORD)
@@ -131,6 +128,17 @@ def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site
     templates = site.hand.call("listTemplates", templatefilter="all", listall="true")["template"]
     assert max(Counter(one["name"] for one in templates).values()) == 1
     assert site.allocation() == "Enabled"
+    assert watched(site)["frozen_zones"] == []
+
+
+def watched(site: Site) -> Any:
+    """The first line of the watch without a screen."""
+    watch = site.cli.start("watch", "--headless")
+    assert watch.stdout is not None
+    line = watch.stdout.readline()
+    watch.send_signal(signal.SIGINT)
+    watch.communicate(timeout=60)
+    return json.loads(line)
 
 
 def test_a_frozen_zone_is_lifted_by_its_own_command_and_no_other_zone(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync.freezes import Freeze, freeze, frozen, thaw
+from sync.freezes import Freeze, beside, freeze, frozen, thaw
 from sync.stock import Zone
 from tests.restores import Lab
 
@@ -56,6 +56,31 @@ SURE, UNSURE = Freeze("zone-1", "anna@desk", NOON), Freeze("zone-1", "anna@desk"
 )
 def test_a_zone_is_frozen_until_it_is_known_to_be_open(entries: list[Said], expected: list[Freeze]) -> None:
     assert list(frozen(entries)) == expected
+
+
+@pytest.mark.parametrize(
+    ("allocations", "expected"),
+    [
+        ({"zone-1": "Disabled"}, "Zone zone-1 is frozen: root admins alone can deploy."),
+        ({"zone-1": "Enabled"}, None),
+        ({"zone-2": "Disabled"}, "Zone zone-1 may be frozen: root admins alone can deploy."),
+        ({}, "Zone zone-1 may be frozen: root admins alone can deploy."),
+    ],
+)
+@pytest.mark.parametrize("known", [SURE, UNSURE])
+def test_only_a_reading_of_the_zone_says_for_certain_that_it_is_closed_now(
+    known: Freeze, allocations: dict[str, str], expected: str | None
+) -> None:
+    found = beside([known], allocations, is_in_run=False)
+    told = [f"{expected} Since 07-28 12:00 UTC by anna@desk"] if expected else []
+    assert [one.in_short for one in found] == told
+
+
+def test_while_a_run_goes_on_it_is_left_to_that_to_open_the_zone() -> None:
+    (found,) = beside([SURE], {"zone-1": "Disabled"}, is_in_run=True)
+    command = "`abreast restore --environment lab --thaw zone-1`"
+    assert SURE.words("lab").endswith(f"{command} lifts it.")
+    assert found.words("lab").endswith(f"A run goes on. If it leaves the zone so: {command}")
 
 
 def test_it_says_since_when_by_whom_and_how_it_is_lifted() -> None:

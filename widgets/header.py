@@ -96,6 +96,7 @@ class ConsoleHeader(Lines):
         self._run_word = ""
         self._capture_problem = self._tampering = ""
         self._is_cramped = self._is_low = False
+        self._frozen: tuple[str, ...] = ()
         self._brake = ("", False)
         self._sources: tuple[SourceStatus, ...] = ()
         self._now = now
@@ -111,11 +112,13 @@ class ConsoleHeader(Lines):
         is_cramped: bool | None = None,
         is_low: bool | None = None,
         tampering: str | None = None,
+        frozen: tuple[str, ...] | None = None,
         brake: tuple[str, bool] | None = None,
     ) -> None:
         """Show these values; what is not given stays. `running` is a word on the run going on, `brake` one on
-        the brake that this console holds and whether it is an alarm. Who `is_cramped` has less than the 80x24
-        that every screen is made for, and is told; who `is_low` has room for one line of each thing."""
+        the brake that this console holds and whether it is an alarm, `frozen` a line on a closed zone and
+        others on what opens it. Who `is_cramped` has less than the 80x24 that every screen is made for, and
+        is told; who `is_low` has room for one line of each thing."""
         self._mode = self._mode if mode is None else mode
         self._sources = self._sources if sources is None else sources
         self._now = self._now if now is None else now
@@ -124,6 +127,7 @@ class ConsoleHeader(Lines):
         self._is_cramped = self._is_cramped if is_cramped is None else is_cramped
         self._is_low = self._is_low if is_low is None else is_low
         self._tampering = self._tampering if tampering is None else tampering
+        self._frozen = self._frozen if frozen is None else frozen
         self._brake = self._brake if brake is None else brake
         self.redraw()
 
@@ -153,6 +157,8 @@ class ConsoleHeader(Lines):
         if self._tampering:
             text = f"{self._tampering} Nothing can be armed but containing."
             result += [[(fit(f" {line}", width), "banner--text")] for line in self._cut(text, width)]
+        for text in self._frozen[:1] if self._is_low else self._frozen:
+            result.append([(fit(f" {text}", width), "tone--bad")])
         for status in self._sources:
             result += warnings(status, width, is_low=self._is_low)
             line = problem_line(status, width)

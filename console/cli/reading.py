@@ -95,10 +95,15 @@ def verdict(drift: Drift, situation: Situation | None = None, *, tampering: str 
 
 
 def summary(
-    session: Session, drift: Drift, situation: Situation | None = None, *, tampering: str = ""
+    session: Session,
+    drift: Drift,
+    situation: Situation | None = None,
+    *,
+    tampering: str = "",
+    zones: Sequence[Freeze] | None = None,
 ) -> JsonObject:
     """One comparison as JSON: verdict, counts by kind, what can be repaired, what is being deleted, the
-    coverage of each side. `deletions` is null where it could not be told."""
+    coverage of each side. `deletions` and `frozen_zones` are null where they could not be told."""
     from sync.deletion_rows import with_deletions
     from sync.plan import repairable
 
@@ -118,6 +123,7 @@ def summary(
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
         "ledger_problem": tampering,
+        "frozen_zones": None if zones is None else plain(tuple(zones)),
         "journal_problem": session.journal_problem,
         "keys_problem": _keys_problem(session),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
@@ -138,33 +144,33 @@ def check(arguments: argparse.Namespace) -> int:
     with session_of(arguments) as session:
         desired, actual, situation = read_all(session)
         drift = session.compare(desired, actual)
-        tampering = tampering_words(Watch(lambda: session.ledger))
+        watch = Watch(lambda: session.ledger)
+        tampering = tampering_words(watch)
         code, word = verdict(drift, situation, tampering=tampering)
-        zones = _frozen(session)
+        zones = frozen_zones(session, watch)
         with while_read():
             if arguments.format == "json":
-                told = summary(session, drift, situation, tampering=tampering)
-                result_json({**told, "frozen_zones": plain(zones)})
+                result_json(summary(session, drift, situation, tampering=tampering, zones=zones))
             else:
                 _print_check(
                     session, drift, situation, word, options=options_of(arguments, session.environment.name)
                 )
                 if tampering:
                     result(tampering)
-                for one in zones:
+                for one in zones or ():
                     result(one.words(session.environment.name))
         return code
 
 
-def _frozen(session: Session) -> tuple[Freeze, ...]:
-    """Zones that a restore has closed and nobody has opened; none where the ledger cannot be read, which the
-    drift tells."""
-    from console.restores import frozen
+def frozen_zones(session: Session, watch: Watch) -> tuple[Freeze, ...] | None:
+    """Zones that a restore has closed and nobody has opened, by what was looked at last; None where the
+    ledger cannot be read, which the drift tells."""
+    from console.restores import frozen_now
 
     try:
-        return frozen(session)
+        return None if watch.frozen is None else frozen_now(session, watch.frozen)
     except LedgerError:
-        return ()
+        return None
 
 
 def tampering_words(watch: Watch) -> str:

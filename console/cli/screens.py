@@ -78,7 +78,7 @@ def watch_headless(session: Session) -> int:
     """One JSON line a refresh to stdout, until SIGINT or SIGTERM. Never arms, never writes."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from console.cli.reading import is_read, read_all, summary, tampering_words
+    from console.cli.reading import frozen_zones, is_read, read_all, summary, tampering_words
     from sync.ledger_check import Watch
 
     stop = threading.Event()
@@ -91,7 +91,9 @@ def watch_headless(session: Session) -> int:
             started = session.clock()
             desired, actual, situation = read_all(session, previous=previous)
             drift = session.compare(desired, actual)
-            found = summary(session, drift, situation, tampering=tampering_words(watch)) | {
+            tampering = tampering_words(watch)
+            zones = frozen_zones(session, watch)
+            found = summary(session, drift, situation, tampering=tampering, zones=zones) | {
                 "captures": {"problem": session.captures.problem or session.captures.baseline_problem},
             }
             result_json(found, indent=None)

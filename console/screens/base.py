@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -11,11 +11,13 @@ from textual.screen import Screen
 
 from console import commands, keymap
 from console.state import RunPhase
+from widgets.cells import counted
 from widgets.header import ConsoleHeader
 from widgets.key_bar import KeyBar, KeyHint
 
 if TYPE_CHECKING:
     from console.app import ConsoleApp
+    from sync.freezes import Freeze
 
 ScreenResult = Any
 
@@ -59,12 +61,21 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("sources", lambda sources: header.show(sources=sources))
         self.follow("console_mode", lambda mode: header.show(mode=mode.word))
         self.follow("tampering", lambda words: header.show(tampering=words))
+        self.follow("frozen", lambda found: header.show(frozen=self._frozen_words(found)))
         self.follow("capture_problem", lambda problem: header.show(capture_problem=problem))
         self.follow("containing", lambda state: header.show(brake=state.brake_mark if state else ("", False)))
         for name in ("run_state", "retire_state"):
             self.follow(name, lambda _: header.show(running=self.console.operations.word))
         self.follow("staged", lambda _: self.show_keys())
         self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
+
+    def _frozen_words(self, found: Sequence[Freeze]) -> tuple[str, ...]:
+        """The first zone that a restore left closed and what opens it, and how many more there are."""
+        if not found:
+            return ()
+        more = (f"{counted(len(found) - 1, 'more zone')} closed: `abreast check` names all.",)
+        lift = found[0].lift(self.console.session.environment.name)
+        return (found[0].in_short, lift, *(more if len(found) > 1 else ()))
 
     def on_resize(self, event: events.Resize) -> None:
         is_cramped = event.size.width < 80 or event.size.height < 24

@@ -12,6 +12,7 @@ from console import commands, desktop
 from console.alarms import (
     Alarm,
     AlarmLog,
+    freeze_alarms,
     known_kinds,
     ledger_alarms,
     row_alarms,
@@ -34,6 +35,7 @@ from widgets.values import SourceStatus
 
 if TYPE_CHECKING:
     from sync.deletions import Situation
+    from sync.freezes import Freeze
 
 
 class WatchScreen(TableScreen):
@@ -53,6 +55,7 @@ class WatchScreen(TableScreen):
         self._has_counted_deletions = False
         self._situation: Situation | None = None
         self._tampering = ""
+        self._frozen: tuple[Freeze, ...] = ()
 
     def body(self) -> ComposeResult:
         yield Banner()
@@ -72,6 +75,7 @@ class WatchScreen(TableScreen):
         self.follow("situation", self.take_situation)
         self.follow("sources", self.take_sources)
         self.follow("tampering", self.take_tampering)
+        self.follow("frozen", self.take_frozen)
         self.follow("now", lambda now: self.query_one(TrendLine).show(self.trend, now))
 
     # --- what was read ------------------------------------------------------------------------------------
@@ -125,6 +129,12 @@ class WatchScreen(TableScreen):
         """The ledger was verified: ring when it was altered."""
         alarms = ledger_alarms(self._tampering, words, at=self.console.utc_clock())
         self._tampering = words
+        self.raise_alarms(alarms)
+
+    def take_frozen(self, found: tuple[Freeze, ...]) -> None:
+        """The zones that a restore closed were read: ring for what is closed and was not known of."""
+        alarms = freeze_alarms(self._frozen, found, at=self.console.utc_clock())
+        self._frozen = found
         self.raise_alarms(alarms)
 
     def raise_alarms(self, alarms: Sequence[Alarm]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,12 @@ from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms, unrec
 from console.screens.watch import WatchScreen
 from sync.deletion_attempts import Kind
 from sync.deletions import Stage
-from sync.errors import LedgerError
+from sync.errors import LedgerError, UnreachableError
 from sync.ledger import EntryKind
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
+from sync.stock import Zone
 from sync.unrecorded import DeletionCheck, Unrecorded
-from tests.screens.driving import console, read_again, screen_text, settle
+from tests.screens.driving import clock_of, console, read_again, screen_text, settle
 from tests.screens.world import HOSTILE, NOW, ROWS, FakeSession, deletion, in_sync, project
 from widgets.values import RowView
 
@@ -188,6 +190,52 @@ async def test_an_altered_ledger_is_in_red_on_the_screen_and_rings(
             app.ledger_watch.tick()
             await settle(pilot)
             assert words in screen_text(app), "a ledger that cannot be read is no sound one"
+
+
+@dataclass
+class Zones:
+    """CloudStack's side of it: how the only zone stands, or that nobody can ask."""
+
+    allocation: str = "Disabled"
+
+    def zone(self, name: str) -> Zone:
+        if not self.allocation:
+            raise UnreachableError("CloudStack does not answer.")
+        return Zone("z", name, self.allocation)
+
+
+@pytest.mark.parametrize("start", ["overview", "watch", "recovery"])
+async def test_a_zone_that_a_restore_left_closed_is_told_until_it_is_seen_open(
+    start: str, told: list[str], rings: list[str], file: Store
+) -> None:
+    session, zones = FakeSession(sound()), Zones()
+    session.reader = zones  # type: ignore[attr-defined]
+    lift = "`abreast restore --environment drill --thaw zone-1` lifts it."
+    with file.open() as ledger:
+        session.ledger = ledger
+        done = {"action": "freeze-zone zone-1", "outcome": "succeeded", "object_id": "z"}
+        ledger.append(EntryKind.OUTCOME, done, run_id=None)
+        app = console(session, start=start)
+
+        async def look_again() -> str:
+            clock_of(app).advance(60)
+            app.ledger_watch.tick()
+            await settle(pilot)
+            return screen_text(app)
+
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            text = screen_text(app)
+            assert " Zone zone-1 is frozen: root admins alone can deploy. Since " in text and lift in text
+            assert len(rings) == int(start == "watch")
+            zones.allocation = ""
+            assert " Zone zone-1 may be frozen: root admins alone can deploy. Since " in await look_again()
+            session.ledger = Unreadable()
+            assert " Zone zone-1 may be frozen" in await look_again(), "what is not read is not open"
+            session.ledger, zones.allocation = ledger, "Enabled"
+            assert "may be frozen" not in await look_again()
+            assert ("Zone zone-1 is open again" in screen_text(app)) == (start == "watch")
+            assert len(rings) == int(start == "watch"), "it rings once"
 
 
 class Unreadable:
