@@ -252,12 +252,13 @@ def test_its_file_cannot_be_written_any_more(folder: Path, at: int) -> None:
     desk = Desk(f"sqlite:///{file}", folder, cloud=FakeCloudStack())
 
     def protect() -> None:
-        desk.ledger._engine.dispose()
         for one in folder.iterdir():
             one.chmod(0o444)
         folder.chmod(0o555)
         if os.getuid() == 0:
             os.seteuid(NOBODY)
+        # At last: a connection that another thread opened before may still write.
+        desk.ledger._engine.dispose()
 
     def release() -> None:
         if os.getuid() == 0:
