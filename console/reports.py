@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from sync.errors import AbreastError, CaptureError, UsageError
+from sync.errors import AbreastError, CaptureError, unwritable
 
 if TYPE_CHECKING:
     from console.losses import Losses
@@ -159,7 +159,7 @@ def losses(
 def write(made: Report, folder: Path, template: Template) -> list[Path]:
     """`incident-report.md` and `.html`, `first-message.txt`, `letters/PROJECT.eml`; each whole or not at all.
 
-    Raises UsageError when the folder cannot take them.
+    Raises UsageError, StorageError when the folder cannot take them.
     """
     from sync.letters import first_message, letters
     from sync.report_text import markdown, page
@@ -182,8 +182,8 @@ def _put(folder: Path, contents: dict[str, str]) -> list[Path]:
         for name, text in contents.items():
             atomic_file.replace(folder / name, text)
     except OSError as error:
-        raise UsageError(
-            f"The report cannot be written to {folder}: {error.strerror}.", next_step="Name another folder."
+        raise unwritable(
+            f"The report cannot be written to {folder}", error, next_step="Name another folder."
         ) from None
     return [folder / name for name in contents]
 

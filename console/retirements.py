@@ -17,7 +17,7 @@ from console.faults import as_error
 from console.messages import RetirementEnded, RetirementProgressed, RetirementsBroke, RetirementsRead
 from console.retirement_state import Listing, RetireState, can_be_signed, candidates_of
 from console.retirement_words import undone_lines
-from sync.errors import GuardError, SourceError, UsageError
+from sync.errors import GuardError, SourceError, UsageError, unwritable
 from sync.retirement import DESTRUCTIVE, Campaign, Retirement
 from sync.retirement_approval import Standing, campaign_standing, campaigns_for, needed_for, standing_of
 from sync.retirement_proposal import View, Wish
@@ -270,17 +270,18 @@ def _take_in(retiring: Retiring, id: str, source: Path) -> str:
 
 
 def _write(found: Retirement | Campaign, folder: Path) -> str:
-    """The text that others sign, and the line with which they do. Raises UsageError."""
+    """The text that others sign, and the line with which they do. Raises UsageError, StorageError."""
     import shlex
 
+    from sync import atomic_file
     from sync.ssh_signature import NAMESPACE
 
     file = folder / f"{found.id}.txt"
     text = campaign_text(found) if isinstance(found, Campaign) else loss_text(found.proposal)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+        raise unwritable(f"{folder} cannot be made", error) from None
+    atomic_file.share(file, text)
     sign = f"ssh-keygen -Y sign -f ~/.ssh/id_ed25519 -n {NAMESPACE} {shlex.quote(file.name)}"
     return f"Written to {file}. They read it and sign it in its folder: {sign}"

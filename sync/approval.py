@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from sync import atomic_file
 from sync.approval_court import Court, Matter, Signature, Verdict
 from sync.approval_rules import ApprovalRules, Approved
 from sync.approval_text import objects_text
-from sync.errors import GuardError, UsageError
+from sync.errors import GuardError
 from sync.model import Plan, Reversibility
 from sync.ssh_signature import (
     LONGEST_SIGNATURE,
@@ -70,7 +70,7 @@ def objects_file(plan_file: Path) -> Path:
 def write_objects(plan: Plan, plan_file: Path) -> Path:
     """Write the text to be signed. Raises UsageError when it cannot be."""
     path = objects_file(plan_file)
-    write_whole(path, objects_text(plan).encode())
+    atomic_file.share(path, objects_text(plan).encode())
     return path
 
 
@@ -82,22 +82,6 @@ def command_for(plan_file: Path) -> str:
         f"ssh-keygen -Y sign -f ~/.ssh/id_ed25519 -n {NAMESPACE} {shlex.quote(text)} "
         f"&& mv {shlex.quote(f'{text}.sig')} {signed}"
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All of it or nothing: what is half written would be taken for damaged. Raises UsageError."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".abreast-", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _signature_files(plan_file: Path) -> list[Path]:
@@ -136,7 +120,7 @@ def approve(
     write_objects(plan, plan_file)
     name = judged.name if len(judged.name) <= _LONGEST_NAME else judged.fingerprint
     path = plan_file.with_name(f"{plan_file.name}.{quote(name, safe='@+')}.sig")
-    write_whole(path, content)
+    atomic_file.share(path, content)
     return path, judged
 
 

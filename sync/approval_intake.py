@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from sync.approval import write_objects, write_whole
-from sync.errors import UsageError
+from sync import atomic_file
+from sync.approval import write_objects
+from sync.errors import UsageError, unwritable
 from sync.model import Plan
 from sync.plan_file import to_json
 from sync.ssh_signature import LONGEST_SIGNATURE
@@ -21,14 +22,14 @@ _MOST = 50
 
 def write_plan(plan: Plan, folder: Path) -> Path:
     """Write plan and text into the folder, which is made. The same plan has the same name, and its
-    signatures stay beside it. Raises UsageError when it cannot be written."""
+    signatures stay beside it. Raises UsageError, StorageError when it cannot be written."""
     path = folder / f"plan-{plan.digest[:12]}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {error.strerror}.") from None
+        raise unwritable(f"{folder} cannot be made", error) from None
     text = json.dumps(to_json(plan), ensure_ascii=False, indent=2) + "\n"
-    write_whole(path, text.encode())
+    atomic_file.share(path, text)
     write_objects(plan, path)
     return path
 
@@ -62,7 +63,7 @@ def _take(plan_file: Path, source: Path) -> Path:
         suffix = "" if number == 1 else f"-{number}"
         path = plan_file.with_name(f"{plan_file.name}.{name}{suffix}.sig")
         if not os.path.lexists(path):
-            write_whole(path, content)
+            atomic_file.share(path, content)
             return path
         if path.read_bytes() == content:
             return path

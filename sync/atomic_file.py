@@ -7,24 +7,42 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from sync.errors import unwritable
 
-def replace(path: Path, content: str) -> None:
-    """Put a text file in place when all of it is on the disk. Mode 0600. Raises OSError.
+_FOR_ITS_OWNER, _FOR_ALL = 0o600, 0o644
 
-    What UTF-8 cannot encode (half of a surrogate pair in a foreign name) is written escaped.
+
+def replace(path: Path, content: str | bytes, *, mode: int = _FOR_ITS_OWNER) -> None:
+    """Put a file in place when all of it is on the disk. Mode 0600. Raises OSError.
+
+    What UTF-8 cannot encode (half of a surrogate pair in a foreign name) is written escaped. A device or a
+    pipe is written to and stays what it is: root would take `/dev/null` from everybody.
     """
+    given = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(given)
+        return
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(content)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(given)
             file.flush()
             os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
     _sync(path.parent)
+
+
+def share(path: Path, content: str | bytes) -> None:
+    """The same for a file that others are to read. Raises UsageError, StorageError."""
+    try:
+        replace(path, content, mode=_FOR_ALL)
+    except OSError as error:
+        raise unwritable(f"{path} cannot be written", error) from None
 
 
 def _sync(folder: Path) -> None:

@@ -11,18 +11,17 @@ from pathlib import Path
 
 from sync.capture import Capture
 from sync.capture_store import CaptureEntry, CaptureStore
-from sync.errors import CaptureError, UsageError
+from sync.errors import CaptureError, UsageError, unwritable
 
 
 def write_file(capture: Capture, path: Path) -> CaptureEntry:
-    """Writes a capture to a new file. Raises UsageError where the file is there already, CaptureError."""
+    """Writes a capture to a new file. Raises UsageError where the file is there already or the place takes
+    none, StorageError and CaptureError where it cannot be written for another reason."""
     refuse_existing(path)
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as problem:
-        raise CaptureError(
-            f"The capture {path} cannot be written: {problem.strerror}.", next_step="Check the folder."
-        ) from None
+        raise unwritable(f"The capture {path} cannot be written", problem) from None
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -33,7 +32,12 @@ def write_file(capture: Capture, path: Path) -> CaptureEntry:
         refuse_existing(path)
         temporary.replace(path)
         _synced(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except (OSError, sqlite3.Error) as problem:
+    except CaptureError as problem:
+        why = problem.what.replace(name, str(path))  # the temporary name tells nobody anything
+        raise CaptureError(f"The capture cannot be written. {why}", next_step=problem.next_step) from None
+    except OSError as problem:
+        raise unwritable(f"The capture {path} cannot be written", problem) from None
+    except sqlite3.Error as problem:
         raise CaptureError(
             f"The capture {path} cannot be written: {problem}.", next_step="Is the disk full?"
         ) from None

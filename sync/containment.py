@@ -20,7 +20,14 @@ from sync.cloudstack import Capabilities, Fence, Reader
 from sync.contain import Fencing, Means, Method, Rung, Step, ladder, may_use, methods, refusal
 from sync.containment_journal import ContainmentJournal, Standing, earlier_local, open_journal
 from sync.deletions import Reading, Situation, assess
-from sync.errors import AbreastError, ConfigurationError, GuardError, LedgerError, SourceError, UsageError
+from sync.errors import (
+    AbreastError,
+    ConfigurationError,
+    GuardError,
+    LedgerError,
+    SourceError,
+    unwritable,
+)
 from sync.ledger import utc_now
 from sync.model import Outcome, Scope
 from sync.secret import shown_url
@@ -367,7 +374,7 @@ class Containment:
     def save_evidence(self, path: Path) -> dict[str, str]:
         """Write what expires to a file of its own, readable by its owner only; list → rows or problem.
 
-        Raises UsageError when the file cannot be written, SourceError.
+        Raises UsageError, StorageError when the file cannot be written, SourceError.
         """
         found = self._reader.evidence()
         document = {
@@ -388,4 +395,4 @@ def _write_private(path: Path, text: str) -> None:
     try:
         atomic_file.replace(path, text)
     except OSError as error:
-        raise UsageError(f"The evidence cannot be written to {path}: {error.strerror}.") from None
+        raise unwritable(f"The evidence cannot be written to {path}", error) from None

@@ -20,11 +20,13 @@ AbreastError
 │   └── LeaseHeldError            another execution is running
 ├── CaptureError                  captures cannot be written or read, or do not verify             3
 ├── LedgerError                   the record cannot be written or does not verify                  3
+├── StorageError                  a file cannot be written: the disk is full or fails              3
 └── StoppedError                  the operator stopped it                                        130
 """
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 EXIT_DONE = 0
@@ -132,5 +134,33 @@ class LedgerError(AbreastError):
     exit_code = EXIT_UNKNOWN
 
 
+class StorageError(AbreastError):
+    exit_code = EXIT_UNKNOWN
+
+
 class StoppedError(AbreastError):
     exit_code = EXIT_STOPPED
+
+
+_TAKES_NO_FILE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.EEXIST,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
+
+
+def unwritable(what: str, error: OSError, *, next_step: str = "Name another place.") -> AbreastError:
+    """Why a file that was asked for is not written, `what` without a full stop: wrong usage where the place
+    takes no such file (no folder, no permission), else the disk's fault, which no other words would mend."""
+    said = f"{what}: {error.strerror or type(error).__name__}."
+    if error.errno in _TAKES_NO_FILE:
+        return UsageError(said, next_step=next_step)
+    return StorageError(said, next_step=f"Make room on that disk. {next_step}".strip())

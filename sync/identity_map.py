@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sync import atomic_file
 from sync.credentials import Credential, CredentialFile
-from sync.errors import UsageError
+from sync.errors import unwritable
 from sync.identities import MADE_BY, Identity, living, objects_by_name
 from sync.model import Action, ActionKind, ActualInventory, DesiredInventory, Drift, Outcome, Plan
 from sync.operations import target_of
@@ -101,7 +101,7 @@ def new_credentials(plan: Plan, report: RunReport, vault: CredentialFile) -> lis
 
 
 def write(rows: Sequence[Identity], folder: Path, *, name: str = "identity-map") -> tuple[Path, Path]:
-    """Write the map as CSV and JSON, each whole or not at all; UsageError when the folder cannot take it."""
+    """Write the map as CSV and JSON, each whole or not at all. Raises UsageError, StorageError."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Identity)], lineterminator="\n")
     writer.writeheader()
@@ -113,8 +113,9 @@ def write(rows: Sequence[Identity], folder: Path, *, name: str = "identity-map")
         for path, content in zip(paths, (text.getvalue(), as_json), strict=True):
             atomic_file.replace(path, content)
     except OSError as error:
-        raise UsageError(
-            f"The identity map cannot be written to {folder}: {error.strerror}.",
+        raise unwritable(
+            f"The identity map cannot be written to {folder}",
+            error,
             next_step="Name another folder; the ledger has all that is in it.",
         ) from None
     return paths

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sync import atomic_file
-from sync.errors import ConfigurationError, UsageError
+from sync.errors import ConfigurationError, unwritable
 from sync.recovery import StaleId
 from sync.relink_statement import REFERENCE
 
@@ -116,7 +116,8 @@ def write(
 ) -> tuple[Path, ...]:
     """Write the CSV and, where the statement is known, the SQL, in place of those of an earlier reading.
 
-    Raises UsageError where the folder cannot take them, ConfigurationError for an unknown kind of database.
+    Raises UsageError, StorageError where the folder cannot take them, ConfigurationError for an unknown kind
+    of database.
     """
     contents = {file_name(environment, ".csv"): as_csv(stale)}
     statement = statement_of(settings)
@@ -128,8 +129,8 @@ def write(
         for file, content in contents.items():
             atomic_file.replace(folder / file, content)
     except OSError as error:
-        raise UsageError(
-            f"The new ids cannot be written to {folder}: {error.strerror}.", next_step="Name another folder."
+        raise unwritable(
+            f"The new ids cannot be written to {folder}", error, next_step="Name another folder."
         ) from None
     return tuple(folder / file for file in contents)
 

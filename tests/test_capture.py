@@ -31,7 +31,7 @@ from sync.capture_file import read_file, write_file
 from sync.capture_rules import CaptureRules, Thinning
 from sync.capture_schedule import is_due, let_go, why_not
 from sync.capture_store import CaptureStore
-from sync.errors import CaptureError, UsageError
+from sync.errors import CaptureError, StorageError, UsageError
 from sync.secret import Secret
 from tests import examples as ex
 from tests import strategies
@@ -357,7 +357,7 @@ def test_a_failing_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("sync.capture_file.os.fsync", full)
-    with pytest.raises(CaptureError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         write_file(lab("dune"), tmp_path / "a.capture")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match="there is no folder"):

@@ -197,6 +197,9 @@ def test_evidence_is_for_its_owner_alone_and_has_no_keys(
     assert sandbox.ready.key not in text
     assert sandbox.ready.secret not in text
     assert run("contain", "--evidence", str(tmp_path / "no" / "where")).code == 64
+    full = run("contain", "--evidence", "/dev/full", "--fence", "--confirm", "lab")
+    assert full.code == 3 and "The evidence cannot be written to /dev/full: No space" in full.error
+    assert changing(sandbox) == ["updateUser"], "it is fenced all the same"
 
 
 def test_without_the_teams_ledger_it_goes_on_with_its_own(

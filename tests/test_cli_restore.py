@@ -129,6 +129,10 @@ def test_a_restore_that_is_killed_is_gone_on_with_and_nothing_is_made_twice(site
     assert max(Counter(one["name"] for one in templates).values()) == 1
     assert site.allocation() == "Enabled"
     assert watched(site)["frozen_zones"] == []
+    for command, said in ((("restore", "--capture", "before.sqlite"), "restored: "), (("rebuild",), "verif")):
+        unwritten = site.cli.run(*command, "--map", "/proc/map.csv")
+        assert unwritten.returncode == EXIT_USAGE and said in unwritten.stdout, unwritten.stderr
+        assert "The identity map cannot be written to /proc: " in unwritten.stderr
 
 
 def watched(site: Site) -> Any:

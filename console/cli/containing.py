@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.containing_text import show_look, show_steps
 from console.cli.idle_options import refuse_idle
-from console.cli.output import ask, plain, result_json, say
+from console.cli.output import ask, plain, result_json, say, told_last
 from console.cli.sessions import session_of
 from console.cli.situation import situation_json
 from console.session import Session
@@ -23,6 +23,7 @@ from sync.errors import (
     EXIT_DONE,
     EXIT_DRIFT,
     EXIT_UNKNOWN,
+    AbreastError,
     GuardError,
     IncompleteError,
     UsageError,
@@ -59,12 +60,19 @@ def contain(arguments: argparse.Namespace) -> int:
         if arguments.lift_fence is not None:
             return _lift_fence(session, containment, arguments, look)
         rungs = _rungs(arguments, as_json=as_json, look=look)
-        evidence = _save_evidence(containment, arguments.evidence)
-        if not rungs:
+        evidence: JsonObject = {}
+        unwritten: list[AbreastError] = []
+        with told_last(unwritten):
+            evidence = _save_evidence(containment, arguments.evidence)
+        for error in unwritten:
+            say(f"abreast: {error}")  # before anything is confirmed, which it does not keep back
+        if rungs:
+            code = _take(session, containment, look, rungs, arguments, evidence)
+        else:
+            code = _verdict(look)
             if as_json:
                 result_json(look_json(session, look) | evidence)
-            return _verdict(look)
-        return _take(session, containment, look, rungs, arguments, evidence)
+        return max(code, *(error.exit_code for error in unwritten), EXIT_DONE)
 
 
 def _refuse_idle(arguments: argparse.Namespace) -> None:

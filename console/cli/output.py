@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from sync.characters import escaped, escaped_json
+from sync.errors import AbreastError, StorageError, UsageError
 
 WIDEST = 60
 """Characters of a clipped cell."""
@@ -48,8 +49,18 @@ def say(text: str) -> None:
 
 
 def result(text: str) -> None:
-    """The result: stdout."""
-    print(safe_lines(text), flush=True)  # noqa: T201
+    """The result: stdout. Raises StorageError where that is a file on a disk that is full."""
+    _put(safe_lines(text))
+
+
+def _put(text: str) -> None:
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence()
+        raise StorageError(f"The result cannot be written to stdout: {error.strerror}.") from None
 
 
 def safe_lines(text: str) -> str:
@@ -66,13 +77,23 @@ def while_read() -> Iterator[None]:
         silence()
 
 
+@contextlib.contextmanager
+def told_last(problems: list[AbreastError]) -> Iterator[None]:
+    """A file that cannot be written keeps nothing back of what was done: whoever calls says that first, and
+    raises the problem then."""
+    try:
+        yield
+    except (UsageError, StorageError) as error:
+        problems.append(error)
+
+
 def silence() -> None:
     """Let what is still to be flushed to a stdout that nobody reads go nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def result_json(value: object, *, indent: int | None = 2) -> None:
-    print(escaped_json(json.dumps(plain(value), ensure_ascii=False, indent=indent)), flush=True)  # noqa: T201
+    _put(escaped_json(json.dumps(plain(value), ensure_ascii=False, indent=indent)))
 
 
 def table(rows: Iterable[Sequence[object]], *, header: Sequence[str]) -> str:

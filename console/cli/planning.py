@@ -30,6 +30,7 @@ def plan(arguments: argparse.Namespace) -> int:
     Writes nothing, and raises IncompleteError where a side was not read completely, GuardError where the
     projects' domains are somewhere else than below the parent.
     """
+    from sync import atomic_file
     from sync.plan import to_json
     from sync.recovery import refuse_misplaced
 
@@ -45,7 +46,8 @@ def plan(arguments: argparse.Namespace) -> int:
         if arguments.output is None:
             result_json(to_json(made))
         else:
-            _write(arguments.output, json.dumps(to_json(made), ensure_ascii=False, indent=2) + "\n")
+            text = json.dumps(to_json(made), ensure_ascii=False, indent=2)
+            atomic_file.share(arguments.output, f"{text}\n")
             say(f"{counted(len(actions), 'action')} written to {arguments.output}. Digest {made.digest}")
             say(f"Next: {_next(arguments)}")
         if not actions:
@@ -63,13 +65,6 @@ def _nothing(rows: Sequence[DriftRow]) -> str:
 def _next(arguments: argparse.Namespace) -> str:
     """The command that shows the plan that was written, with the options that this one was given."""
     return shlex.join(["abreast", "review", str(arguments.output), *options_of(arguments)])
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"The plan could not be written to {path}: {error.strerror}.") from None
 
 
 def read_plan(path: Path) -> Plan:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from console.cli.output import result, result_json, say
 from sync.drill_scenarios import listing
-from sync.errors import EXIT_DONE, UnreachableError, UsageError
+from sync.errors import EXIT_DONE, UnreachableError, UsageError, unwritable
 
 
 @contextmanager
@@ -170,8 +170,12 @@ def _captured_state(arguments: argparse.Namespace, stack: ExitStack) -> Path | N
     if path is None:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="abreast-sandbox-"))
         path = Path(folder) / "world.json"
-    now = datetime.now(UTC)
-    for note in write_world(read_file(Path(arguments.world)), path, now=now, release=arguments.release):
+    made, now = read_file(Path(arguments.world)), datetime.now(UTC)
+    try:
+        notes = write_world(made, path, now=now, release=arguments.release)
+    except OSError as problem:
+        raise unwritable(f"The state {path} cannot be written", problem) from None
+    for note in notes:
         say(note)
     return path
 
@@ -198,5 +202,5 @@ def _ci_database(world: str, state: Path | None, stack: ExitStack) -> Path:
     except WorldFileError as problem:
         raise UsageError(str(problem)) from None
     except OSError as problem:
-        raise UsageError(f"The sample CI database {path} cannot be written: {problem.strerror}.") from None
+        raise unwritable(f"The sample CI database {path} cannot be written", problem) from None
     return path

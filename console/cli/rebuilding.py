@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import NotConfirmedError, at_once, confirm, progress, report_json, stop_on_interrupt
-from console.cli.output import ask, clipped, plain, result, result_json, say, table
+from console.cli.output import ask, clipped, plain, result, result_json, say, table, told_last
 from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.rehearsing import (
     Sides,
@@ -27,7 +27,7 @@ from console.cli.rehearsing import (
 from console.cli.sessions import session_of
 from console.restores import frozen
 from console.session import Session, choose_rows
-from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN
+from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, AbreastError
 from sync.model import (
     Action,
     ActionKind,
@@ -297,8 +297,12 @@ def _conclude(
     session = work.session
     proof = verify(before, after, rules=session.rules)
     wanted = _wanted(work, arguments.projects, before=before, after=after)
-    rows, files = _hand_over(work, arguments.map, desired, after)
-    relinking = _relink_files(work, arguments.map, proof)
+    rows, unwritten = _identities(work, desired, after), list[AbreastError]()
+    files: tuple[Path, ...] = ()
+    relinking: tuple[Path, ...] = ()
+    with told_last(unwritten):
+        files = _map_files(work, arguments.map, rows)
+        relinking = _relink_files(work, arguments.map, proof)
     passwords, uncompared = _new_passwords(work), _uncompared(proof, wanted, is_all=not arguments.projects)
     compared = compared_runs(session, [report.run_id for _, report in work.done])
     if arguments.format == "json":
@@ -336,6 +340,8 @@ def _conclude(
             result(f"new ids for the CI database's owner: {path}")
         if passwords is not None:
             result(f"new passwords (mode 0600): {passwords}")
+    if unwritten:
+        raise unwritten[0]
     if work.stop.is_set():
         return EXIT_STOPPED
     if proof.unproven:
@@ -382,27 +388,30 @@ def _not_chosen(proof: Verification, wanted: frozenset[str]) -> list[DriftRow]:
     return [row for row in proof.repairable if row.key not in wanted]
 
 
-def _hand_over(
-    work: Rebuild, wanted: Path | None, desired: DesiredInventory, after: Drift
-) -> tuple[list[Identity], tuple[Path, ...]]:
-    """Write the identity map of all that was done: where it was asked for, else beside the new passwords.
-
-    Also where there was nothing to do any more: the run that did it may have been killed before its map.
-    """
-    from sync.identity_map import identity_map, write
+def _identities(work: Rebuild, desired: DesiredInventory, after: Drift) -> list[Identity]:
+    """The identity map of all that was done; also where there was nothing to do any more: the run that did it
+    may have been killed before its map."""
+    from sync.identity_map import identity_map
 
     before, now = _captured(work)
     rows = [] if work.done else _changed_earlier(before, now, after)
     for plan, report in work.done:
         some = identity_map(plan, report, desired, before=before, now=now)
         rows += [row for row in some if row not in rows]
+    return rows
+
+
+def _map_files(work: Rebuild, wanted: Path | None, rows: list[Identity]) -> tuple[Path, ...]:
+    """The map, where it was asked for, else beside the new passwords. Raises UsageError, StorageError."""
+    from sync.identity_map import write
+
     if not rows:
-        return rows, ()
+        return ()
     if wanted is None:
         # A file a run, as the console has it: a later, poorer map never takes the place of a richer one.
         name = f"identity-map-{work.done[-1][1].run_id}" if work.done else "identity-map-relink"
-        return rows, write(rows, work.session.environment.credential_file.parent, name=name)
-    return rows, write(rows, wanted.parent, name=wanted.stem)
+        return write(rows, work.session.environment.credential_file.parent, name=name)
+    return write(rows, wanted.parent, name=wanted.stem)
 
 
 def _captured(work: Rebuild) -> tuple[ActualInventory | None, ActualInventory | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.cli.changing import NotConfirmedError, progress, stop_on_interrupt
-from console.cli.output import ask, say
+from console.cli.output import ask, say, told_last
 from console.cli.reading import read_all, read_both, refuse_unread
 from console.cli.rebuilding import Rebuild, finish_interrupted, show_samples
 from console.cli.restoring_text import print_text, say_found, write_json
@@ -34,10 +34,12 @@ from console.restores import (
     zone_to_freeze,
 )
 from console.session import Session
-from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, GuardError
+from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, AbreastError, GuardError
 from sync.model import Outcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sync.archives import Archives
     from sync.capture import Capture
     from sync.deletions import Situation
@@ -116,11 +118,16 @@ def _restore(restore_: Restore, actual: ActualInventory, arguments: argparse.Nam
         now=now,
         keys=restore_.keys,
     )
-    files = write_map(session, ended, arguments.map)
+    files: tuple[Path, ...] = ()
+    unwritten: list[AbreastError] = []
+    with told_last(unwritten):
+        files = write_map(session, ended, arguments.map)
     if arguments.format == "json":
         write_json(ended, restore_.before, files)
     else:
         print_text(ended, session.environment.name, files)
+    if unwritten:
+        raise unwritten[0]
     return max(exit_code(ended, work), EXIT_DRIFT if is_left else EXIT_DONE)
 
 

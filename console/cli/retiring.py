@@ -226,13 +226,11 @@ def _write_text(text: str, name: str) -> int:
     """The text for people who have ssh-keygen and nothing else, and the line with which they sign it."""
     import shlex
 
+    from sync import atomic_file
     from sync.ssh_signature import NAMESPACE
 
     file = Path(f"{name.replace('/', '-')}.retire.txt")
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+    atomic_file.share(file, text)
     result(f"ssh-keygen -Y sign -f ~/.ssh/id_ed25519 -n {NAMESPACE} {shlex.quote(str(file))}")
     say(f"{file} is what they read and sign; {file}.sig comes back:")
     say(f"abreast retire {shlex.quote(name)} --approve --signature {shlex.quote(str(file))}.sig")

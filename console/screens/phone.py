@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from console import commands
 from console.screens.base import ConsoleScreen
-from sync.errors import UsageError
+from sync.errors import unwritable
 from widgets.lines import Line, wrap
 from widgets.pager import Pager
 
@@ -58,9 +58,8 @@ class PhoneScreen(ConsoleScreen):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             atomic_file.replace(path, text)
         except OSError as error:
-            problem = f"The page cannot be written to {path}: {error.strerror}."
-            self.console.show_error(
-                UsageError(problem, next_step="It is in the clipboard, where there is one.")
-            )
+            where = "It is in the clipboard, where there is one."
+            problem = unwritable(f"The page cannot be written to {path}", error, next_step=where)
+            self.console.show_error(problem)
         else:
             self.notify(f"Copied, if this terminal has a clipboard for programs; written to {path}.")
