@@ -6,8 +6,6 @@ so that a console can paint before any of it is loaded.
 
 from __future__ import annotations
 
-import getpass
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +19,7 @@ from console.deletions import Deletions
 from console.recognition import Other, Recogniser
 from console.shields import Shields
 from sync.errors import GuardError, LedgerError, UsageError
+from sync.operator_name import current_operator
 
 if TYPE_CHECKING:
     from console.accepting import Acceptable
@@ -53,11 +52,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def operator_name() -> str:
-    """Who is at the keyboard, for the ledger: login and host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
 class Session:
     """What a command or the console needs of one environment. Safe to use from several threads.
 
@@ -77,7 +71,7 @@ class Session:
     ) -> None:
         """`others` are the environments of the same configuration, which must be other servers."""
         self.environment = environment
-        self.operator = operator or operator_name()
+        self.operator = operator or current_operator()
         self.clock = clock
         self._lock = threading.RLock()
         self._reader: Reader | None = None

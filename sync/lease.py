@@ -8,7 +8,6 @@ that no two machines need the same clock.
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 import shlex
@@ -40,16 +39,6 @@ _OURS = select(table.c.token).where(
 
 _held_here: set[str] = set()
 """Tokens of the leases that this process holds: one whose release could not be written is not among them."""
-
-
-def current_operator() -> str:
-    """`user@host`, and where an SSH session came from."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    origin = os.environ.get("SSH_CLIENT", "").split()
-    return f"{user}@{socket.gethostname()}" + (f" from {origin[0]}" if origin else "")
 
 
 def process_identity(pid: int) -> str | None:

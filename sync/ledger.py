@@ -22,7 +22,7 @@ from sync import merging
 from sync.errors import LedgerError, UsageError
 from sync.extents import Extents
 from sync.latest_run import LatestRun
-from sync.lease import Holder, Lease, Standing, current_operator
+from sync.lease import Holder, Lease, Standing
 from sync.ledger_check import Chain, verified
 from sync.ledger_database import (
     cause_of,
@@ -53,6 +53,7 @@ from sync.ledger_schema import entries as entries_table
 from sync.ledger_schema import heads as heads_table
 from sync.ledger_schema import runs as runs_table
 from sync.model import JsonObject, Outcome
+from sync.operator_name import current_operator
 from sync.pins import Pins
 
 __all__ = [

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
-from console.session import operator_name
 from sync.cloudstack import Reader
 from sync.cloudstack_ini import Credentials
 from sync.ledger import Ledger
+from sync.operator_name import current_operator
 from sync.pins import Server
 from sync.sandbox.incident import SYNC_USER
 from sync.sandbox.process import SandboxProcess
@@ -255,7 +255,7 @@ def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sand
     ran = run(*lift, "--reason", "over")
     assert (ran.code, len(changing(sandbox))) == (1, 1)
     assert "stores domain ids that CloudStack does not have any more" in ran.error
-    alone = run(*lift, "--reason", "over", "--second", operator_name())
+    alone = run(*lift, "--reason", "over", "--second", current_operator())
     assert (alone.code, "must be somebody else's" in alone.error) == (1, True)
     assert len(changing(sandbox)) == 1
     assert run(*lift, "--reason", "over", "--second", "bob").code == 0

@@ -20,7 +20,7 @@ from sqlalchemy import update
 
 import sync.lease
 from sync.errors import AbreastError, GuardError, LeaseHeldError, LedgerError, UsageError
-from sync.lease import STALE_SECONDS, current_operator, machine_identity, process_identity
+from sync.lease import STALE_SECONDS, machine_identity, process_identity
 from sync.ledger import EntryKind, Ledger
 from sync.ledger_schema import lease as table
 
@@ -281,11 +281,3 @@ def test_without_proc_a_living_process_is_only_known_to_live(monkeypatch: pytest
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         pass
     assert process_identity(child.pid) is None
-
-
-def test_the_operator_is_user_host_and_origin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOGNAME", "anna")
-    monkeypatch.delenv("SSH_CLIENT", raising=False)
-    assert current_operator() == f"anna@{socket.gethostname()}"
-    monkeypatch.setenv("SSH_CLIENT", "192.0.2.7 50000 22")
-    assert current_operator() == f"anna@{socket.gethostname()} from 192.0.2.7"
