@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from sync.model import Project, VirtualMachine, project_key
+from sync.model import Project, VirtualMachine, id_key, project_key
 
 LONGEST_DOMAIN_NAME = 255
 """Characters of a domain's name that CloudStack takes (measured on 4.23)."""
@@ -43,9 +43,7 @@ class Ancestry:
     def __init__(self, projects: Mapping[str, Project]) -> None:
         self._projects = projects
         self._stored = {
-            project.domain_id.strip().casefold(): key
-            for key, project in projects.items()
-            if project.domain_id
+            id_key(project.domain_id): key for key, project in projects.items() if project.domain_id
         }
 
     def project_of(self, name: str, domain_id: str) -> str:
@@ -54,7 +52,7 @@ class Ancestry:
         key = project_key(name)
         if key in self._projects:
             return key
-        stored = self._stored.get(domain_id.casefold(), "") if domain_id else ""
+        stored = self._stored.get(id_key(domain_id), "") if domain_id else ""
         return stored or self._before_renaming(name, domain_id)
 
     def _before_renaming(self, name: str, domain_id: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from sync.corpses import below
 from sync.deletion_attempts import Attempt, Event, attempts
 from sync.deletions import Deletion, Kind, Situation, Stage
-from sync.model import DomainView, Drift, DriftKind, DriftRow, project_key
+from sync.model import DomainView, Drift, DriftKind, DriftRow, id_key, project_key
 
 
 def deletions_by_row(situation: Situation | None, drift: Drift) -> dict[str, Deletion]:
@@ -98,7 +98,7 @@ def with_holders(drift: Drift, events: Iterable[Event], paths: Mapping[str, str]
     }
     if not missing:
         return drift
-    stored = {one.domain_id.strip().casefold(): key for key, one in missing.items() if one.domain_id}
+    stored = {id_key(one.domain_id): key for key, one in missing.items() if one.domain_id}
     listed = {row.view.domain_id for row in drift.rows if row.view is not None}
     last: dict[str, Attempt] = {}
     gone = set()
@@ -107,7 +107,7 @@ def with_holders(drift: Drift, events: Iterable[Event], paths: Mapping[str, str]
             path = paths.get(attempt.target_id, "")
             names = below(path, drift.scope.parent) if path else []
             key = project_key(names[0]) if len(names) == 1 else ""
-            last[key if path else stored.get(attempt.target_id.casefold(), "")] = attempt
+            last[key if path else stored.get(id_key(attempt.target_id), "")] = attempt
             if attempt.succeeded:
                 gone.add(attempt.target_id)
     ids = {key: one.target_id for key, one in last.items()}

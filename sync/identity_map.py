@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from sync import atomic_file
 from sync.credentials import Credential, CredentialFile
 from sync.errors import unwritable
 from sync.identities import MADE_BY, Identity, living, objects_by_name
-from sync.model import Action, ActionKind, ActualInventory, DesiredInventory, Drift, Outcome, Plan
+from sync.model import Action, ActionKind, ActualInventory, DesiredInventory, Drift, Outcome, Plan, id_key
 from sync.operations import target_of
 from sync.recovery import stale_ids
 from sync.schedule import is_in_place
@@ -40,7 +40,7 @@ def identity_map(
     """
     known = {} if before is None else objects_by_name(before)
     there = {} if now is None else objects_by_name(now)
-    alive = frozenset() if now is None else living(now)
+    alive = frozenset() if now is None else frozenset(map(id_key, living(now)))
     results = {one.action_id: one for one in report.results if is_in_place(one)}
     rows: list[Identity] = []
     for action in plan.actions:
@@ -50,13 +50,19 @@ def identity_map(
         for what, name, new_id in _made(action, result.object_id, there):
             captured = known.get((what, name.casefold()), ("", "", ""))[1]
             told = _told_ids(action, plan, desired) if what == "domain" else ()
-            old_ids = [
-                id for id in dict.fromkeys((*told, captured)) if id and id not in alive and id != new_id
-            ]
+            old_ids = _different((*told, captured), beside=alive | {id_key(new_id)})
             is_new = result.outcome is Outcome.SUCCEEDED or captured != new_id
             if is_new:
                 rows += [Identity(what, action.project, name, old_id, new_id) for old_id in old_ids or ("",)]
     return tuple(rows)
+
+
+def _different(ids: Iterable[str], *, beside: Set[str]) -> tuple[str, ...]:
+    """Each id once, as it is spelled first, but for the empty one and those whose keys are `beside`."""
+    first: dict[str, str] = {}
+    for id in filter(None, ids):
+        first.setdefault(id_key(id), id)
+    return tuple(id for key, id in first.items() if key not in beside)
 
 
 def _made(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sync.agreement import LEAST, SHARE
-from sync.model import Domain, Project, project_key
+from sync.model import Domain, Project, id_key, project_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,10 @@ class Ground:
 
 def homes(projects: Mapping[str, Project], elsewhere: Iterable[Domain]) -> dict[str, Domain]:
     """Key of a project → the domain outside of the parent that has the id which the CI database stores."""
-    stored = {
-        project.domain_id.strip().casefold(): key for key, project in projects.items() if project.domain_id
-    }
+    stored = {id_key(project.domain_id): key for key, project in projects.items() if project.domain_id}
     if not stored:
         return {}
-    found = ((stored.get(domain.id.casefold()), domain) for domain in elsewhere)
+    found = ((stored.get(id_key(domain.id)), domain) for domain in elsewhere)
     return {key: domain for key, domain in found if key is not None}
 
 

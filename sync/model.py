@@ -26,6 +26,12 @@ def project_key(name: str) -> str:
     return name.strip().casefold()
 
 
+def id_key(id: str) -> str:
+    """The key under which an id that the CI database stores is the one that CloudStack has: people may have
+    written it there in capitals, or with a blank at its end."""
+    return id.strip().casefold()
+
+
 # --- coverage ---------------------------------------------------------------------------------------------
 
 

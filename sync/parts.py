@@ -27,6 +27,7 @@ from sync.model import (
     Subject,
     User,
     VirtualMachine,
+    id_key,
 )
 
 _GONE_STATES = frozenset({"destroyed", "expunging", "expunged"})
@@ -171,7 +172,7 @@ def _equal_id(stored: str, actual: str) -> Part:
 
 
 def _stored_id(stored: str, actual: str) -> Part:
-    if stored.strip().casefold() == actual.casefold():
+    if id_key(stored) == id_key(actual):
         return _equal_id(stored, actual)
     return Part(
         Subject.STORED_ID,

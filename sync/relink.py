@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sync import atomic_file
 from sync.errors import ConfigurationError, unwritable
+from sync.model import id_key
 from sync.recovery import StaleId
 from sync.relink_statement import REFERENCE
 
@@ -56,9 +57,9 @@ def links(desired: DesiredInventory, actual: ActualInventory) -> Links:
         for name, coverage in sides
         if not coverage.is_complete
     )
-    there = {domain.id for domain in actual.domains}
+    there = {id_key(domain.id) for domain in actual.domains}
     stored = [project for project in desired.projects.values() if project.domain_id]
-    dead = tuple(sorted(project.name for project in stored if project.domain_id not in there))
+    dead = tuple(sorted(project.name for project in stored if id_key(project.domain_id or "") not in there))
     return Links(
         alive=len(stored) - len(dead),
         dead=dead,

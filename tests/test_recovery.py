@@ -294,6 +294,16 @@ def test_a_capture_knows_the_old_ids_of_all_that_a_run_made() -> None:
     assert summary(rows) == {"domain": 1, "account": 1, "user": 2}, "two old ids of one domain are one new"
 
 
+def test_an_old_id_in_capitals_is_the_same_old_id() -> None:
+    """Two spellings are one row, and of a domain that still has its id no new one is told."""
+    made, before = rebuild_plan("cirrus"), actual(domain("cirrus", id="id:old"))
+    capitals = desired(replace(wanted().projects["cirrus"], domain_id="ID:OLD"))
+    rows = identity_map(made, report_of(made), capitals, before=before)
+    assert [row.old_id for row in rows if row.what == "domain"] == ["ID:OLD"]
+    rows = identity_map(made, report_of(made), capitals, now=before)
+    assert [row.old_id for row in rows if row.what == "domain"] == [""]
+
+
 def test_what_is_left_in_the_old_domain_has_given_its_name_to_what_was_made() -> None:
     dune = domain("dune")
     gone = replace(dune, id="id:first")

@@ -17,22 +17,28 @@ import pytest
 from pymysql.constants import CLIENT
 from sqlalchemy import URL
 
+from sync.corpses import Ancestry
+from sync.drift import compare
 from sync.errors import ConfigurationError, UsageError
 from sync.mapping import Mapping
+from sync.misplaced import homes
 from sync.model import (
     ActualInventory,
     Coverage,
     CoverageState,
     DesiredInventory,
     Domain,
+    DriftKind,
     Project,
     Scope,
+    Subject,
 )
-from sync.recovery import StaleId
+from sync.recovery import StaleId, stale_ids
 from sync.relink import Links, as_csv, links, statement_of, why_keep_fence, write
 from sync.relink_statement import REFERENCE, check_statement
 from sync.secret import Secret
 from sync.settings import CiDatabaseSettings
+from tests import examples as ex
 
 if TYPE_CHECKING:
     from tests.databases import Server
@@ -185,6 +191,19 @@ def test_ids_are_alive_only_where_a_domain_has_them_now() -> None:
     assert found == Links(alive=1, dead=("b",), without=1, unproven="")
     assert not found.are_alive
     assert links(desired(a="1"), actual("1")).are_alive
+
+
+def test_an_id_that_the_ci_database_has_in_capitals_is_alive_for_everybody() -> None:
+    """What the comparison takes for the domain's own id keeps no fence up, and is in no map of new ids."""
+    domain = ex.domain("dune")
+    project = ex.project("dune", domain_id=f" {domain.id.upper()}")
+    sides = ex.desired(project), ex.actual(domain)
+    (row,) = compare(*sides).rows
+    assert [part.kind for part in row.parts if part.subject is Subject.STORED_ID] == [DriftKind.IN_SYNC]
+    assert stale_ids(compare(*sides)) == ()
+    assert links(*sides) == Links(alive=1, dead=(), without=0, unproven="")
+    assert homes(sides[0].projects, [domain]) == {"dune": domain}
+    assert Ancestry(sides[0].projects).project_of("renamed", domain.id) == "dune"
 
 
 @pytest.mark.parametrize("state", [CoverageState.PARTIAL, CoverageState.FAILED])
