@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -33,14 +34,16 @@ _MOST = 400
 def loss_lines(
     found: Losses, projects: Sequence[ProjectLosses], words: str, *, now: datetime, width: int
 ) -> list[Line]:
-    """What became of these projects; of the objects only those in which all of `words` occur."""
-    lines = _wrapped(basis_words(found.basis, now), width, "tone--muted")
-    lines += [[], *_table(projects, width, has_capture=found.ledger.before is not None)]
+    """What became of these projects; with `words`, of the objects in which all of them occur, and no totals
+    of others."""
     wanted = words.casefold().split()
+    if wanted:
+        projects = [_matching(project, wanted) for project in projects]
+    lines = _wrapped(basis_words(found.basis, now), width, "tone--muted")
+    has_capture = found.ledger.before is not None
+    lines += [[], *_table(projects, width, has_capture=has_capture, is_filtered=bool(wanted))]
     for fate in Fate:
-        losses = [
-            one for project in projects for one in project.of(fate) if _matches(one, project.name, wanted)
-        ]
+        losses = [one for project in projects for one in project.of(fate)]
         if losses:
             lines += [[], *_fate_lines(fate, losses, found, now=now, width=width)]
     if not wanted:
@@ -48,15 +51,24 @@ def loss_lines(
     return lines
 
 
+def _matching(project: ProjectLosses, words: Sequence[str]) -> ProjectLosses:
+    return replace(
+        project, objects=tuple(one for one in project.objects if _matches(one, project.name, words))
+    )
+
+
 def _matches(loss: Loss, project: str, words: Iterable[str]) -> bool:
     text = f"{project} {loss.type} {loss.name} {loss.path} {loss.owner} {loss.fate.value}".casefold()
     return all(word in text for word in words)
 
 
-def _table(projects: Sequence[ProjectLosses], width: int, *, has_capture: bool) -> list[Line]:
+def _table(
+    projects: Sequence[ProjectLosses], width: int, *, has_capture: bool, is_filtered: bool
+) -> list[Line]:
     """One line a type: how many of which fate, and where it comes back from."""
     heads = "".join(fit(_SHORT.get(fate, "alive"), _CELLS, align="right") for fate in Fate)
-    lines: list[Line] = [[(f" {fit('', _TYPE)}{heads}  comes back", "tone--strong")]]
+    of = fit("of what is listed" if is_filtered else "", _TYPE)
+    lines: list[Line] = [[(f" {of}{heads}  comes back", "tone--strong")]]
     for name, counts in counts_of(projects).items():
         cells: Line = [
             (
@@ -70,7 +82,8 @@ def _table(projects: Sequence[ProjectLosses], width: int, *, has_capture: bool) 
         back = fit(f"  {words}", room)
         lines.append([(f" {fit(name, _TYPE)}", ""), *cells, (back, "tone--muted")])
     if len(lines) == 1:
-        return [[(" Nothing was there before.", "tone--muted")]]
+        of = "Nothing of what was there before has these words."
+        return [[(f" {of if is_filtered else 'Nothing was there before.'}", "tone--muted")]]
     return lines
 
 

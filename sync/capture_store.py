@@ -51,7 +51,8 @@ class CaptureEntry:
     desired: CoverageState
     actual: CoverageState
     counts: Mapping[str, int]
-    """Name of the list (`actual.vms`) → objects in it; only those that have any."""
+    """Name of the list (`actual.vms`) → objects in it, without the parent domain, which holds the others and
+    is counted nowhere; only those that have any."""
     changed: int
     """Objects that appeared, went or changed since the capture before."""
     digest: str
@@ -142,9 +143,11 @@ class CaptureStore:
 
     def _write_entry(self, capture: Capture, state: State, *, changed: int, id: int) -> CaptureEntry:
         head = as_text(head_of(capture))
+        parent = ("actual.domains", capture.actual.parent_id or "")
         counts: dict[str, int] = {}
-        for name, _, _ in state.parts:
-            counts[name] = counts.get(name, 0) + 1
+        for name, key, _ in state.parts:
+            if (name, key) != parent:
+                counts[name] = counts.get(name, 0) + 1
         entry = CaptureEntry(
             id=id,
             taken_at=capture.taken_at,

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from console.state import actual_status
 from sync import capture_codec as codec
 from sync import model
 from sync.capture import Capture, captured, from_parts, head_of, lists_of, parts_of
@@ -36,6 +37,7 @@ from sync.secret import Secret
 from tests import examples as ex
 from tests import strategies
 from tests.benchmarks.captures import measure
+from widgets.values import SourceStatus
 
 ANYTHING = st.text(st.characters(), max_size=6)
 """Lone surrogates, NULs and all: what a JSON answer or a database can hold."""
@@ -188,6 +190,18 @@ def test_what_stays_the_same_is_written_once(tmp_path: Path) -> None:
         assert gone is not None and gone.changed == 5
         with closing(sqlite3.connect(store.path)) as other:
             assert other.execute("SELECT count(*) FROM versions").fetchone() == (10,)
+
+
+def test_a_capture_counts_domains_as_every_header_does(tmp_path: Path) -> None:
+    """The parent holds them, and is none of them."""
+    made = lab("dune", "ember")
+    parent = ex.domain("ci", parent="ROOT", id=made.actual.parent_id)
+    actual = replace(made.actual, domains=(*made.actual.domains, parent))
+    with CaptureStore(tmp_path / "captures.sqlite") as store:
+        entry = store.add(replace(made, actual=actual))
+        assert entry is not None and store.entries() == (entry,)
+    in_header = actual_status(SourceStatus(model.Side.ACTUAL, "CloudStack", "domains"), actual).count
+    assert entry.counts["actual.domains"] == in_header == 2
 
 
 def test_an_older_reading_than_the_newest_is_not_stored(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from textual.app import App, ComposeResult
 
 from sync.model import DriftKind, DriftRow, Member, Project
 from tests.screens.world import HOSTILE, NOW, ROWS, dune, in_sync
@@ -15,6 +16,7 @@ from widgets.big_counts import BigCounts, big
 from widgets.comparison import ComparisonLine, comparison, machine_text, summary
 from widgets.details import belongings, part_line
 from widgets.lines import wrap
+from widgets.pager import Pager
 from widgets.progress import ProgressLine, bar, duration
 from widgets.summary import CountsBar, HeadlineBar
 from widgets.trend import KEPT_MINUTES, Sample, Trend, TrendLine, spark
@@ -214,3 +216,16 @@ def test_progress_in_words() -> None:
     assert "0.3/s" in text, "what was done before this time is not in the rate"
     assert "left" not in text, "what cannot be told is not said"
     assert len(text) <= 80
+
+
+async def test_a_page_is_laid_out_for_its_width_from_its_first_frame_on() -> None:
+    """Not as a narrow column until the screen has a layout, which a busy machine takes its time for."""
+    widths: list[int] = []
+
+    class Paged(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Pager(lambda width: widths.append(width) or [[("a page", "")]])
+
+    async with Paged().run_test(size=(90, 10)) as pilot:
+        await pilot.pause()
+    assert widths and min(widths) >= 88

@@ -23,7 +23,9 @@ class Pager(VirtualList):
 
     def refill(self) -> None:
         """Lay the page out anew."""
-        self._page = self._layout(max(20, self.scrollable_content_region.width))
+        # Before the first layout it has no width yet: its first frame is for the whole screen, as it will be.
+        width = self.scrollable_content_region.width or self.app.size.width
+        self._page = self._layout(max(20, width))
         top = self.scroll_offset.y
         self.set_keys([str(number) for number in range(len(self._page))])
         self.scroll_to(y=top, animate=False, force=True, immediate=True)

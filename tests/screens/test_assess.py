@@ -214,6 +214,13 @@ async def test_the_page_is_of_one_project_or_of_all_and_is_filtered(tmp_path: Pa
         await pilot.press("slash", *"golden", "enter")
         text = screen_text(app)
         assert "golden" in text and "cirrus-build" not in text and "8 GiB" in text
+        [heads] = [line for line in text.splitlines() if "comes back" in line]
+        assert heads.split()[:4] == ["of", "what", "is", "listed"]
+        totals = [line.split()[:6] for line in text.splitlines() if "from an archive" in line]
+        assert totals == [["template", "–", "1", "–", "–", "–"]], "of the others nothing is counted"
+        await pilot.press("escape")
+        await pilot.press("slash", *"nowhere at all", "enter")
+        assert "Nothing of what was there before has these words." in screen_text(app)
 
 
 async def test_all_destroyed_vms_come_back_the_most_urgent_first(tmp_path: Path) -> None:
