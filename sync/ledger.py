@@ -461,6 +461,8 @@ class Ledger:
             with self._lock, self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
+            # A connection that was opened while its file could not be written would never write again.
+            self._engine.dispose()
             raise LedgerError(
                 f"The ledger {self._name} cannot be written: {cause_of(error)}.",
                 next_step="Nothing is sent to CloudStack without it. "

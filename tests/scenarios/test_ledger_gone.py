@@ -252,13 +252,13 @@ def test_its_file_cannot_be_written_any_more(folder: Path, at: int) -> None:
     desk = Desk(f"sqlite:///{file}", folder, cloud=FakeCloudStack())
 
     def protect() -> None:
-        for one in folder.iterdir():
-            one.chmod(0o444)
-        folder.chmod(0o555)
-        if os.getuid() == 0:
-            os.seteuid(NOBODY)
-        # At last: a connection that another thread opened before may still write.
-        desk.ledger._engine.dispose()
+        with desk.ledger._lock:  # no connection may stay open, with which another thread could still write
+            desk.ledger._engine.dispose()
+            for one in folder.iterdir():
+                one.chmod(0o444)
+            folder.chmod(0o555)
+            if os.getuid() == 0:
+                os.seteuid(NOBODY)
 
     def release() -> None:
         if os.getuid() == 0:
@@ -266,11 +266,30 @@ def test_its_file_cannot_be_written_any_more(folder: Path, at: int) -> None:
         folder.chmod(0o777)
         for one in folder.iterdir():
             one.chmod(0o600)
-        desk.ledger._engine.dispose()
 
     error = break_and_mend(desk, at, protect, release)
     assert "cannot be written" in str(error)
     desk.ledger.close()
+
+
+def test_the_same_process_writes_again_once_its_file_may_be_written(folder: Path) -> None:
+    """What a connection opened for reading alone never learns by itself."""
+    with Ledger(f"sqlite:///{folder / 'ledger.sqlite'}", environment="drill") as ledger:
+        ledger._engine.dispose()
+        owners = NOBODY if os.getuid() == 0 else os.getuid()
+        for one in (folder, *folder.iterdir()):
+            os.chown(one, owners, -1)
+        (folder / "ledger.sqlite").chmod(0o444)
+        try:
+            os.seteuid(owners)
+            with pytest.raises(LedgerError, match="attempt to write a readonly database"):
+                ledger.append(EntryKind.INTENT, {"action": "one"}, run_id=None)
+            for one in folder.iterdir():
+                one.chmod(0o600)
+            ledger.append(EntryKind.INTENT, {"action": "two"}, run_id=None)
+        finally:
+            os.seteuid(os.getuid())
+        assert [entry.payload["action"] for entry in ledger.entries(kinds=[EntryKind.INTENT])] == ["two"]
 
 
 def test_nothing_starts_on_a_read_only_file(folder: Path) -> None:
