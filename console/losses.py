@@ -213,8 +213,13 @@ def rules_with_ranges(session: ConsoleSession, situation: Situation | None) -> P
     """The session's rules, with the ranges that networks had where a capture from before the deletion knows
     them: only then can VMs that are made again have their addresses."""
     rules: PlanRules = session.rules
-    before = None if rules.network is None else captured_before(session, situation)
+    before = captured_before(session, situation) if may_know_ranges(session) else None
     return rules if before is None else replace(rules, ranges=ranges_of(before))
+
+
+def may_know_ranges(session: ConsoleSession) -> bool:
+    """Whether networks are made at all, and there are captures that may tell which ranges they had."""
+    return session.rules.network is not None and session.captures.exist
 
 
 def captured_before(session: ConsoleSession, situation: Situation | None) -> ActualInventory | None:

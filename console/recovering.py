@@ -1,6 +1,6 @@
 """What the recovery offers and shows, decided from values: the choice, the waves, the proof.
 
-Pure but for `plan_for` and `conclude`, which block and belong into a thread. What it says is in
+Pure but for `conclude`, which blocks and belongs into a thread. What it says is in
 `recovery_steps`; the truth about a run is in the ledger.
 """
 
@@ -18,14 +18,14 @@ from sync.hollow import is_emptied
 from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recoverable import Recoverable, left_words
-from sync.recovery import REBUILT, Assessment, Finding, StaleId, Verification, plan_rebuild, verify
+from sync.recovery import REBUILT, Assessment, Finding, StaleId, Verification, verify
 from widgets.findings import FindingGroup
 from widgets.waves import WaveView
 
 if TYPE_CHECKING:
     from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
-    from sync.model import ActualInventory, DesiredInventory, Plan
+    from sync.model import ActualInventory, DesiredInventory
 
 BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
@@ -265,31 +265,6 @@ def not_rebuilt(run: RunState, proof: Verification) -> tuple[DriftRow, ...]:
 
 
 # --- in threads ---------------------------------------------------------------------------------------------
-
-
-def plan_for(
-    session: ConsoleSession,
-    drift: Drift,
-    keys: Collection[str],
-    *,
-    now: datetime,
-    situation: Situation | None = None,
-) -> Plan:
-    """The plan that rebuilds these rows, bound to the server, with the ranges that networks had before the
-    deletion. Blocks; raises AbreastError."""
-    from console.losses import rules_with_ranges
-
-    server = session.capabilities()
-    return plan_rebuild(
-        drift,
-        keys,
-        rules=rules_with_ranges(session, situation),
-        environment=session.environment.name,
-        root_id=server.root_id,
-        endpoint=server.endpoint,
-        author=session.operator,
-        now=now,
-    )
 
 
 def _reached(session: ConsoleSession, after: Drift, desired: DesiredInventory) -> Reach | None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from console.faults import as_error
 from console.messages import RehearsalMoved
-from console.recovering import Choice, chosen, plan_for
+from console.rebuild_plan import plan_for
+from console.recovering import Choice, chosen
 from console.state import Rehearsing
 from sync.prediction import Prediction, fits, subject_of
 from sync.recovery import assess

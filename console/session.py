@@ -338,10 +338,13 @@ class Session:
         }
 
     def plan(self, actions: Sequence[Action], *, notes: Sequence[str] = ()) -> Plan:
-        """Bind actions to this environment, this server and this operator. Raises SourceError."""
+        """Bind actions to this environment, this server and this operator. Raises SourceError, and GuardError
+        where they name a role, a zone or a network offering that the server does not have."""
+        from sync.named import refuse_unnamed
         from sync.plan import build
 
         capabilities = self.capabilities()
+        refuse_unnamed(actions, self.reader)
         return build(
             actions,
             environment=self.environment.name,

@@ -22,7 +22,9 @@ with Ledger(url, environment=environment, operator="anna@desk") as ledger:
         if sys.stdin.readline().strip() == "resume":
             ledger.resume_run("run-1", {"confirmed": {"by": "anna@desk"}})
         else:
-            ledger.begin_run("run-1", json.loads(payload), digest="", total=3)
+            given = json.loads(payload)
+            total = len(given["plan"]["actions"]) or 3
+            ledger.begin_run("run-1", given, digest="", total=total)
         print("running", flush=True)
         state = RunState[sys.stdin.readline().strip()]
         ledger.end_run("run-1", {"why": ""}, state=state, counts={})

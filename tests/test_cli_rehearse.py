@@ -90,16 +90,18 @@ def test_a_rehearsal_alone_sends_nothing_and_says_what_is_predicted(
 
 
 def test_a_rehearsal_in_which_something_fails_ends_with_1(run: Run, lab: Configured) -> None:
-    """The zone of the configuration is not there: each network fails as it would in reality."""
-    text = lab.config.read_text()
-    lab.config.write_text(text.replace("Sandbox-simulator", "Elsewhere"))
+    """The project may have no network: making one fails as it would in reality."""
+    file = lab.folder.parent / "ci.sqlite"
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("INSERT INTO quotas VALUES ('nova', 'network', 0)")
     try:
         ran = run("rebuild", "nova", "--rehearse-only")
     finally:
-        lab.config.write_text(text)
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("DELETE FROM quotas WHERE project = 'nova'")
     assert ran.code == 1
     assert "failed: create-network ROOT/ci/nova/nova-net" in ran.error
-    assert "no zone named 'Elsewhere'" in ran.error
+    assert "Maximum amount of resources" in ran.error
     assert "1 failure" in ran.out and "nothing was sent to the server" in ran.out
 
 

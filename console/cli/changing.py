@@ -84,10 +84,12 @@ def progress() -> Callable[[ExecutionEvent], None]:
 def apply(arguments: argparse.Namespace) -> int:
     """`abreast apply FILE`: shows the plan, asks for the word, executes, reports each outcome.
 
-    Raises GuardError, before it asks, when the plan lacks approvals that its environment requires.
+    Raises GuardError, before it asks, when the plan lacks approvals that its environment requires, or names
+    what the server does not have.
     """
     from console.cli import approving
     from sync.approval import assess, require
+    from sync.named import refuse_unnamed
     from sync.plan import refuse_expired
 
     plan = read_plan(arguments.file)
@@ -100,6 +102,7 @@ def apply(arguments: argparse.Namespace) -> int:
             approving.show_radii(plan, approving.radii_stated(plan), arguments.file, affecting_only=True)
         approved = require(standing)
         session.arm()
+        refuse_unnamed(plan.actions, session.reader)
         confirmation = confirm(session, plan, digest=arguments.confirm)
         with stop_on_interrupt() as stop:
             report = session.executor().run(

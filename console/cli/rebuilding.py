@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from sync.executor import RunReport
     from sync.identities import Identity
     from sync.lookup import ArchiveLike
-    from sync.plan import PlanRules
     from sync.prediction import Prediction
     from sync.recovery import Verification
 
@@ -188,23 +187,15 @@ def _rehearsed(work: Rebuild, plan: Plan) -> Prediction | None:
 
 
 def _plan(work: Rebuild, drift: Drift, projects: list[str]) -> Plan:
-    from sync.recovery import plan_rebuild
+    from console.losses import may_know_ranges
+    from console.rebuild_plan import plan_for
 
     session = work.session
     keys = (
         frozenset(row.key for row in choose_rows(drift, projects)) if projects else _to_rebuild(work, drift)
     )
-    server = session.capabilities()
-    return plan_rebuild(
-        drift,
-        keys,
-        rules=_rules(work),
-        environment=session.environment.name,
-        root_id=server.root_id,
-        endpoint=server.endpoint,
-        author=session.operator,
-        now=session.clock(),
-    )
+    situation = _situation(work) if may_know_ranges(session) else None
+    return plan_for(session, drift, keys, now=session.clock(), situation=situation)
 
 
 def _to_rebuild(work: Rebuild, drift: Drift) -> frozenset[str]:
@@ -219,16 +210,6 @@ def _to_rebuild(work: Rebuild, drift: Drift) -> frozenset[str]:
         for row in drift.rows
         if row.kind in REBUILT or (row.kind is DriftKind.DIFFERS and row.key in left)
     )
-
-
-def _rules(work: Rebuild) -> PlanRules:
-    """With the ranges that networks had, as far as captures know them."""
-    from console.losses import rules_with_ranges
-
-    session = work.session
-    if session.environment.network is None or not session.captures.exist:
-        return session.rules
-    return rules_with_ranges(session, _situation(work))
 
 
 def _situation(work: Rebuild) -> Situation | None:

@@ -17,6 +17,7 @@ from textual.message import Message
 from console import commands
 from console.faults import as_error
 from console.ledger_run import LedgerRun
+from console.rebuild_plan import plan_for
 from console.recovering import (
     Choice,
     chosen,
@@ -26,7 +27,6 @@ from console.recovering import (
     groups,
     is_unfinished,
     noteworthy,
-    plan_for,
     questions,
     waves,
 )

@@ -11,6 +11,8 @@ AGREEMENT = "tests/test_agreement.py"
 IGNORE = "tests/test_ignore.py"
 CLI_READING = "tests/test_cli_reading.py"
 RESTORE = "tests/test_restore.py"
+NAMED = "tests/test_named.py"
+CLI_REBUILD = "tests/test_cli_rebuild_again.py"
 
 COMPARISON = (
     guard(
@@ -226,6 +228,37 @@ REPAIRS = (
         "if any(word in name.casefold() for word in _FORBIDDEN):",
         "if False:",
         PLAN,
+    ),
+    guard(
+        "a name that CloudStack does not have is found before anything is sent",
+        "sync/named.py",
+        "    if missing:\n        raise GuardError(",
+        "    if False:\n        raise GuardError(",
+        NAMED,
+    ),
+    guard(
+        "the names of a rebuild are asked for before its question",
+        "console/rebuild_plan.py",
+        "    refuse_unnamed(plan.actions, session.reader)\n",
+        "",
+        CLI_REBUILD,
+        select="does_not_have",
+    ),
+    guard(
+        "the names of repairs are asked for when they are planned",
+        "console/session.py",
+        "        refuse_unnamed(actions, self.reader)\n",
+        "",
+        CLI_REBUILD,
+        select="does_not_have",
+    ),
+    guard(
+        "the names of a plan file are asked for before the question",
+        "console/cli/changing.py",
+        "        refuse_unnamed(plan.actions, session.reader)\n",
+        "",
+        CLI_REBUILD,
+        select="elsewhere",
     ),
     guard(
         "expiry of a plan",

@@ -101,6 +101,10 @@ class DamagedSession(FakeSession):
     def capabilities(self) -> Any:
         return self.cloud.capabilities()
 
+    @property
+    def reader(self) -> Any:
+        return self.cloud
+
     def read_desired(self, progress: Any = None) -> DesiredInventory:
         stored = (
             replace(project, domain_id=self.stored.get(project.key, project.domain_id))
