@@ -85,6 +85,7 @@ def with_look(state: ContainState, look: Look, last: Situation | None) -> Contai
     known = replace(
         known,
         fences_standing=look.fences_standing,
+        fences=look.fences,
         shields_standing=look.shields_standing,
         notes=look.notes,
     )

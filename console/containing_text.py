@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from console.containing_state import BrakeView, ContainState, must_choose, sure_callers
 from sync.brake import BrakeState
 from sync.deletions import Deletion, Stage
+from sync.fence_check import Hold
 from widgets.cells import counted
 from widgets.deletion_list import stage_word
 from widgets.details import deletion_words
@@ -18,7 +19,7 @@ from widgets.lines import Line, wrap
 if TYPE_CHECKING:
     from sync.contain import Rung
     from sync.containment import CallerView, Look
-    from sync.containment_journal import Standing as Set
+    from sync.fence_check import Fenced
 
 NAMES = ("stop the job itself", "fence the caller", "brake", "shield", "the running deletion")
 """The rungs in the order of `sync.contain.ladder`, in the screen's words."""
@@ -58,11 +59,8 @@ def _source_rung(rung: Rung) -> tuple[Standing, str]:
 
 
 def _fence_rung(look: Look, read_only: str, *, past: bool) -> tuple[Standing, str]:
-    if look.fences_standing:
-        names = ", ".join(sorted({_name(one.target) for one in look.fences_standing}))
-        rest = [view for view in look.callers if view.caller.label not in _targets(look.fences_standing)]
-        more = f"; {counted(len(rest), 'caller')} not" if any(_is_at_work(view) for view in rest) else ""
-        return Standing.TAKEN, f"fenced: {names}{more}"
+    if look.fences.callers:
+        return _fenced_rung(look)
     if not look.callers:
         if look.situation.is_unread:
             return Standing.IDLE, "who deletes is not known: CloudStack could not be read"
@@ -77,12 +75,38 @@ def _fence_rung(look: Look, read_only: str, *, past: bool) -> tuple[Standing, st
     return Standing.OPEN, f"possible: {_name(able[0].caller.label)} by {able[0].methods[0].value}"
 
 
+def _fenced_rung(look: Look) -> tuple[Standing, str]:
+    """What was fenced, as it is read now: the worst of them speaks."""
+    fenced = look.fences
+    if fenced.lost:
+        more = f"; {len(fenced.lost) - 1} more" if len(fenced.lost) > 1 else ""
+        return Standing.LOST, f"{fence_words(fenced.lost[0])}: {_again(look)}{more}"
+    known = {one.target_id for one in fenced.callers}
+    rest = [view for view in look.callers if view.caller.user_id not in known]
+    more = f"; {counted(len(rest), 'caller')} not" if any(_is_at_work(view) for view in rest) else ""
+    names = ", ".join(sorted(_name(one.target) for one in fenced.callers))
+    if fenced.unread:
+        why = fenced.unread[0].why
+        return Standing.OPEN, f"fenced: {names}; whether it holds is NOT KNOWN{more}: {why}"
+    return Standing.TAKEN, f"fenced: {names}{more}"
+
+
+def fence_words(one: Fenced) -> str:
+    """A fence that holds no more, in few words."""
+    if one.hold is Hold.GONE:
+        return f"fence GONE, {_name(one.target)} has access again"
+    return f"fence PASSED by {_name(one.target)}"
+
+
+def _again(look: Look) -> str:
+    """What to do about it."""
+    if look.ladder[1].why_not:
+        return look.ladder[1].why_not
+    return "fence anew"
+
+
 def _is_at_work(view: CallerView) -> bool:
     return view.caller.open_deletions > 0
-
-
-def _targets(standing: Sequence[Set]) -> set[str]:
-    return {one.target for one in standing}
 
 
 def _name(target: str) -> str:
@@ -151,15 +175,27 @@ def _running_rung(look: Look, *, past: bool) -> tuple[Standing, str]:
 def who_lines(look: Look, *, past: bool = False) -> list[tuple[str, str]]:
     """Who deletes, or did by an earlier look: text and tone of a line each."""
     ended = "had not ended" if past else "not ended"
-    fenced = _targets(look.fences_standing)
-    lines = []
+    lines = [
+        (f"{one.target}: FENCE {one.hold.value}: {one.why}", "tone--bad")
+        for one in look.fences.lost
+        if all(view.caller.user_id != one.target_id for view in look.callers)
+    ]
     for view in look.callers:
         caller = view.caller
         admin = ", a root admin" if caller.is_root_admin else ""
         number = counted(len(caller.deletions), "deletion")
         counts = f"{number} in an hour, {caller.open_deletions} {ended}"
         text = f"{caller.label}{admin}: {counts}"
-        if caller.label in fenced:
+        fence = look.fences.of(caller.user_id)
+        if fence is not None and fence.is_lost:
+            # First what nobody may overlook in a narrow terminal.
+            text, tone = (
+                f"{caller.label}, FENCE {fence.hold.value}{admin}: {counts}; {fence.why}",
+                "tone--bad",
+            )
+        elif fence is not None and fence.hold is Hold.UNKNOWN:
+            text, tone = f"{caller.label}, FENCE NOT KNOWN{admin}: {counts}; {fence.why}", "tone--warning"
+        elif fence is not None:
             text, tone = f"{caller.label}, FENCED{admin}: {counts}", "tone--good"
         elif caller.ask and caller.open_deletions:
             text, tone = f"{text}; NOT SURE: {caller.ask}", "tone--warning"
@@ -185,6 +221,9 @@ def rung_texts(state: ContainState, index: int) -> list[tuple[str, str]]:
         texts.append(("", rung.why_not))
     texts += [("does", rung.what), ("does NOT stop", rung.does_not_stop), ("undo", rung.undo)]
     if index == 1:
+        texts += [
+            (one.hold.value.upper(), f"{one.target}: {one.why}") for one in look.fences.callers if one.why
+        ]
         texts += [(text, detail) for view in look.callers for text, detail in _caller_texts(view)]
         texts += [
             ("fenced", f"{one.action}, {one.at:%Y-%m-%d %H:%M} UTC by {one.operator}")

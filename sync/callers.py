@@ -6,6 +6,7 @@ Pure. User names are unique per domain only, and the account of a Scheduled even
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,8 @@ from sync.model import ActualInventory, User
 
 RECENT = timedelta(hours=1)
 """So long before the newest one, a deletion that has ended still says who is at work."""
+
+_IDLE = "No deletion of the last hour names this user: it was fenced before, and that fence is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Caller:
     ask: str = ""
     """Why a person has to say that it is this one; empty where events and jobs agree."""
     is_root_admin: bool = False
+    accepted: tuple[datetime, ...] = ()
+    """When CloudStack accepted each of them, as far as it is told."""
 
     @property
     def label(self) -> str:
@@ -45,8 +50,9 @@ class Caller:
         return f"{self.account or '?'}/{self.username or self.user_id} in {self.domain_path or '?'}"
 
 
-def find_callers(reading: Reading) -> tuple[Caller, ...]:
-    """Everybody who deletes now or did within the last hour of deletions; the busiest first."""
+def find_callers(reading: Reading, *, also: Collection[str] = ()) -> tuple[Caller, ...]:
+    """Everybody who deletes now or did within the last hour of deletions; the busiest first. `also` are the
+    ids of users who are listed whether or not they delete: they were fenced, and are not any more."""
     known, unnamed = match_jobs(attempts(reading.events or ()), reading.jobs or ())
     recent = _recent(known)
     people = _People(reading)
@@ -73,7 +79,10 @@ def find_callers(reading: Reading) -> tuple[Caller, ...]:
             and one.job.user_id == user_id
             and (one.kind, one.target_id, one.at) not in told_already
         ]
-        found.append(people.caller(user_id, mine, ask=ask))
+        by_job_alone = [job.created for job in unnamed if job.user_id == user_id]
+        found.append(people.caller(user_id, mine, ask=ask, also_at=by_job_alone))
+    idle = set(also) - by_event.keys() - by_job
+    found += [people.caller(id, [], ask=_IDLE) for id in sorted(idle) if people.knows(id)]
     told = {attempt.target_id for group in by_event.values() for attempt in group}
     for (username, account), group in unresolved.items():
         if any(attempt.job is not None or attempt.target_id in told for attempt in group):
@@ -128,7 +137,14 @@ class _People:
         matching = self._by_name.get((attempt.account_domain_id, attempt.account, attempt.username), [])
         return matching[0] if len(matching) == 1 else None
 
-    def caller(self, user_id: str, mine: list[Attempt], *, ask: str) -> Caller:
+    def knows(self, user_id: str) -> bool:
+        """Whether CloudStack lists that user."""
+        return user_id in self._users
+
+    def caller(
+        self, user_id: str, mine: list[Attempt], *, ask: str, also_at: Iterable[datetime | None] = ()
+    ) -> Caller:
+        """`also_at` is when jobs of its were made that no event names."""
         user = self._users.get(user_id)
         if user is None:
             return self._made(mine, user_id=user_id, ask=f"{ask} CloudStack lists no user {user_id}.".strip())
@@ -147,6 +163,7 @@ class _People:
             last_at=_last(mine),
             ask=ask,
             is_root_admin=user.id in self._reading.root_admins,
+            accepted=_times(mine, also_at),
         )
 
     def nobody(self, username: str, account: str, mine: list[Attempt], *, ask: str) -> Caller:
@@ -168,6 +185,7 @@ class _People:
             open_deletions=sum(attempt.is_open for attempt in mine),
             last_at=_last(mine),
             ask=ask,
+            accepted=_times(mine),
         )
 
 
@@ -176,5 +194,9 @@ def _names(mine: list[Attempt]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.target for one in ordered))
 
 
+def _times(mine: list[Attempt], also_at: Iterable[datetime | None] = ()) -> tuple[datetime, ...]:
+    return tuple(sorted(at for at in (*(one.at for one in mine), *also_at) if at is not None))
+
+
 def _last(mine: list[Attempt]) -> datetime | None:
-    return max((one.at for one in mine if one.at is not None), default=None)
+    return max(_times(mine), default=None)

@@ -13,16 +13,14 @@ from enum import Enum
 from typing import Protocol
 
 from sync.callers import Caller
+from sync.cloudstack.access import SOURCE_LIST
 from sync.cloudstack.capabilities import Capabilities
-from sync.cloudstack.fence import SOURCE_LIST
 from sync.cloudstack.values import JobState, Submission
 from sync.containment_journal import ContainmentJournal, Standing
 from sync.deletions import Situation, Stage
 from sync.errors import AbreastError, GuardError, OutcomeUnknownError, SourceError
+from sync.fence_check import NOWHERE, is_fenced
 from sync.model import JsonObject, Outcome
-
-NOWHERE = "203.0.113.1/32"
-"""An address of the range for documentation (RFC 5737): nobody calls from there."""
 
 JOB_SECONDS = 60.0
 _POLL_SECONDS = 0.25
@@ -187,7 +185,7 @@ class Fencing:
             before = self._state(caller, method)
         except SourceError as error:
             return Step(action, Outcome.NOT_RUN, f"Its state cannot be read: {error}")
-        if _is_fenced(method, before):
+        if is_fenced(facts.command, before):
             return Step(action, Outcome.SKIPPED, "It is fenced so already.", facts.undo)
         parameters = _parameters(caller, method)
         self._journal.intent(
@@ -197,7 +195,7 @@ class Fencing:
             target_id=caller.user_id,
             command=facts.command,
             parameters=parameters,
-            before=before | {"account_id": caller.account_id},
+            before=before | {"account_id": caller.account_id, "seen_to": _seen_to(caller)},
         )
         outcome, detail, job_id = self._send(facts.command, parameters)
         if outcome is not Outcome.FAILED:
@@ -241,7 +239,7 @@ class Fencing:
             now = self._state(caller, method)
         except SourceError as error:
             return Outcome.UNKNOWN, f"It was sent and cannot be read back: {error}"
-        if _is_fenced(method, now):
+        if is_fenced(METHODS[method].command, now):
             return Outcome.SUCCEEDED, ""
         return Outcome.UNKNOWN, (detail or "CloudStack accepted it, but reading back does not show it.")
 
@@ -299,20 +297,17 @@ class Fencing:
         return (Outcome.SUCCEEDED, "") if is_lifted else (Outcome.UNKNOWN, "Reading back does not show it.")
 
 
+def _seen_to(caller: Caller) -> str:
+    """The newest deletion of the caller's that was known when it was fenced, by CloudStack's clock."""
+    return max(caller.accepted).isoformat() if caller.accepted else ""
+
+
 def _parameters(caller: Caller, method: Method) -> dict[str, str]:
     if method is Method.API_KEYS:
         return {"id": caller.user_id, "apikeyaccess": "disabled"}
     if method is Method.SOURCE:
         return {"name": SOURCE_LIST, "accountid": caller.account_id, "value": NOWHERE}
     return {"id": caller.user_id}
-
-
-def _is_fenced(method: Method, state: Mapping[str, object]) -> bool:
-    if method is Method.API_KEYS:
-        return str(state.get("apikeyaccess", "")).casefold() == "disabled"
-    if method is Method.SOURCE:
-        return state.get("source_list") == NOWHERE
-    return str(state.get("state", "")).casefold() in ("locked", "disabled")
 
 
 # --- the ladder ---------------------------------------------------------------------------------------------

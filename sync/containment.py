@@ -17,7 +17,7 @@ from sync import atomic_file
 from sync.brake import Brake, BrakeState, OnChange, lock_names
 from sync.callers import Caller, find_callers
 from sync.cloudstack import Capabilities, Fence, Reader
-from sync.contain import Fencing, Means, Method, Rung, Step, ladder, may_use, methods, refusal
+from sync.contain import METHODS, Fencing, Means, Method, Rung, Step, ladder, may_use, methods, refusal
 from sync.containment_journal import ContainmentJournal, Standing, earlier_local, open_journal
 from sync.deletions import Reading, Situation, assess
 from sync.errors import (
@@ -28,6 +28,8 @@ from sync.errors import (
     SourceError,
     unwritable,
 )
+from sync.fence_check import NO_FENCES, FenceCheck
+from sync.fence_reading import Witness, seen
 from sync.ledger import utc_now
 from sync.model import Outcome, Scope
 from sync.secret import shown_url
@@ -76,6 +78,8 @@ class Look:
     fences_standing: tuple[Standing, ...] = ()
     shields_standing: tuple[Standing, ...] = ()
     shields_lost: tuple[Unshielded, ...] = ()
+    fences: FenceCheck = NO_FENCES
+    """How each caller of `fences_standing` stands, by what is read now."""
     notes: tuple[str, ...] = ()
 
 
@@ -174,7 +178,8 @@ class Containment:
             fences, shields, note = standing_.result()
         situation = assess(reading)
         shield_why_not = why_not if offered is None else why_no_shield(offered)
-        callers = self._callers(reading, offered)
+        held = self._held(fences, reading, situation)
+        callers = self._callers(reading, offered, held)
         release = reading.world.release or (offered.release if offered else "")
         means = Means(
             runbook=self.environment.runbook,
@@ -196,6 +201,7 @@ class Containment:
             fences_standing=fences,
             shields_standing=shields,
             shields_lost=lost(shields, reading.world),
+            fences=held,
             notes=(note,) if note else (),
         )
 
@@ -242,15 +248,31 @@ class Containment:
             return str(error)
         return ""
 
-    def _callers(self, reading: Reading, offered: Capabilities | None) -> tuple[CallerView, ...]:
+    def _held(self, fences: Sequence[Standing], reading: Reading, situation: Situation) -> FenceCheck:
+        """Whether what was fenced is fenced still, asked with the writing key where there is one."""
+        accepted = {caller.user_id: caller.accepted for caller in find_callers(reading)}
+        return seen(fences, self._witness(is_silent=situation.is_unread), accepted=accepted)
+
+    def _witness(self, *, is_silent: bool) -> Witness | None:
+        if is_silent:
+            return None
+        try:
+            return self.fence
+        except GuardError:
+            return self._reader
+
+    def _callers(
+        self, reading: Reading, offered: Capabilities | None, held: FenceCheck
+    ) -> tuple[CallerView, ...]:
         own: list[Capabilities] = [] if offered is None else [offered]
         try:
             own.append(self._reader.capabilities())
         except SourceError:
             return ()
         found = []
-        for caller in find_callers(reading):
+        for caller in find_callers(reading, also={one.target_id for one in held.lost}):
             ways = methods(offered) if offered is not None else ()
+            ways = tuple(way for way in ways if METHODS[way].command not in held.passed_by(caller.user_id))
             calls, problem = self._other_calls(caller, reading)
             found.append(
                 CallerView(

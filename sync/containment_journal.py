@@ -130,6 +130,7 @@ def joined(earlier: Sequence[Entry], own: Sequence[Entry]) -> list[Entry]:
 def standing(entries: list[Entry], kind: str) -> list[Standing]:
     """The same, decided from entries in their order."""
     found: dict[str, Standing] = {}
+    before: dict[str, Standing] = {}
     undoing: dict[str, str] = {}
     for entry in entries:
         payload = entry.payload
@@ -137,19 +138,26 @@ def standing(entries: list[Entry], kind: str) -> list[Standing]:
         if entry.kind is EntryKind.INTENT:
             if payload.get("undoes"):
                 undoing[action] = str(payload["undoes"])
-            elif payload.get("kind") == kind and action not in found:
+            elif payload.get("kind") == kind:
+                # Set once more, because it was read that somebody had taken it away: the newest one stands.
+                if action in found:
+                    before[action] = found[action]
                 found[action] = _standing(entry, outcome=Outcome.UNKNOWN)
             continue
         outcome = Outcome(payload["outcome"])
         if action in undoing:
             if outcome is Outcome.SUCCEEDED:
-                found.pop(undoing.pop(action), None)
+                undone = undoing.pop(action)
+                found.pop(undone, None)
+                before.pop(undone, None)
         elif action in found:
             known = found[action]
             if outcome is Outcome.SUCCEEDED:
                 found[action] = _with_outcome(known, outcome)
             elif outcome is not Outcome.UNKNOWN and known.outcome == Outcome.UNKNOWN.value:
                 del found[action]
+                if action in before:
+                    found[action] = before.pop(action)
     return sorted(found.values(), key=lambda one: one.at)
 
 

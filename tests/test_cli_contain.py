@@ -20,6 +20,7 @@ from sync.ledger import Ledger
 from sync.operator_name import current_operator
 from sync.pins import Server
 from sync.sandbox.incident import SYNC_USER
+from sync.sandbox.naive_sync import CallRefused
 from sync.sandbox.process import SandboxProcess
 from sync.secret import Secret
 from tests.cli import Configured
@@ -246,6 +247,32 @@ def test_an_altered_ledger_blocks_no_rung_and_is_told_at_each(
     refused = run("rebuild", typed="lab\n")
     assert (refused.code, words in refused.error) == (3, True)
     assert changing(sandbox)[-1] == "updateUser"
+
+
+def test_a_fence_that_somebody_took_away_is_gone_and_can_be_put_up_anew(run: Run, incident: Incident) -> None:
+    run("contain", "--fence", "--confirm", "lab")
+    ran = run("contain")
+    assert "fenced: ci-sync/ci-sync in ROOT by updateUser" in ran.out and "GONE" not in ran.out
+    root = incident.admin.call("listDomains", listall="true", name="ROOT")["domain"][0]["id"]
+    users = incident.admin.call("listUsers", listall="true", domainid=root)["user"]
+    (user,) = [one["id"] for one in users if one["username"] == SYNC_USER]
+    incident.admin.call("updateUser", id=user, apikeyaccess="inherit")
+
+    ran = run("contain")
+    assert ran.code == 2
+    assert "! ci-sync/ci-sync in ROOT: fence GONE: somebody took it away, the caller has access" in ran.out
+    incident.pass_time(120, step=1.0)
+    incident.sync.call("deleteDomain", id=incident.domains()["p04"], cleanup="true")
+    document = json.loads(run("contain", "--format", "json").out)
+    (fenced,) = document["fenced"]
+    assert (fenced["target_id"], fenced["hold"]) == (user, "GONE")
+    assert "1 deletion of its was accepted after it" in fenced["why"]
+
+    assert run("contain", "--fence", "--confirm", "lab").code == 0
+    with pytest.raises(CallRefused, match="401"):
+        incident.sync.call("listDomains", listall="true")
+    document = json.loads(run("contain", "--format", "json").out)
+    assert [one["hold"] for one in document["fenced"]] == ["holds"]
 
 
 def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sandbox: SandboxProcess) -> None:

@@ -12,7 +12,6 @@ import pytest
 from sync.callers import Caller
 from sync.cloudstack import Capabilities, JobState, Submission
 from sync.contain import (
-    NOWHERE,
     Fencing,
     Means,
     Method,
@@ -23,7 +22,9 @@ from sync.contain import (
 )
 from sync.containment_journal import ContainmentJournal, earlier_local, open_journal
 from sync.deletions import Situation
-from sync.errors import LedgerError, OutcomeUnknownError, RefusedError
+from sync.errors import ForbiddenError, LedgerError, OutcomeUnknownError, RefusedError
+from sync.fence_check import NOWHERE, Hold
+from sync.fence_reading import seen
 from sync.ledger import Ledger
 from sync.model import JsonObject, Outcome
 from tests.examples import NOON, ROOT_ID
@@ -116,6 +117,9 @@ class Cloud:
         return Submission("j-1" if command == "disableUser" else None, {})
 
     def user(self, _id: str, /) -> JsonObject:
+        return dict(self.state)
+
+    def user_access(self, _id: str, /) -> JsonObject:
         return dict(self.state)
 
     def source_list(self, _account_id: str, /) -> str:
@@ -225,6 +229,65 @@ def test_somebody_who_is_fenced_already_is_left_as_it_is(journal: ContainmentJou
     (step,) = Fencing(cloud, journal).put_up(CALLER, [Method.LOCK])
     assert step.outcome is Outcome.SKIPPED
     assert (cloud.sent, journal.standing("fence")) == ([], [])
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_fence_that_somebody_took_away_is_read_as_gone_and_put_up_anew(
+    method: Method, journal: ContainmentJournal
+) -> None:
+    cloud = Cloud()
+    fencing = Fencing(cloud, journal, sleep=lambda _: None)
+    before = (dict(cloud.state), cloud.source)
+    fencing.put_up(CALLER, [method])
+    (first,) = journal.standing("fence")
+    (held,) = seen([first], cloud, accepted={}).callers
+    assert (held.hold, held.why) == (Hold.HOLDS, "")
+
+    cloud.state, cloud.source = dict(before[0]), before[1]
+    (held,) = seen([first], cloud, accepted={}).callers
+    assert (held.hold, held.is_lost) == (Hold.GONE, True)
+    assert "somebody took it away, the caller has access" in held.why
+
+    (step,) = fencing.put_up(CALLER, [method])
+    assert step.outcome is Outcome.SUCCEEDED
+    (again,) = journal.standing("fence")
+    assert (again.outcome, again.at > first.at) == ("succeeded", True), "the newest one stands"
+    (held,) = seen([again], cloud, accepted={}).callers
+    assert held.hold is Hold.HOLDS
+    assert fencing.take_down(again, reason="over").outcome is Outcome.SUCCEEDED
+    assert (cloud.state, cloud.source, journal.standing("fence")) == (*before, [])
+
+
+def test_a_fence_that_could_not_be_put_up_anew_is_not_forgotten(journal: ContainmentJournal) -> None:
+    cloud = Cloud()
+    fencing = Fencing(cloud, journal)
+    fencing.put_up(CALLER, [Method.LOCK])
+    (first,) = journal.standing("fence")
+    cloud.state["state"] = "enabled"
+
+    def refuse(_command: str) -> None:
+        raise RefusedError("CloudStack refused lockUser.", code=431)
+
+    cloud.before = refuse
+    (step,) = fencing.put_up(CALLER, [Method.LOCK])
+    assert (step.outcome, journal.standing("fence")) == (Outcome.FAILED, [first])
+
+
+def test_a_fence_whose_state_is_not_shown_is_not_known(journal: ContainmentJournal) -> None:
+    cloud = Cloud()
+    Fencing(cloud, journal).put_up(CALLER, [Method.API_KEYS])
+    del cloud.state["apikeyaccess"]
+    (held,) = seen(journal.standing("fence"), cloud, accepted={}).callers
+    assert (held.hold, "does not show this key" in held.why) == (Hold.UNKNOWN, True)
+
+    def unreadable(_id: str, /) -> JsonObject:
+        raise ForbiddenError("listUsers may not be called.")
+
+    cloud.user_access = unreadable  # type: ignore[method-assign]
+    (held,) = seen(journal.standing("fence"), cloud, accepted={}).callers
+    assert (held.hold, held.why) == (Hold.UNKNOWN, "listUsers may not be called.")
+    (held,) = seen(journal.standing("fence"), None, accepted={}).callers
+    assert (held.hold, held.why) == (Hold.UNKNOWN, "CloudStack could not be read.")
 
 
 # --- the journal --------------------------------------------------------------------------------------------

@@ -309,6 +309,21 @@ def test_who_deleted_days_before_the_newest_is_no_caller() -> None:
     assert [one.username for one in found] == ["ci-sync"]
 
 
+def test_one_whose_fence_is_gone_is_listed_although_it_deletes_nothing_and_has_to_be_named() -> None:
+    told = reading(events=events(AURORA, "Scheduled", "Started"), jobs=[job()])
+    (busy, idle) = find_callers(told, also={SYNC.id, OTHER.id, "u-nobody"})
+    assert (busy.user_id, busy.ask) == (SYNC.id, "")
+    assert (idle.user_id, idle.deletions, idle.accepted) == (OTHER.id, (), ())
+    assert "it was fenced before, and that fence is gone" in idle.ask
+
+
+def test_when_each_deletion_of_a_caller_was_accepted_is_told_by_its_first_event_or_its_job() -> None:
+    (caller,) = find_callers(reading(events=events(AURORA, "Scheduled", "Started"), jobs=[job()]))
+    assert len(caller.accepted) == 1
+    (caller,) = find_callers(reading(events=None, jobs=[job()]))
+    assert caller.accepted == (job().created,)
+
+
 def test_a_caller_that_is_not_listed_any_more_cannot_be_resolved() -> None:
     ghost = User("u-ghost", "ghost", "e", "G", "H", "enabled", "a-ghost", "ghost", "id:ROOT")
     (caller,) = find_callers(

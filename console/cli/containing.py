@@ -103,7 +103,7 @@ def _rungs(arguments: argparse.Namespace, *, as_json: bool, look: Look) -> tuple
 def _verdict(look: Look) -> int:
     from sync.deletions import Stage
 
-    if look.situation.is_happening:
+    if look.situation.is_happening or look.fences.lost:
         return EXIT_CRITICAL
     if look.situation.problems:
         return EXIT_UNKNOWN
@@ -460,5 +460,6 @@ def look_json(session: Session, look: Look) -> JsonObject:
             "lost": plain(look.shields_lost),
         },
         "fences": plain(look.fences_standing),
+        "fenced": plain(look.fences.callers),
         "notes": list(look.notes),
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from console.cli.output import result, say, table
 from sync.deletion_text import situation_text
 from sync.deletions import Deletion, Stage
+from sync.fence_check import Hold
 from widgets.cells import counted
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ def show_look(environment: Environment, look: Look, *, brief: bool = False) -> N
     result(situation_text(look.situation))
     for problem in (*look.situation.problems, *look.notes):
         result(f"! {problem}")
+    for lost in look.fences.lost:
+        result(
+            f"! {lost.target}: fence {lost.hold.value}: {lost.why}. `abreast contain --fence` fences anew."
+        )
     _deletions(look.situation.deletions)
     if look.situation.elsewhere:
         result(f"{look.situation.elsewhere} more deletions outside of {environment.parent}.")
@@ -34,7 +39,9 @@ def show_look(environment: Environment, look: Look, *, brief: bool = False) -> N
         return
     _callers(look.callers)
     for one in look.fences_standing:
-        result(f"fenced: {one.target} by {one.command}, {one.at:%Y-%m-%d %H:%M} by {one.operator}")
+        held = look.fences.of(one.target_id)
+        doubt = "" if held is None or held.hold is Hold.HOLDS else f"; now {held.hold.value}: {held.why}"
+        result(f"fenced: {one.target} by {one.command}, {one.at:%Y-%m-%d %H:%M} by {one.operator}{doubt}")
     result("")
     for number, rung in enumerate(look.ladder, start=1):
         _rung(number, rung)

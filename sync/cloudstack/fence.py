@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from sync.cloudstack import access
 from sync.cloudstack import capabilities as asking
+from sync.cloudstack.access import SOURCE_LIST
 from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.paging import Habits, Pager, Query
 from sync.cloudstack.values import Clock, Credentials, JobState, Submission
-from sync.errors import DataError, GuardError
+from sync.errors import GuardError
 from sync.model import JsonObject
-
-SOURCE_LIST = "api.allowed.source.cidr.list"
-"""The only setting that containment changes, and only for one account."""
 
 _JOB_STATUS = {0: "pending", 1: "succeeded", 2: "failed"}
 
@@ -92,31 +91,25 @@ class Fence:
 
         Never its key. Raises DataError when it is not listed, and SourceError.
         """
-        row = self._one(Query("listUsers", "user", {"id": user_id, "listall": "true"}), user_id)
-        account = self._one(
-            Query("listAccounts", "account", {"id": str(row.get("accountid", "")), "listall": "true"}),
-            str(row.get("accountid", "")),
+        found = self.user_access(user_id)
+        id = str(found.get("accountid", ""))
+        account = access.row_of(
+            Query("listAccounts", "account", {"id": id, "listall": "true"}), id, self._pager
         )
-        kept = ("id", "username", "account", "accountid", "state", "apikeyaccess")
-        return {name: row[name] for name in kept if name in row} | {"account_state": account.get("state", "")}
+        return found | {"account_state": account.get("state", "")}
+
+    def user_access(self, user_id: str) -> JsonObject:
+        """The same without its account's state."""
+        return access.user_access(user_id, self._pager)
 
     def source_list(self, account_id: str) -> str:
         """The source list that holds for an account. Raises DataError, SourceError."""
-        query = Query(
-            "listConfigurations",
-            "configuration",
-            {"name": SOURCE_LIST, "accountid": account_id},
-            identity=("name",),
-        )
-        for row in self._pager.read(query).require():
-            if row.get("name") == SOURCE_LIST:
-                return str(row.get("value", ""))
-        raise DataError(f"CloudStack does not show the setting {SOURCE_LIST} to this key.")
+        return access.source_list(account_id, self._pager)
 
     def machine(self, id: str) -> JsonObject:
         """A VM's row. Raises DataError when it is not listed any more, and SourceError."""
         query = Query("listVirtualMachines", "virtualmachine", {"id": id, "listall": "true"})
-        return self._one(query, id)
+        return access.row_of(query, id, self._pager)
 
     def job(self, job_id: str) -> JobState:
         """The state of an asynchronous job. Raises SourceError."""
@@ -127,9 +120,3 @@ class Fence:
         text = self._connection.clean(str(result.get("errortext", ""))) if status == "failed" else ""
         code = result.get("errorcode", 0) if status == "failed" else 0
         return JobState(job_id, status, code=code if isinstance(code, int) else 0, text=text)
-
-    def _one(self, query: Query, id: str) -> JsonObject:
-        for row in self._pager.read(query).require():
-            if row.get("id") == id:
-                return row
-        raise DataError(f"{query.command} does not show {id}: it is gone, or hidden from this key.")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from sync.cloudstack import access, parse
 from sync.cloudstack import capabilities as asking
-from sync.cloudstack import parse
 from sync.cloudstack import stock as stocktaking
 from sync.cloudstack.capabilities import Capabilities
 from sync.cloudstack.deletion_reading import Survey, calls_of, deletion_events, evidence
@@ -221,6 +221,14 @@ class Reader:
     ) -> tuple[tuple[str, int, datetime], ...]:
         """What a user called since then: event type, how often, when last. Raises SourceError."""
         return calls_of(account, domain_id, username, pager=self._pooled, since=since)
+
+    def user_access(self, user_id: str) -> JsonObject:
+        """A user's state, and its keys' access where CloudStack shows it to this key. Raises SourceError."""
+        return access.user_access(user_id, self._direct)
+
+    def source_list(self, account_id: str) -> str:
+        """The source list that holds for an account. Raises SourceError."""
+        return access.source_list(account_id, self._direct)
 
     def evidence(self) -> dict[str, JsonObject]:
         """Events, jobs, servers, alerts, limits, VMs as CloudStack lists them. Raises SourceError."""

@@ -6,6 +6,7 @@ from tests.mutation.guard import guard
 
 RELINK = "tests/test_relink.py"
 CONTAIN = "tests/test_contain.py"
+FENCE_CHECK = "tests/test_fence_check.py"
 CLI_CONTAIN = "tests/test_cli_contain.py"
 SHIELD = "tests/test_shield.py"
 DELETIONS = "tests/test_deletions.py"
@@ -65,9 +66,23 @@ CONTAINMENT = (
     guard(
         "fence: claimed only where reading back shows it",
         "sync/contain.py",
-        "        if _is_fenced(method, now):\n            return Outcome.SUCCEEDED",
+        "        if is_fenced(METHODS[method].command, now):\n            return Outcome.SUCCEEDED",
         "        if True:\n            return Outcome.SUCCEEDED",
         CONTAIN,
+    ),
+    guard(
+        "fence: one that is read to be gone is told as gone",
+        "sync/fence_check.py",
+        "    if holding:\n        hold",
+        "    if True:\n        hold",
+        FENCE_CHECK,
+    ),
+    guard(
+        "fence: what cannot be read does not hold",
+        "sync/fence_check.py",
+        "if holds is True)",
+        "if holds)",
+        FENCE_CHECK,
     ),
     guard(
         "fence: lifting enables no account that is disabled",

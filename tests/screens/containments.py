@@ -19,6 +19,7 @@ from sync.containment import CallerView, Look, why_nobody
 from sync.containment_journal import Standing
 from sync.deletions import Deletion, Situation, Stage
 from sync.errors import AbreastError
+from sync.fence_check import FenceCheck, Fenced, Hold
 from sync.model import Outcome
 from sync.shield import Candidate, Choice, Unshielded
 from tests.screens.runs import until
@@ -65,6 +66,8 @@ FENCE = Standing(
     "fence ci-sync/ci-sync in ROOT by apikeyaccess", "fence", NOW, "night@console", "u-sync",
     "ci-sync/ci-sync in ROOT", "updateUser", {"apikeyaccess": "INHERIT"}, "succeeded",
 )  # fmt: skip
+HELD = FenceCheck((Fenced("u-sync", FENCE.target, NOW, Hold.HOLDS, holding=("updateUser",)),))
+"""How that fence is read where nobody took it away."""
 SHIELD = replace(
     FENCE, action="shield ROOT/ci/ember by ember-vm-1 vm-1", kind="shield", target="ROOT/ci/ember"
 )
@@ -81,6 +84,8 @@ def look(
 ) -> Look:
     """What a reading of this moment says; `offered` is whether the writing key was asked."""
     found = Situation(NOW, deletions)
+    if named.get("fences_standing"):
+        named.setdefault("fences", HELD)
     server: Any = Offered() if offered else None
     means = Means(
         RUNBOOK,

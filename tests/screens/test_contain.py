@@ -23,6 +23,7 @@ from sync.contain import Step
 from sync.containment import Look
 from sync.deletions import Stage
 from sync.errors import GuardError, LedgerError
+from sync.fence_check import FenceCheck, Fenced, Hold
 from sync.model import Outcome
 from sync.shield import Unshielded
 from tests.screens.containments import (
@@ -325,6 +326,38 @@ async def test_a_fence_is_asked_for_typed_and_its_outcome_shown() -> None:
         assert "FENCED" in text
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_a_fence_that_was_taken_away_is_an_alarm_and_f_fences_anew(size: tuple[int, int]) -> None:
+    session = armed()
+    session.fake.now = look(*DELETIONS, fences_standing=(FENCE,))
+    app = contain_console(session)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await open_contain(pilot)
+        assert "✓ fenced: ci-sync/ci-sync" in screen_text(app)
+        gone = Fenced("u-sync", FENCE.target, NOW, Hold.GONE, "somebody took it away, the caller has access")
+        session.fake.now = look(*DELETIONS, fences_standing=(FENCE,), fences=FenceCheck((gone,)))
+        app.rungs.look()
+        await rest(pilot)
+        text = screen_text(app)
+        assert "✗ fence GONE, ci-sync/ci-sync has access again" in text
+        assert "ci-sync/ci-sync in ROOT, FENCE GONE" in text and "FENCED" not in text
+        await pilot.press("f")
+        await confirm(pilot)
+        assert session.fake.calls == [("fence", ("fence ci-sync/ci-sync in ROOT by apikeyaccess",))]
+
+
+async def test_a_fence_that_cannot_be_read_is_not_known_to_hold() -> None:
+    session = armed()
+    unread_fence = Fenced("u-sync", FENCE.target, NOW, Hold.UNKNOWN, "listUsers was refused.")
+    session.fake.now = look(*DELETIONS, fences_standing=(FENCE,), fences=FenceCheck((unread_fence,)))
+    app = contain_console(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_contain(pilot)
+        text = screen_text(app)
+        assert "fenced: ci-sync/ci-sync; whether it holds is NOT KNOWN" in text
+        assert "FENCE NOT KNOWN" in text and "✓ fenced" not in text
+
+
 async def test_the_word_of_another_environment_fences_nobody() -> None:
     session = ContainSession(armed=True, facts=Facts(name="production", title="PRODUCTION"))
     app = contain_console(session)
@@ -475,7 +508,8 @@ async def test_what_an_earlier_look_told_is_told_in_the_past_while_cloudstack_is
     app = contain_console(session)
     async with app.run_test(size=LARGE, notifications=True) as pilot:
         await open_contain(pilot)
-        session.fake.now = unread(fences_standing=(FENCE,))
+        silent = Fenced("u-sync", FENCE.target, NOW, Hold.UNKNOWN, "CloudStack could not be read.")
+        session.fake.now = unread(fences_standing=(FENCE,), fences=FenceCheck((silent,)))
         app.rungs.look()
         await rest(pilot)
         words = words_of(app)
