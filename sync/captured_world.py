@@ -19,6 +19,7 @@ from typing import Any
 from sync.capture import Capture
 from sync.captured_catalog import Catalog
 from sync.captured_networks import Networks
+from sync.machine_states import GONE, RECOVERABLE
 from sync.model import Account as CapturedAccount
 from sync.model import Domain as CapturedDomain
 from sync.model import OwnedResource
@@ -368,10 +369,10 @@ class _Builder:
             host_id=host if is_running else None,
             last_host_id=host,
             delete_protection=one.delete_protected is True,
-            counted=one.state not in ("Destroyed", "Expunging", "Error"),
+            counted=one.state.casefold() not in GONE,
             created=self._time(one.created),
             updated=self._time(one.created),
-            destroyed_at=self.now if one.state == "Destroyed" else None,
+            destroyed_at=self.now if one.state.casefold() in RECOVERABLE else None,
         )
         self.world.put("vms", made)
         self._nics(one, made)

@@ -132,7 +132,7 @@ class Deletion:
 
     @property
     def alive(self) -> tuple[VirtualMachine, ...]:
-        """VMs that are not destroyed yet."""
+        """VMs that are not gone yet."""
         return alive(self.vms)
 
     @property
@@ -156,7 +156,7 @@ class Deletion:
             more = f", then {_count(len(alive) - 1, 'more VM')}" if len(alive) > 1 else ""
             return f"VM {alive[0].name} ({alive[0].state}){more}"
         if self.vms:
-            return f"the expunging of {_count(len(self.vms), 'destroyed VM')}"
+            return f"the expunging of {_count(*left_of(self.vms))}"
         return "its networks, then the domain itself" if self.kind is Kind.DOMAIN else "its networks"
 
 

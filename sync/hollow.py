@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sync.machine_states import RECOVERABLE
 from sync.model import Account, Contents, DomainView, DriftKind, DriftRow, Project
-from sync.parts import is_made_since, own_account
+from sync.parts import alive, is_made_since, own_account
 
 BASELINE = timedelta(days=1)
 """How far back a domain that is empty now is compared with what it had."""
-_GONE = frozenset({"destroyed", "expunging", "error"})
-"""States of VMs that are listed and are nobody's any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,7 @@ def emptied(view: DomainView, project: Project, before: Mapping[str, Contents]) 
 
     `before` is by the domain's own id: one that was made anew has not lost what its namesake had.
     """
-    left = [vm for vm in view.vms if vm.state.casefold() not in _GONE]
-    if left or view.templates or view.domain is None:
+    if alive(view.vms) or view.templates or view.domain is None:
         return None
     ids = [view.domain_id, *(domain.id for domain in view.subdomains)]
     had = [before[id] for id in ids if id in before]
@@ -64,7 +62,9 @@ def _words(view: DomainView, had: Sequence[Contents], *, is_made_anew: bool) -> 
     capture = f"the capture of {max(one.at for one in had):%Y-%m-%d %H:%M} UTC"
     if is_made_anew:
         return f"The account was made anew; {words} that {capture} had in {view.path} are lost."
-    rest = "" if not view.vms else f" {len(view.vms)} destroyed ones are still listed and may be recoverable."
+    back = sum(vm.state.casefold() in RECOVERABLE for vm in view.vms)
+    ones = "one is" if back == 1 else "ones are"
+    rest = f" {back} destroyed {ones} still listed and may be recoverable." if back else ""
     return f"The domain {view.path} is empty; {capture} had {words} in it.{rest}"
 
 

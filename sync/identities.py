@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sync.corpses import below
+from sync.machine_states import GONE
 from sync.model import ActionKind, ActualInventory, Outcome, project_key
 from sync.prediction import EntryLike
 
@@ -68,8 +69,6 @@ def by_capture(before: ActualInventory, now: ActualInventory) -> tuple[Identity,
 
 
 _ORDER = ("domain", "account", "user", "network", "public address", "template", "ISO", "VM")
-GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
-"""Of VMs that are not there for anybody."""
 
 
 def living(now: ActualInventory) -> frozenset[str]:
@@ -101,7 +100,7 @@ def objects_by_name(inventory: ActualInventory) -> dict[tuple[str, str], tuple[s
     rows += [
         ("VM", vm.id, f"{vm.domain_path}:{vm.project or vm.account}:{vm.name}")
         for vm in inventory.vms
-        if vm.state.casefold() not in GONE_STATES
+        if vm.state.casefold() not in GONE
     ]
     found: dict[tuple[str, str], tuple[str, str, str]] = {}
     for row in rows:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from sync.corpses import Ancestry, leaving
 from sync.deletions import Deletion, Kind, Situation, Stage
+from sync.machine_states import GOING, RECOVERABLE
 from sync.model import ActualInventory, DesiredInventory, OwnedResource, Project, project_key
 from sync.object_types import READ_TYPES
 from sync.parts import Leaving
@@ -154,7 +155,6 @@ _LISTS = {
 }
 _SHOWN_TO_THE_END = frozenset({"VM", "snapshot"})
 """Types whose lists go on showing what is in a domain that is being deleted (measured on 4.18 and 4.23)."""
-_GONE_STATES = frozenset({"expunging", "expunged"})
 
 
 def loss_ledger(
@@ -282,9 +282,9 @@ class _Judge:
             running = "there still, in a domain that is being deleted"
             return Fate.DYING, running if self._may_delete else LEFT_OVER
         state = self._vm_states.get(one.id, "") if one.type == "VM" else ""
-        if state in _GONE_STATES:
+        if state in GOING:
             return Fate.DYING, f"CloudStack says {state}"
-        if state == "destroyed":
+        if state in RECOVERABLE:
             if one.owner.startswith("Project ") or self._has_account(one):
                 return Fate.RECOVERABLE, "Destroyed, and its account is there"
             return Fate.DYING, "Destroyed, and its account is gone"

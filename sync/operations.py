@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from sync.errors import DataError, GuardError, IncompleteError
 from sync.lookup import Lookup
+from sync.machine_states import WORKING
 from sync.model import (
     RESOURCE_TYPES,
     Action,
@@ -119,11 +120,10 @@ def _read_machine(lookup: Lookup, action: Action) -> Observation:
     vm = lookup.reader.machine(action.target_id) if action.target_id is not None else None
     if vm is None:
         return absent()
-    is_back = vm.state.casefold() in _ALIVE
+    is_back = vm.state.casefold() in WORKING
     return present(vm.id, state=vm.state, recovered="yes" if is_back else "no")
 
 
-_ALIVE = frozenset({"stopped", "starting", "running", "stopping", "migrating"})
 _PERSON = frozenset({"email", "firstname", "lastname"})
 
 # --- what is sent -------------------------------------------------------------------------------------------

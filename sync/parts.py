@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 
+from sync.machine_states import DESTROYED, GONE, RECOVERABLE
 from sync.model import (
     RESOURCE_TYPES,
     UNLIMITED,
@@ -30,7 +31,6 @@ from sync.model import (
     id_key,
 )
 
-_GONE_STATES = frozenset({"destroyed", "expunging", "expunged"})
 _RANKS = {kind: rank for rank, kind in enumerate(DriftKind)}
 _IN_SYNC = DriftKind.IN_SYNC
 """By a name of its own: thousands of rows ask for it, and an enum's members are slow to look up in 3.11."""
@@ -397,7 +397,7 @@ def machines(
         if not agent.vm:
             continue
         vm = present.get(agent.vm.casefold())
-        if vm is not None and vm.state.casefold() not in _GONE_STATES:
+        if vm is not None and not is_gone(vm):
             yield _living_machine(agent.vm, agent.name, vm.state)
             continue
         old = leaving.of(agent)
@@ -423,19 +423,23 @@ class Leaving:
 
 
 def is_gone(vm: VirtualMachine) -> bool:
-    """Whether it is listed, but destroyed."""
-    return vm.state.casefold() in _GONE_STATES
+    """Whether it is listed, but destroyed, or left by a deployment that failed."""
+    return vm.state.casefold() in GONE
 
 
 def alive(vms: Iterable[VirtualMachine]) -> tuple[VirtualMachine, ...]:
-    """Those that are not destroyed: what is, stays listed until it is expunged."""
+    """Those that are not gone: what is, stays listed until it is expunged."""
     return tuple(vm for vm in vms if not is_gone(vm))
 
 
 def left_of(vms: Collection[VirtualMachine]) -> tuple[int, str]:
-    """How many VMs are left and what they are called: `destroyed VM` where no other is."""
+    """How many VMs are left and what they are called: `destroyed VM` where no other is, and `dead VM` where a
+    deployment that failed has left one of them."""
     living = alive(vms)
-    return (len(living), "VM") if living or not vms else (len(vms), "destroyed VM")
+    if living or not vms:
+        return len(living), "VM"
+    are_destroyed = all(vm.state.casefold() in DESTROYED for vm in vms)
+    return len(vms), "destroyed VM" if are_destroyed else "dead VM"
 
 
 @lru_cache(maxsize=65536)
@@ -447,11 +451,11 @@ def _lost_machine(agent: str, name: str, vm: VirtualMachine | None, *, is_living
     if vm is None:
         note = f"The VM {name} of the agent {agent} is gone."
         return Part(Subject.MACHINE, name, "", DriftKind.MISSING, agent, None, note, is_loss=True)
-    if vm.state.casefold() not in _GONE_STATES:
+    if not is_gone(vm):
         note = f"The VM {name} of the agent {agent} is still {vm.state}, its domain is not listed."
         return Part(Subject.MACHINE, name, "", DriftKind.DELETING, agent, vm.state, note)
     note = f"The VM {name} of the agent {agent} is {vm.state}."
-    if is_living and vm.state.casefold() == "destroyed":
+    if is_living and vm.state.casefold() in RECOVERABLE:
         note += " `recoverVirtualMachine` brings it back until the expunge delay has passed."
     return Part(Subject.MACHINE, name, "", DriftKind.MISSING, agent, vm.state, note, is_loss=True)
 

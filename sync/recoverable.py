@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from sync.corpses import below
 from sync.loss_ledger import Expunging
+from sync.machine_states import RECOVERABLE
 from sync.model import (
     Action,
     ActionKind,
@@ -60,7 +61,8 @@ def recoverable(
     for vm in actual.vms:
         names = below(vm.domain_path, actual.scope.parent)
         has_owner = vm.project is not None or (vm.domain_id, (vm.account or "").casefold()) in accounts
-        if vm.state.casefold() != "destroyed" or vm.domain_id not in domains or not names or not has_owner:
+        is_destroyed = vm.state.casefold() in RECOVERABLE
+        if not (is_destroyed and vm.domain_id in domains and names and has_owner):
             continue
         key = project_key(names[0])
         kept_back = "" if rules.may_enable(key) else _why_kept_back(rules)

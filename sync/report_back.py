@@ -13,8 +13,9 @@ from datetime import datetime
 from enum import Enum
 
 from sync.corpses import below
-from sync.identities import GONE_STATES, MADE_BY, Identity, by_capture, objects_by_name
+from sync.identities import MADE_BY, Identity, by_capture, objects_by_name
 from sync.loss_ledger import Fate, Loss, LossLedger
+from sync.machine_states import GONE
 from sync.model import ActionKind, ActualInventory, Outcome, VirtualMachine, project_key
 from sync.object_types import Comeback, object_type
 from sync.prediction import EntryLike
@@ -225,7 +226,7 @@ class _Teller:
             machine = self._machines.get(one.object_id)
             if one.kind is not ActionKind.RECOVER_VM or not one.is_in_place or machine is None:
                 continue
-            if machine.state.casefold() not in GONE_STATES:
+            if machine.state.casefold() not in GONE:
                 natural = f"{machine.domain_path}:{machine.project or machine.account}:{machine.name}"
                 yield self._back("VM", natural, one.object_id, one.object_id, How.RECOVERED, one)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sync.archives import Stored
 from sync.corpses import below
+from sync.machine_states import FAILED, GONE, RECOVERABLE
 from sync.model import (
     Action,
     ActionKind,
@@ -23,7 +24,7 @@ from sync.model import (
 from sync.restoration import REBUILT, AddressChange, Left, Restoration
 from sync.restore_addresses import AddressRules, is_in, source_nats_first
 from sync.restore_operations import NETWORK_ID
-from sync.restore_scene import GONE_STATES, Home, Means, NotPossibleError, Scene, entry
+from sync.restore_scene import Home, Means, NotPossibleError, Scene, entry
 from sync.stock import WAITING, Entry, GuestNetwork, Image
 
 _BY_HAND = "No undoing deletes: a person takes it back with CloudStack's own "
@@ -125,11 +126,11 @@ class _Restorer:
             raise NotPossibleError(
                 f"it is still {vm.state} in its old domain, which is being deleted or is gone already"
             )
-        if vm.state.casefold() == "destroyed":
+        if vm.state.casefold() in RECOVERABLE:
             raise NotPossibleError(
                 "it is Destroyed and its account lives: recover it, which gives it back whole"
             )
-        return vm.state.casefold() not in GONE_STATES
+        return vm.state.casefold() not in GONE
 
     def _leave(self, type_name: str, name: str, path: str, why: str) -> None:
         self.left.append(Left(type_name, self.scene.project_of(path), name, path, why))
@@ -282,7 +283,7 @@ class _Restorer:
             self.there["VM"] += 1
             return
         state = vm.state.casefold()
-        if state in GONE_STATES:
+        if state in GONE:
             raise NotPossibleError(f"it was {vm.state} in the capture")
         details = vm.details
         template, template_needs = self._template(vm, home)
@@ -316,13 +317,13 @@ class _Restorer:
     def _is_there_by_name(self, vm: VirtualMachine, home: Home) -> bool:
         for one in self.scene.machines_named(home, vm.name):
             state = one.state.casefold()
-            if state == "error":
+            if state in FAILED:
                 raise NotPossibleError(
                     f"a VM of that name is there in state Error ({one.id}), left by a failed try: expunge it"
                 )
-            if state == "destroyed":
+            if state in RECOVERABLE:
                 raise NotPossibleError(f"a VM of that name is Destroyed ({one.id}): recover or expunge it")
-            if state not in GONE_STATES:
+            if state not in GONE:
                 return True
         return False
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from sync.errors import DataError
 from sync.lookup import Lookup
+from sync.machine_states import FAILED, GOING, GONE, RECOVERABLE, UNDER_WAY
 from sync.model import Action, ActionKind, VirtualMachine
 from sync.operation import (
     SETTLE_SECONDS_WITHOUT_UNIQUE_NAMES,
@@ -137,9 +138,6 @@ def _send_image(lookup: Lookup, action: Action, _: Observation) -> Parameters:
 
 # --- VMs ----------------------------------------------------------------------------------------------------
 
-_GOING = frozenset({"expunging", "expunged"})
-_LOST_STATES = frozenset({"error", "destroyed"})
-
 
 def _read_machine(lookup: Lookup, action: Action) -> Observation:
     target = target_of(action)
@@ -160,22 +158,22 @@ def _read_machine(lookup: Lookup, action: Action) -> Observation:
 
 def _best(found: Iterable[VirtualMachine]) -> VirtualMachine | None:
     """The VM of that name that lives, before one that is destroyed or in error."""
-    there = [vm for vm in found if vm.state.casefold() not in _GOING]
-    return min(there, key=lambda vm: vm.state.casefold() in _LOST_STATES, default=None)
+    there = [vm for vm in found if vm.state.casefold() not in GOING]
+    return min(there, key=lambda vm: vm.state.casefold() in GONE, default=None)
 
 
 def _machine_is_under_way(now: Observation) -> bool:
-    return now.fields.get("state") in ("starting", "stopping", "migrating")
+    return now.fields.get("state") in UNDER_WAY
 
 
 def _broken_machine(now: Observation) -> str:
     state = now.fields.get("state")
-    if state == "error":
+    if state in FAILED:
         return (
             f"a VM of that name is there in state Error (id {now.object_id}), the remains of a failed try. "
             "Expunge that in CloudStack, then run it again"
         )
-    if state == "destroyed":
+    if state in RECOVERABLE:
         return f"a VM of that name is Destroyed and can be recovered (id {now.object_id}). Recover it instead"
     return ""
 

@@ -12,9 +12,6 @@ from sync.model import Account, ActualInventory, Domain, OwnedResource, VirtualM
 from sync.restoration import REBUILD_FIRST
 from sync.stock import WAITING, Entry, GuestNetwork, Image, PublicAddress, Stock
 
-GONE_STATES = frozenset({"destroyed", "expunging", "expunged", "error"})
-"""States of VMs, in lower case, in which one is not there any more or never was."""
-
 
 class NotPossibleError(Exception):
     """Why one object cannot be made again, in words; caught where it is listed."""

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from sync.machine_states import DESTROYED, FAILED, GONE, RECOVERABLE, WORKING
 from sync.model import ActualInventory
 from sync.radius import ObjectKind
 from sync.retirement import Archive, Extract, Loss, Retirement, Step
-from sync.retirement_proposal import GONE_STATES
 
 GOALS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -20,8 +20,8 @@ GOALS: Mapping[str, frozenset[str]] = MappingProxyType(
         "enableAccount": frozenset({"enabled"}),
         "suspendProject": frozenset({"suspended"}),
         "activateProject": frozenset({"active"}),
-        "destroyVirtualMachine": GONE_STATES,
-        "recoverVirtualMachine": frozenset({"stopped", "starting", "running"}),
+        "destroyVirtualMachine": DESTROYED,
+        "recoverVirtualMachine": WORKING,
         "startVirtualMachine": frozenset({"running"}),
     }
 )
@@ -33,8 +33,8 @@ BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
         "enableAccount": frozenset({"disabled"}),
         "suspendProject": frozenset({"active"}),
         "activateProject": frozenset({"suspended"}),
-        "destroyVirtualMachine": frozenset({"stopped", "error"}),
-        "recoverVirtualMachine": frozenset({"destroyed"}),
+        "destroyVirtualMachine": FAILED | {"stopped"},
+        "recoverVirtualMachine": RECOVERABLE,
         "startVirtualMachine": frozenset({"stopped"}),
     }
 )
@@ -202,9 +202,7 @@ def calls_to_undo(retirement: Retirement, *, start: bool) -> tuple[Call, ...]:
     calls: list[Call] = []
     if retirement.done(Step.DESTROY) is not None:
         calls += [
-            _call("recoverVirtualMachine", loss)
-            for loss in machines
-            if loss.state.casefold() not in GONE_STATES | {"error"}
+            _call("recoverVirtualMachine", loss) for loss in machines if loss.state.casefold() not in GONE
         ]
     calls += [
         _call("enableAccount", loss)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sync import blast
 from sync.drift import compare
 from sync.errors import GuardError
+from sync.machine_states import GONE
 from sync.model import (
     ActualInventory,
     DesiredInventory,
@@ -53,8 +54,6 @@ NOT_LISTED = (
 )
 """What CloudStack removes besides [source], and no list of abreast has. Offerings are read here."""
 IN_NEITHER = "in neither"
-GONE_STATES = frozenset({"destroyed", "expunging"})
-"""States of VMs that CloudStack still lists, and will expunge by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +336,7 @@ def _archives(target: Target, actual: ActualInventory) -> tuple[Archive, ...]:
         machine = machines.get(volume.details.get("virtualmachineid", ""))
         if volume.id not in volumes or machine is None or volume.details.get("type") != "ROOT":
             continue
-        if machine.state.casefold() in GONE_STATES | {"error"}:
+        if machine.state.casefold() in GONE:
             continue
         name = f"retired-{machine.name}"[:200] + f"-{volume.id[:8]}"
         made.append(Archive(volume.id, machine.id, machine.name, name))

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 
 from sync.deletions import Kind, Situation
 from sync.errors import GuardError, StaleError
+from sync.machine_states import AWAKE, DESTROYED
 from sync.model import DesiredInventory, DriftKind, project_key
 from sync.radius import ObjectKind
 from sync.retirement import DESTRUCTIVE, OFFERING, Campaign, Loss, Retirement, Step, Target
 from sync.retirement_history import History
 from sync.retirement_limits import WINDOW, RetirementLimits
 from sync.retirement_proposal import (
-    GONE_STATES,
     LIFETIME,
     View,
     losses_of,
@@ -26,8 +26,6 @@ from sync.retirement_proposal import (
 )
 
 LONGEST_CAMPAIGN = timedelta(days=92)
-_STANDING = frozenset({"running", "starting", "stopping", "migrating"})
-"""States of VMs that are not at rest."""
 
 
 def refuse_early(retirement: Retirement, now: datetime) -> None:
@@ -142,7 +140,7 @@ def _not_quiet(losses: Iterable[Loss]) -> list[str]:
         is_awake = (
             (loss.kind == ObjectKind.ACCOUNT.value and state != "disabled")
             or (loss.kind == ObjectKind.PROJECT.value and state not in ("suspended", "disabled"))
-            or (loss.kind == ObjectKind.VM.value and state in _STANDING)
+            or (loss.kind == ObjectKind.VM.value and state in AWAKE)
         )
         if is_awake:
             found.append(f"the {loss.kind} {loss.name} ({loss.id}) is {loss.state}, not at rest")
@@ -164,7 +162,7 @@ def _not_destroyed(
             # A Project is deleted empty or not at all, and CloudStack expunges only every `expunge.interval`.
             found.append(f"the VM {loss.name} ({loss.id}) of {loss.owner} has not been expunged yet")
             continue
-        is_back = loss.kind == ObjectKind.VM.value and loss.state.casefold() not in GONE_STATES
+        is_back = loss.kind == ObjectKind.VM.value and loss.state.casefold() not in DESTROYED
         if is_back or (step is Step.DELETE_DOMAIN and loss.kind not in left):
             found.append(f"the {loss.kind} {loss.name} ({loss.id}) is still there: {loss.state or 'listed'}")
     return found

@@ -21,6 +21,7 @@ from sync.deletion_record import DeletionRecord
 from sync.deletions import Told, assess
 from sync.errors import GuardError, OutcomeUnknownError, StoppedError
 from sync.journal import Intent
+from sync.machine_states import GOING
 from sync.model import ActionResult, Outcome, Scope, Side
 from sync.radius import ObjectKind
 from sync.retirement import DESTRUCTIVE, Retirement, Step
@@ -435,7 +436,7 @@ class Steps:
         for call in calls_to_undo(retirement, start=start):
             is_machine = call.kind is ObjectKind.VM
             now = seen(self._desk.reader, call.kind, call.id) if is_machine else None
-            if is_machine and (now is None or now.state == "expunging"):
+            if is_machine and (now is None or now.state in GOING):
                 lost.append(call.name)
             else:
                 calls.append(call)

@@ -19,8 +19,9 @@ from sync.contain import Step
 from sync.containment_journal import ContainmentJournal, Standing
 from sync.deletions import Kind, Situation, Stage
 from sync.errors import DataError, GuardError, OutcomeUnknownError, SourceError
+from sync.machine_states import WORKING
 from sync.model import ActualInventory, Domain, JsonObject, Outcome, VirtualMachine, project_key
-from sync.shield_check import USABLE, honours
+from sync.shield_check import honours
 
 AT_ONCE = 8
 """Shields put up at a time; one takes about 20 ms of the server (measured)."""
@@ -139,7 +140,7 @@ def _ancestors(path: str) -> list[str]:
 
 def _best(vms: Sequence[VirtualMachine]) -> VirtualMachine | None:
     """A VM of an account, since one of a CloudStack Project was not measured; running, and the oldest."""
-    usable = [vm for vm in vms if vm.state.casefold() in USABLE and vm.project is None]
+    usable = [vm for vm in vms if vm.state.casefold() in WORKING and vm.project is None]
     return min(usable, key=lambda vm: (vm.state.casefold() != "running", vm.created, vm.id), default=None)
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 HONOURED_SINCE = (4, 23)
 """The release from which on a protected VM keeps its domain (measured)."""
-USABLE = frozenset({"running", "stopped", "starting", "stopping", "migrating"})
-"""States of a VM that can hold a shield."""
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)")
 

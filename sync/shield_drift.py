@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from sync.machine_states import WORKING
 from sync.model import DomainView, Drift, DriftKind, DriftRow, Part, Subject, VirtualMachine
-from sync.shield_check import HONOURED_SINCE, USABLE, ShieldCheck, honours
+from sync.shield_check import HONOURED_SINCE, ShieldCheck, honours
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class _Row:
         )
 
     def _ask_for_one(self, path: str, machines: list[VirtualMachine]) -> None:
-        usable = [vm for vm in machines if vm.state.casefold() in USABLE and vm.project is None]
+        usable = [vm for vm in machines if vm.state.casefold() in WORKING and vm.project is None]
         if usable and not any(vm.delete_protected for vm in machines):
             self.lacking.append(path)
             note = f"No VM of {path} has delete protection, and standing shields are asked for. "

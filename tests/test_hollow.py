@@ -124,9 +124,12 @@ def test_as_long_as_anything_is_left_it_is_not_hollow(
 
 
 def test_destroyed_vms_are_nobodys_and_named() -> None:
-    (row,) = compare(*sides(vms=("Destroyed", "Expunging")), before=HAD).rows
+    (row,) = compare(*sides(vms=("Destroyed", "Destroyed", "Expunging")), before=HAD).rows
     assert row.kind is DriftKind.HOLLOW
     assert "2 destroyed ones are still listed and may be recoverable." in row.reason
+    (row,) = compare(*sides(vms=("Expunging", "Expunged", "Error")), before=HAD).rows
+    assert row.kind is DriftKind.HOLLOW
+    assert "recoverable" not in row.reason, "none of them comes back"
 
 
 def test_a_domain_made_anew_lost_nothing() -> None:

@@ -442,6 +442,10 @@ def test_accounts_are_deleted_when_their_vms_are_destroyed_and_the_domain_when_i
     assert "the VM z-1" in one and "is still there" in two
     destroyed = replace(seen, vms=tuple(replace(one, state="Destroyed") for one in seen.vms))
     assert surprises(retirement(), Step.DELETE_ACCOUNTS, view(actual=destroyed)) == []
+    expunged = replace(seen, vms=tuple(replace(one, state="Expunged") for one in seen.vms))
+    assert surprises(retirement(), Step.DELETE_ACCOUNTS, view(actual=expunged)) == []
+    broken = replace(seen, vms=tuple(replace(one, state="Error") for one in seen.vms))
+    assert len(surprises(retirement(), Step.DELETE_ACCOUNTS, view(actual=broken))) == 2, "nobody destroyed it"
     left = surprises(retirement(), Step.DELETE_DOMAIN, view(actual=destroyed))
     assert any("the account zephyr" in one for one in left)
     dune = account(domain("dune"), "rita")

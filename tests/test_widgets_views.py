@@ -56,6 +56,9 @@ def test_what_a_domain_has_tells_destroyed_vms_apart() -> None:
     vms = (replace(first, state="Destroyed"), *others)
     found = belongings(replace(row, view=replace(row.view, vms=vms)))
     assert f"{len(others)} VMs, 1 destroyed VM" in found
+    broken = (replace(first, state="Error"), *others)
+    found = belongings(replace(row, view=replace(row.view, vms=broken)))
+    assert f"{len(others)} VMs, 1 VM in Error" in found and "destroyed" not in found
     assert f"{len(row.view.vms)} VMs" in belongings(row) and "destroyed" not in belongings(row)
 
 

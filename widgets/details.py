@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sync.deletions import Deletion, Stage
+from sync.machine_states import DESTROYED
 from sync.model import DriftKind, DriftRow, Part
 from sync.parts import alive
 from widgets.cells import clean, counted, fit
@@ -36,10 +37,12 @@ def belongings(row: DriftRow) -> str:
     if view is None:
         return ""
     living = len(alive(view.vms))
+    destroyed = sum(vm.state.casefold() in DESTROYED for vm in view.vms)
     found = [
         (len(view.accounts), "account", ""),
         (living, "VM", ""),
-        (len(view.vms) - living, "destroyed VM", ""),
+        (destroyed, "destroyed VM", ""),
+        (len(view.vms) - living - destroyed, "VM in Error", "VMs in Error"),
         (len(view.templates), "template", ""),
         (len(view.isos), "ISO", ""),
         (len(view.snapshots), "snapshot", ""),

@@ -171,8 +171,8 @@ CONTAINMENT = (
     guard(
         "shield: no VM of a CloudStack Project",
         "sync/shield.py",
-        "if vm.state.casefold() in USABLE and vm.project is None]",
-        "if vm.state.casefold() in USABLE]",
+        "if vm.state.casefold() in WORKING and vm.project is None]",
+        "if vm.state.casefold() in WORKING]",
         SHIELD,
     ),
     guard(
