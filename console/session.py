@@ -220,11 +220,10 @@ class Session:
         """The whole of CloudStack below the parent; failures come back as coverage, and so do that it is
         another server than the environment is pinned to, and that it has shrunk. What was deleted meanwhile
         is read beside it, for `compare`; unless `is_told`, because `read_told` does it at the same time."""
-        from concurrent.futures import ThreadPoolExecutor
-
         from sync.model import Side
+        from sync.reading_pool import ReadingPool
 
-        with ThreadPoolExecutor(1, thread_name_prefix="deletions") as thread:
+        with ReadingPool(1, name="deletions") as thread:
             is_read = is_told and self.deletions.is_told()
             deletions = None if is_read else thread.submit(self.deletions.read)
             found = self.reader.inventory(
@@ -460,7 +459,10 @@ class Session:
         return reading + writing
 
     def close(self) -> None:
+        """Let go of all it holds. What is being read is not waited for, and counts for nothing any more."""
         with self._lock:
+            if self._reader is not None:
+                self._reader.close()
             if self._ledger is not None:
                 self._ledger.close()
             self._ledger = self._reader = self._writer = self._ci_database = None

@@ -1,5 +1,6 @@
 """Threads that nobody has to wait for: a reading that hangs must not keep the shell from coming back.
 
+Where such a reading works in a pool, it is one of `sync.reading_pool`: Python joins the threads of its own.
 What changes something is not run here: its thread ends its current call and records it first.
 """
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +31,7 @@ from sync.fence_check import NO_FENCES, FenceCheck
 from sync.fence_reading import Witness, seen
 from sync.ledger import utc_now
 from sync.model import Outcome, Scope
+from sync.reading_pool import ReadingPool
 from sync.secret import shown_url
 from sync.settings import Environment
 from sync.shield import Candidate, Choice, Shielding, Unshielded, choose, lost, why_no_shield
@@ -170,7 +170,7 @@ class Containment:
     def look(self, *, projects: Collection[str] = ()) -> Look:
         """One fresh reading with everything that follows from it; changes nothing. Never raises SourceError:
         what could not be read is among the problems."""
-        with ThreadPoolExecutor(3, thread_name_prefix="contain") as threads:
+        with ReadingPool(3, name="contain") as threads:
             reading_ = threads.submit(self._reader.deletions, self.scope())
             offered_ = threads.submit(self._offered)
             standing_ = threads.submit(self._standing)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +19,7 @@ from sync.agents import JenkinsReading, Node
 from sync.errors import ConfigurationError
 from sync.jenkins_settings import JenkinsSettings, Login
 from sync.model import Project
+from sync.reading_pool import ReadingPool
 
 TREE = "computer[_class,displayName,offline,temporarilyOffline,offlineCauseReason]"
 """The fields that are asked for, as Jenkins' remote access API selects them."""
@@ -56,7 +56,7 @@ class Jenkins:
         except ConfigurationError as error:
             return MappingProxyType({one.key: self._failed(one, str(error)) for one in asked})
         readings: dict[str, JenkinsReading] = {}
-        with ThreadPoolExecutor(self._settings.concurrency, thread_name_prefix="jenkins") as pool:
+        with ReadingPool(self._settings.concurrency, name="jenkins") as pool:
             for reading in pool.map(lambda one: self._read_one(one, logins), asked):
                 readings[reading.project] = reading
                 progress(len(readings))

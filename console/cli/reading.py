@@ -42,9 +42,9 @@ def read_both(
     session: ConsoleSession, *, previous: ActualInventory | None = None, is_told: bool = False
 ) -> tuple[DesiredInventory, ActualInventory]:
     """Both sides at the same time, everything in them; `is_told` as `Session.read_actual` takes it."""
-    from concurrent.futures import ThreadPoolExecutor
+    from sync.reading_pool import ReadingPool
 
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="side") as pool:
+    with ReadingPool(2, name="side") as pool:
         desired = pool.submit(session.read_desired)
         actual = pool.submit(session.read_actual, previous=previous, is_told=is_told)
         return desired.result(), actual.result()
@@ -54,11 +54,10 @@ def read_all(
     session: Session, *, previous: ActualInventory | None = None
 ) -> tuple[DesiredInventory, ActualInventory, Situation | None]:
     """Both sides, and what is being deleted; None where CloudStack could not be read, or is another's."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from sync.deletions import can_tell
+    from sync.reading_pool import ReadingPool
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="deletions") as pool:
+    with ReadingPool(1, name="deletions") as pool:
         telling = pool.submit(session.read_told)
         desired, actual = read_both(session, previous=previous, is_told=True)
         told = telling.result()

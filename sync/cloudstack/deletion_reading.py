@@ -6,7 +6,6 @@ Jobs are read before and after the events: what ended or began in between is the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from sync.cloudstack.paging import Pager, Query
 from sync.deletions import Event, Job, Kind, Reading, Told
 from sync.errors import SourceError
 from sync.model import JsonObject, OwnedResource, Scope
+from sync.reading_pool import ReadingPool
 
 EVENT_DAYS = 2
 """How far back deletions are looked for."""
@@ -63,7 +63,7 @@ class Survey:
             progress=None,
             assumed_parent=self._scope.parent,
         )
-        with ThreadPoolExecutor(4, thread_name_prefix="deletions") as threads:
+        with ReadingPool(4, name="deletions") as threads:
             told = threads.submit(self._jobs_and_events)
             snapshots = threads.submit(self._owned, gathering, "snapshots")
             templates = threads.submit(self._owned, gathering, "templates")

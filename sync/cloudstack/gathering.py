@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -28,6 +27,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
+from sync.reading_pool import ReadingPool
 
 _LISTALL = {"listall": "true"}
 
@@ -165,7 +165,7 @@ class Gathering:
 
     def _run(self, tasks: dict[str, Callable[[], Result[Any]]]) -> dict[str, Result[Any]]:
         """All lists at once. These threads only wait: the calls are made in the pager's pool."""
-        with ThreadPoolExecutor(len(tasks), thread_name_prefix="list") as threads:
+        with ReadingPool(len(tasks), name="list") as threads:
             futures = {name: threads.submit(task) for name, task in tasks.items()}
             return {name: future.result() for name, future in futures.items()}
 

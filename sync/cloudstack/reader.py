@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -38,6 +37,7 @@ from sync.model import (
     User,
     VirtualMachine,
 )
+from sync.reading_pool import ReadingPool
 from sync.stock import Image, PublicAddress, Stock, Zone
 
 CAPABILITIES_AGE = timedelta(minutes=5)
@@ -63,7 +63,7 @@ class Reader:
         self._credentials = credentials
         self._clock = clock
         self._connection = Connection(credentials, clock=clock)
-        self._pool = ThreadPoolExecutor(pool, thread_name_prefix="cloudstack")
+        self._pool = ReadingPool(pool, name="cloudstack")
         habits = Habits(page_size=page_size)
         self._pooled = Pager(self._read, habits=habits, pool=self._pool)
         self._direct = Pager(self._read, habits=habits)
@@ -83,7 +83,7 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the pool; what is under way ends by its time-out at the latest."""
+        """Lets go of the pool: what waits is not read, and what is under way is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
