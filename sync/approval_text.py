@@ -5,10 +5,10 @@ The text follows from the plan alone, to the letter, so whoever has the plan can
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 
 from sync import blast
+from sync.characters import spelled_out, with_unseen
 from sync.model import Action, Plan
 
 _TITLE = "abreast: approval of this plan, of these objects, and of nothing else"
@@ -27,10 +27,10 @@ def objects_text(plan: Plan) -> str:
         "digest": plan.digest,
         "actions": str(len(plan.actions)),
     }
-    lines += [f"{name}: {one_line(value)}" for name, value in facts.items()]
+    lines += [f"{name}: {spelled_out(value)}" for name, value in facts.items()]
     for number, action in enumerate(plan.actions, 1):
         lines += ["", *_action_lines(number, action)]
-    return "\n".join(lines) + "\n"
+    return with_unseen("\n".join(lines) + "\n")
 
 
 def facts_of(text: str) -> Mapping[str, str]:
@@ -41,33 +41,19 @@ def facts_of(text: str) -> Mapping[str, str]:
 
 
 def _action_lines(number: int, action: Action) -> Iterable[str]:
-    yield f"{number}. {action.kind.value} {one_line(action.target)}"
-    yield f"   id: {one_line(action.target_id) if action.target_id else 'none yet'}"
-    yield f"   effect: {one_line(blast.stated(action).statement)}"
+    yield f"{number}. {action.kind.value} {spelled_out(action.target)}"
+    yield f"   id: {spelled_out(action.target_id) if action.target_id else 'none yet'}"
+    yield f"   effect: {spelled_out(blast.stated(action).statement)}"
     yield f"   reversibility: {action.reversibility.value}"
     yield from _pairs("sets", action.parameters)
     yield from _pairs("expects", action.precondition)
     for need in action.needs:
-        yield f"   after: {one_line(need)}"
-    yield f"   reason: {one_line(action.reason)}"
+        yield f"   after: {spelled_out(need)}"
+    yield f"   reason: {spelled_out(action.reason)}"
     if action.undo:
-        yield f"   undo: {one_line(action.undo)}"
+        yield f"   undo: {spelled_out(action.undo)}"
 
 
 def _pairs(word: str, values: Mapping[str, str | None]) -> Iterable[str]:
     for name, value in sorted(values.items()):
-        yield f"   {word}: {one_line(name)} = {'nothing' if value is None else one_line(value)}"
-
-
-def one_line(text: str) -> str:
-    """Text from outside as what can be seen: it makes no line of its own, and turns no reading direction."""
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
-    category = unicodedata.category(character)
-    if category[0] == "C" or category in ("Zl", "Zp"):
-        return f"\\u{{{ord(character):x}}}"
-    return character
+        yield f"   {word}: {spelled_out(name)} = {'nothing' if value is None else spelled_out(value)}"

@@ -30,6 +30,11 @@ _VIRAMA = 9
 """Combining class of the sign that joins two consonants of an Indic script, or with a joiner does not."""
 
 
+def is_obeyed(text: str, place: int) -> bool:
+    """Whether the character there would be obeyed, or not be seen."""
+    return _SUSPECT.match(text, place) is not None and not is_in_use(text, place)
+
+
 def obeyed_words(text: str) -> str:
     """What is in it that a terminal would obey, or not show, in words; empty where nothing is."""
     found = next((one for one in _obeyed(text) if not _is_control(one)), "") or next(_obeyed(text), "")
@@ -46,9 +51,31 @@ def escaped(text: str, *, kept: str = "") -> str:
     r"""With each such character as what can be seen, `\u{202e}`; those in `kept` stay."""
 
     def shown(one: re.Match[str]) -> str:
-        return one[0] if one[0] in kept or _is_in_use(one) else f"\\u{{{ord(one[0]):x}}}"
+        return one[0] if one[0] in kept or _is_in_use(one) else _code(one[0])
 
     return _SUSPECT.sub(shown, text)
+
+
+def spelled_out(text: str) -> str:
+    r"""One line from which the text can be told to the letter: every character of Unicode's category C, every
+    further end of a line and every backslash is written out, whether it is in use or not."""
+    return "".join(map(_spelled_out, text))
+
+
+def with_unseen(text: str) -> str:
+    r"""With every character that takes no room, or looks like a space, as what can be seen, `\u{3164}`."""
+    return _UNSEEN_ONES.sub(lambda one: _code(one[0]), text)
+
+
+def _spelled_out(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    category = unicodedata.category(character)
+    return _code(character) if category[0] == "C" or category in ("Zl", "Zp") else character
+
+
+def _code(character: str) -> str:
+    return f"\\u{{{ord(character):x}}}"
 
 
 def escaped_json(text: str) -> str:

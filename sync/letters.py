@@ -11,6 +11,7 @@ from email.policy import SMTPUTF8
 from pathlib import Path
 from string import Template
 
+from sync.characters import escaped
 from sync.errors import ConfigurationError
 from sync.loss_ledger import Fate, Loss
 from sync.model import Member
@@ -258,4 +259,4 @@ def _with_time(one: Loss) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return escaped(" ".join(text.split()))

@@ -79,6 +79,8 @@ class Evidence:
     reason: str
     signature: str = ""
     """Over `retirement_text.record_text`, where it was made by hand; empty for the CI database's own."""
+    shows_unseen: bool = False
+    """Whether its text shows what cannot be seen: not so of one that was signed before abreast did."""
 
     @property
     def is_by_hand(self) -> bool:
@@ -191,6 +193,8 @@ class Proposal:
     """One; several only where they are empty."""
     archives: tuple[Archive, ...] = ()
     extracts: tuple[Extract, ...] = ()
+    shows_unseen: bool = False
+    """Whether its text shows what cannot be seen: not so of one that was signed before abreast did."""
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -226,6 +230,8 @@ class Campaign:
     """Keys."""
     reason: str
     signatures: tuple[Signed, ...] = ()
+    shows_unseen: bool = False
+    """Whether its text shows what cannot be seen: not so of one that was signed before abreast did."""
 
 
 # --- what has been done -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ and a campaign counts only when one more person has signed it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -154,9 +154,9 @@ def sign_record(
 ) -> Evidence:
     """A record that a project is to go, where the CI database has none, signed by a person of
     allowed_signers. Raises GuardError, UsageError."""
-    made = Evidence(project, by, now.isoformat(timespec="seconds"), reason)
+    made = Evidence(project, by, now.isoformat(timespec="seconds"), reason, shows_unseen=True)
     content = sign(record_text(environment, made).encode(), key)
-    signed = Evidence(made.project, made.by, made.at, made.reason, content.decode("ascii"))
+    signed = replace(made, signature=content.decode("ascii"))
     why = why_record_fails(environment, signed, rules, now=now)
     if why:
         raise GuardError(f"The record would not count: {why}.", next_step="Nothing was recorded.")

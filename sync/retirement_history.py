@@ -162,6 +162,7 @@ def proposal_json(one: Proposal) -> JsonObject:
         "targets": [_target_json(target) for target in one.targets],
         "archives": [_fields(archive) for archive in one.archives],
         "extracts": [_fields(extract) for extract in one.extracts],
+        "shows_unseen": one.shows_unseen,
     }
 
 
@@ -211,6 +212,7 @@ def campaign_json(one: Campaign) -> JsonObject:
         "ends_at": one.ends_at.isoformat(),
         "projects": list(one.projects),
         "reason": one.reason,
+        "shows_unseen": one.shows_unseen,
     }
 
 

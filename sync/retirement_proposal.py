@@ -209,6 +209,7 @@ def propose(wish: Wish, view: View, history: History, limits: RetirementLimits) 
         targets=targets,
         archives=archives,
         extracts=extracts,
+        shows_unseen=True,
     )
 
 

@@ -94,7 +94,7 @@ class Retiring(Desk):
         keys = tuple(dict.fromkeys(map(project_key, projects)))
         made = Campaign(
             self.new_id("campaign"), self.environment.name, self.ledger.operator, now, now, until, keys,
-            reason,
+            reason, shows_unseen=True,
         )  # fmt: skip
         refuse_campaign(made)
         self.journal.campaign(made)

@@ -70,6 +70,8 @@ def test_a_name_from_outside_makes_no_line_and_turns_no_text() -> None:
     assert not any(line.startswith("2.") for line in text.splitlines())
     assert re.search(r"innocent\\u\{202e\}\\\\u\{a\}\\u\{1b\}\[2J$", text, re.MULTILINE)
     assert facts_of(text)["environment"] == "production"
+    unseen = objects_text(plan_of(disabling(reason="a\u3164b\u034fc\ufe0fd\u200de")))
+    assert "reason: a\\u{3164}b\\u{34f}c\\u{fe0f}d\\u{200d}e\n" in unseen
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.characters import with_unseen
 from sync.errors import GuardError, StaleError
 from sync.model import Coverage, CoverageState, NetworkRule, Scope, Shrinkage
 from sync.radius import ObjectKind, Offering
@@ -25,7 +27,7 @@ from sync.retirement import (
     Stage,
     Step,
 )
-from sync.retirement_history import History, proposal_from, proposal_json
+from sync.retirement_history import History, campaign_from, campaign_json, proposal_from, proposal_json
 from sync.retirement_limits import WINDOW, RetirementLimits
 from sync.retirement_proposal import APART, FRESH, LIFETIME, MEMORY, View, evidence_for, not_empty, propose
 from sync.retirement_rules import (
@@ -98,6 +100,38 @@ def test_a_hostile_name_makes_no_line_of_its_own() -> None:
     assert sum(line.startswith("lost: ") for line in text.splitlines()) == 1
     record = Evidence("zephyr\nproject: dune", "me", "now", "why")
     assert record_text("production", record).count("\nproject: ") == 1
+
+
+UNSEEN = "\u3164\u034f\u115f\u180b\ufe0f\uffa0\u200d"
+
+
+def test_a_name_that_cannot_be_told_from_another_is_spelled_out_in_what_is_signed() -> None:
+    evil = replace(vm(f"x{UNSEEN}", ZEPHYR), id="id:evil")
+    made = proposal(view(actual=actual_side(vms=(evil,), volumes=(), snapshots=())))
+    shown = "x\\u{3164}\\u{34f}\\u{115f}\\u{180b}\\u{fe0f}\\u{ffa0}\\u{200d} "
+    for text in (
+        loss_text(made),
+        campaign_text(campaign(reason=f"x{UNSEEN} ", shows_unseen=True)),
+        record_text("production", Evidence("zephyr", "me", "now", f"x{UNSEEN} ", shows_unseen=True)),
+    ):
+        assert shown in text
+        assert not set(UNSEEN) & set(text)
+
+
+def test_what_was_signed_before_that_is_still_what_was_signed() -> None:
+    """A proposal or a campaign in the ledger of an abreast that left such characters alone."""
+    evil = replace(vm(f"x{UNSEEN}", ZEPHYR), id="id:evil")
+    made = proposal(view(actual=actual_side(vms=(evil,), volumes=(), snapshots=())))
+    earlier = proposal_json(made)
+    del earlier["shows_unseen"]
+    text = loss_text(proposal_from(earlier))
+    assert f"x{UNSEEN[:-1]}\\u{{200d}} (id:evil)" in text
+    digests = re.compile("digest: .*")
+    assert digests.sub("", with_unseen(text)) == digests.sub("", loss_text(made))
+    asked = campaign_json(campaign(reason=f"x{UNSEEN}", shows_unseen=True))
+    assert UNSEEN[:-1] not in campaign_text(campaign_from(asked))
+    del asked["shows_unseen"]
+    assert UNSEEN[:-1] in campaign_text(campaign_from(asked))
 
 
 def test_without_archive_everything_is_lost() -> None:

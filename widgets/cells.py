@@ -10,11 +10,12 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from sync.characters import JOINER, NON_JOINER, is_in_use, is_unseen
+from sync.characters import JOINER, NON_JOINER, is_obeyed, is_unseen
 
 Alignment = Literal["left", "right"]
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_OF_NO_CERTAIN_WIDTH = ("Cf", "Co")
 
 
 def clean(text: str) -> str:
@@ -28,14 +29,11 @@ def _clean_character(text: str, place: int) -> str:
     character = text[place]
     if character in "\n\r\t":
         return " "
-    if is_unseen(character):
-        if not is_in_use(text, place):
-            return _REPLACEMENT
-        return character if character in (JOINER, NON_JOINER) else ""
-    category = unicodedata.category(character)
-    if category in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
+    if is_obeyed(text, place):
         return _REPLACEMENT
-    return character
+    if is_unseen(character):
+        return character if character in (JOINER, NON_JOINER) else ""
+    return _REPLACEMENT if unicodedata.category(character) in _OF_NO_CERTAIN_WIDTH else character
 
 
 def fit(text: str, width: int, *, align: Alignment = "left", keep_end: bool = False) -> str:
