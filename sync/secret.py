@@ -67,6 +67,8 @@ def without_secrets(text: str, secrets: tuple[str, ...], *, limit: int = 300) ->
     """
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         spellings = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), unquote(secret)}
+        # As a request to CloudStack is signed.
+        spellings.add(quote(secret, safe="*"))
         spellings |= {repr(secret)[1:-1], secret.encode("unicode_escape").decode("ascii")}
         if min(map(len, spellings)) < _SHORTEST_REPLACED:
             if any(spelling in text for spelling in spellings):

@@ -31,6 +31,7 @@ from sync.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from sync.secret import HIDDEN
 from tests.cloudstack_server import (
     KEY,
     PASSWORD,
@@ -79,7 +80,7 @@ def assert_tells_and_keeps_secrets(error: AbreastError) -> None:
     for secret in (KEY, SECRET, PASSWORD):
         for form in (secret, quote(secret), quote_plus(secret), quote(secret, safe="*")):
             assert form not in shown
-    assert "signature=" not in shown.replace("signature=•••", "")
+    assert "signature=" not in shown.replace(f"signature={HIDDEN}", "")
     frames = traceback.TracebackException.from_exception(error, capture_locals=True)
     with_locals = "".join(
         line
@@ -431,6 +432,15 @@ def test_endpoints_are_shown_without_what_may_be_secret(endpoint: str, shown: st
     assert shown_endpoint(endpoint) == shown
 
 
-def test_short_values_are_not_taken_for_secrets_everywhere() -> None:
-    assert clean("a b a", ["a"]) == "a b a"
-    assert clean("hunter22!", ["hunter22"]) == "•••!"
+def test_a_secret_is_taken_out_in_every_spelling_and_with_its_text_where_it_is_short() -> None:
+    assert clean("no, abc is wrong", ["abc"]) == ""
+    assert clean("no", ["abc", ""]) == "no"
+    assert clean("hunter22!", ["hunter22"]) == f"{HIDDEN}!"
+    for spelling in ("a*b%20c", "a%2Ab+c", "a%2Ab%20c", "a*b c"):
+        assert clean(f"<{spelling}>", ["a*b c"]) == f"<{HIDDEN}>"
+    assert clean("x secretKey=hunter22&y", []) == f"x secretKey={HIDDEN}&y"
+
+
+def test_what_a_server_says_moves_no_cursor_and_turns_no_direction() -> None:
+    assert clean("a\n b\x1b[2J\u202ec\u3164") == "a b\\u{1b}[2J\\u{202e}c\\u{3164}"
+    assert len(clean("\x1b" * 300)) == 300

@@ -10,16 +10,16 @@ import errno
 import json
 import re
 import ssl
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
+from sync.characters import escaped
 from sync.errors import (
     AbreastError,
     ForbiddenError,
@@ -30,6 +30,7 @@ from sync.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from sync.secret import HIDDEN, without_secrets
 
 CLIPPED_AT = 300
 """Characters of CloudStack's own words that a message carries."""
@@ -40,7 +41,6 @@ SKEW_WORTH_NAMING = 60.0
 LONGEST_RETRY_AFTER = 60.0
 """Seconds that a server's wish to be left alone counts at most."""
 
-_SHORTEST_SECRET = 4
 _PARAMETER_VALUES = re.compile(r"(?i)(signature|apikey|secretkey|password|userapikey)=[^&\s\"']+")
 _RETRY_AFTER = re.compile(r"\[(\d+)\]\s*ms")
 
@@ -62,7 +62,7 @@ class Call:
     """Where the key comes from: file and section."""
 
     def clean(self, text: str) -> str:
-        """`text` in one line, clipped, without control characters and without any of the secrets."""
+        """`text` in one line, clipped, without any of the secrets; see `clean`."""
         return clean(text, self.secrets)
 
 
@@ -80,14 +80,10 @@ def shown_endpoint(endpoint: str) -> str:
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` in one line of at most `CLIPPED_AT` characters, without control characters and secrets."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            for form in (secret, quote(secret, safe="*"), quote(secret), quote_plus(secret)):
-                text = text.replace(form, "•••")
-    text = _PARAMETER_VALUES.sub(r"\1=•••", text)
-    text = "".join(" " if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter for letter in text)
-    text = " ".join(text.split())
+    """`text` in one line of at most `CLIPPED_AT` characters, without secrets, and with what a terminal would
+    obey shown instead. Empty where a secret in it is too short to be taken out."""
+    text = _PARAMETER_VALUES.sub(rf"\1={HIDDEN}", text)
+    text = escaped(without_secrets(text, tuple(secrets), limit=CLIPPED_AT))
     return text if len(text) <= CLIPPED_AT else f"{text[: CLIPPED_AT - 1]}…"
 
 
@@ -117,8 +113,9 @@ def refusal(
         return _throttled(call, words, wait)
     if status == 503:
         return _starting(call, wait)
+    said = call.clean(words) or "without a word that can be shown"
     return RefusedError(
-        f"CloudStack at {call.endpoint} refused {call.command} with {code or status}: {call.clean(words)}",
+        f"CloudStack at {call.endpoint} refused {call.command} with {code or status}: {said}",
         next_step="Nothing is known to have changed; read the object back." if call.changes else "",
         code=code or status,
     )
