@@ -1,5 +1,5 @@
 """What rings in the monitoring mode: a row that becomes critical, a deletion and one that is not in the
-ledger, a source that falls silent, a ledger that was altered, a zone that is closed."""
+ledger, a fence that is gone, a source that falls silent, a ledger that was altered, a zone that is closed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync.deletions import Deletion, Situation, Stage
+from sync.fence_check import FenceCheck, Hold
 from sync.freezes import Freeze
 from sync.model import CoverageState, DriftKind
 from sync.unrecorded import Unrecorded
@@ -71,6 +72,18 @@ def unrecorded_alarms(
         text = f"{counted(len(new), 'deletion')} not in the ledger, the last: {new[-1].words}"
         return [Alarm(at, text, DriftKind.DELETING)]
     return [Alarm(at, f"Not in the ledger: {one.words}", DriftKind.DELETING) for one in new]
+
+
+def fence_alarms(before: FenceCheck, after: FenceCheck, *, at: datetime) -> list[Alarm]:
+    """Fences that somebody took away, once each, and those that hold again."""
+    known = {one.target_id: one.hold for one in before.lost}
+    alarms = [
+        Alarm(at, f"{one.words[0].upper()}{one.words[1:]}")
+        for one in after.lost
+        if known.get(one.target_id) is not one.hold
+    ]
+    again = [one for one in after.callers if one.hold is Hold.HOLDS and one.target_id in known]
+    return [*alarms, *(Alarm(at, f"{one.target} is fenced again", rings=False) for one in again)]
 
 
 def situation_alarms(before: Situation | None, after: Situation, *, at: datetime) -> list[Alarm]:

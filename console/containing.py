@@ -103,7 +103,13 @@ class ContainingApp(RunningApp):
         from console.containing_state import with_look
 
         assert self.containing is not None
+        before = self.containing.look
         self.containing = with_look(self.containing, message.look, self.situation)
+        known = set() if before is None else {one.target_id for one in before.fences.lost}
+        lost = [one for one in message.look.fences.lost if one.target_id not in known]
+        if lost:
+            self.bell()
+            self.notify(f"{lost[0].words}.", severity="error", timeout=30)
 
     @on(ContainBroke)
     def _take_containment_breakage(self, message: ContainBroke) -> None:

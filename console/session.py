@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from console.agreeing import Agreement
 from console.capturing import Captures
 from console.deletions import Deletions
+from console.fences import Fences
 from console.recognition import Other, Recogniser
 from console.shields import Shields
 from sync.errors import GuardError, LedgerError, UsageError
@@ -95,6 +96,7 @@ class Session:
             environment.name, environment.parent, ledger=lambda: self.ledger, clock=clock
         )
         self.shields = Shields(is_wanted=environment.standing_shields, ledger=lambda: self.ledger)
+        self.fences = Fences(reader=lambda: self.reader, ledger=lambda: self.ledger)
         self.deletions = Deletions(
             environment.parent, reader=lambda: self.reader, ledger=lambda: self.ledger, clock=clock
         )
@@ -218,19 +220,20 @@ class Session:
         is_told: bool = False,
     ) -> ActualInventory:
         """The whole of CloudStack below the parent; failures come back as coverage, and so do that it is
-        another server than the environment is pinned to, and that it has shrunk. What was deleted meanwhile
-        is read beside it, for `compare`; unless `is_told`, because `read_told` does it at the same time."""
+        another server than the environment is pinned to, and that it has shrunk. Beside it is read, for
+        `compare`, who is fenced and what was deleted; unless `is_told`, as `read_told` does it meanwhile."""
         from sync.model import Side
         from sync.reading_pool import ReadingPool
 
-        with ReadingPool(1, name="deletions") as thread:
-            is_read = is_told and self.deletions.is_told()
-            deletions = None if is_read else thread.submit(self.deletions.read)
+        with ReadingPool(2, name="beside") as thread:
+            beside = [thread.submit(self.fences.read)]
+            if not (is_told and self.deletions.is_told()):
+                beside.append(thread.submit(self.deletions.read))
             found = self.reader.inventory(
                 self.scope(), limits=limits, users=users, previous=previous, progress=progress
             )
-            if deletions is not None:
-                deletions.result()
+            for one in beside:
+                one.result()
         return self.agreement.marked(Side.ACTUAL, self.recogniser.marked(found))
 
     def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
@@ -277,17 +280,17 @@ class Session:
         )
 
     def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
-        """The comparison, without what the environment's rules hide, which it counts; with shields that are
-        gone, which no rule hides, and what was deleted and is not in the ledger."""
+        """The comparison, without what the environment's rules hide, which it counts; with shields and fences
+        that are gone, which no rule hides, and what was deleted and is not in the ledger."""
         from sync.drift import compare
         from sync.ignore import hide, parse
 
         desired, actual = self.agreement.first(desired, actual)
         self._retiring = self._open_retirements()
-        rule, before = self.environment.network, self.captures.baseline()
-        drift = compare(desired, actual, network_rule=rule, before=before)
+        before = self.captures.baseline()
+        drift = compare(desired, actual, network_rule=self.environment.network, before=before)
         drift = hide(drift, parse(self.environment.ignore), now=self.clock())
-        return self.deletions.marked(self.shields.marked(drift, release=actual.release))
+        return self.deletions.marked(self.fences.marked(self.shields.marked(drift, release=actual.release)))
 
     def situation(self, actual: ActualInventory, told: Told) -> Situation:
         """What is being deleted, by a reading and what was told before it."""

@@ -46,6 +46,7 @@ class Headline:
 
 
 CONTAINS = NextKey("!", "contains it")
+FENCES_ANEW = NextKey("!", "fences anew")
 SHOWS_DELETIONS = NextKey("!", "shows it")
 RECOVERS = NextKey("R", "recovers")
 SHOWS_LOSSES = NextKey("R", "shows what is lost")
@@ -71,6 +72,7 @@ def headline(
     sentences = [*_stale(drift, now, stale_after)]
     if situation is not None and situation.is_happening:
         sentences += _happening(situation, past=past)
+    sentences += _fences(drift)
     is_told = situation is not None and bool(situation.busy)
     sentences += [unread(side, coverage) for side, coverage in sides if not coverage.is_complete]
     if drift.misplaced:
@@ -148,6 +150,12 @@ def _unrecorded(drift: Drift, *, is_brief: bool) -> Iterator[str]:
     more = f" and {len(found) - 2} more" if len(found) > 2 else ""
     verb = "deletion is" if len(found) == 1 else "deletions are"
     yield f"{_number(len(found))} {verb} not in the ledger" + ("." if is_brief else f": {shown}{more}.")
+
+
+def _fences(drift: Drift) -> Iterator[str]:
+    """Who was fenced and is not any more: what deleted has access again."""
+    for one in drift.fences.lost:
+        yield f"{one.words[0].upper()}{one.words[1:]}."
 
 
 def _shrunk(drift: Drift) -> Iterator[str]:
@@ -346,6 +354,8 @@ def _in_sync(drift: Drift) -> str:
 def _keys(drift: Drift, situation: Situation | None, *, is_complete: bool) -> Iterator[NextKey]:
     if situation is not None and situation.is_happening:
         yield CONTAINS
+    elif drift.fences.lost:
+        yield FENCES_ANEW
     elif situation is not None and situation.of(Stage.HALF_DONE, Stage.ORPHANED, Stage.REFUSED):
         yield SHOWS_DELETIONS
     critical = [row for row in drift.rows if row.kind.is_critical and row.project and not is_blocked(row)]

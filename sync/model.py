@@ -13,6 +13,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from sync.fence_check import NO_FENCES, FenceCheck
 from sync.reversibility import Reversibility as Reversibility
 from sync.shield_check import NO_SHIELDS, ShieldCheck
 from sync.unrecorded import NOT_ASKED, DeletionCheck
@@ -566,6 +567,8 @@ class Drift:
     """What CloudStack deleted without an entry in the ledger."""
     shields: ShieldCheck = NO_SHIELDS
     """Delete protection that was put up and is gone, or is asked for and not there."""
+    fences: FenceCheck = NO_FENCES
+    """How those stand whose access containment took away."""
 
     def counts(self) -> dict[DriftKind, int]:
         totals = dict.fromkeys(DriftKind, 0)

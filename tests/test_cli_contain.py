@@ -261,6 +261,10 @@ def test_a_fence_that_somebody_took_away_is_gone_and_can_be_put_up_anew(run: Run
     ran = run("contain")
     assert ran.code == 2
     assert "! ci-sync/ci-sync in ROOT: fence GONE: somebody took it away, the caller has access" in ran.out
+    checked = run("check")
+    assert checked.code == 2
+    assert "The fence on ci-sync/ci-sync is GONE: somebody took it away" in checked.out
+    assert "\nfences: the fence on ci-sync/ci-sync is GONE" in checked.out
     incident.pass_time(120, step=1.0)
     incident.sync.call("deleteDomain", id=incident.domains()["p04"], cleanup="true")
     document = json.loads(run("contain", "--format", "json").out)
@@ -273,6 +277,8 @@ def test_a_fence_that_somebody_took_away_is_gone_and_can_be_put_up_anew(run: Run
         incident.sync.call("listDomains", listall="true")
     document = json.loads(run("contain", "--format", "json").out)
     assert [one["hold"] for one in document["fenced"]] == ["holds"]
+    document = json.loads(run("check", "--format", "json").out)
+    assert [one["hold"] for one in document["fences"]["callers"]] == ["holds"]
 
 
 def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sandbox: SandboxProcess) -> None:

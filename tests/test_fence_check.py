@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from console.cli.reading import verdict
+from console.fences import Fences
+from sync.containment_journal import ContainmentJournal
+from sync.drift import compare, headline
+from sync.errors import EXIT_CRITICAL, EXIT_DONE, LedgerError
 from sync.fence_check import CLOCKS, NO_FENCES, NOWHERE, Fence, FenceCheck, Hold, checked, is_fenced
-from tests.examples import NOON
+from sync.model import CoverageState, JsonObject, Outcome
+from tests.examples import NOON, actual, desired
+
+if TYPE_CHECKING:
+    from sync.ledger import Ledger
+    from tests.stores import Store
+
+pytest_plugins = ["tests.stores"]
 
 KEYS = Fence("fence by apikeyaccess", "u-1", "ci-sync/ci-sync in ROOT", "updateUser", "a-1", NOON)
 SOURCE = replace(KEYS, action="fence by source list", command="updateConfiguration")
@@ -83,6 +96,70 @@ def test_one_line_for_people() -> None:
         "whether the fence on ci-sync/ci-sync holds is not known: No."
     )
     assert FenceCheck(note="not known: why").words == "not known: why"
+
+
+# --- in a comparison ----------------------------------------------------------------------------------------
+
+
+def test_one_that_is_gone_is_critical_and_first_in_the_headline() -> None:
+    calm = compare(desired(), actual())
+    assert verdict(calm) == (EXIT_DONE, "in sync")
+    lost = replace(calm, fences=stands({KEYS.action: False}))
+    assert verdict(lost) == (EXIT_CRITICAL, "critical")
+    head = headline(lost)
+    assert head.text.startswith("The fence on ci-sync/ci-sync is GONE: somebody took it away")
+    assert [str(key) for key in head.next_keys] == ["! fences anew"]
+    for read in (True, "It could not be read."):
+        known = replace(calm, fences=stands({KEYS.action: read}))
+        assert verdict(known) == (EXIT_DONE, "in sync")
+        assert headline(known) == headline(calm)
+
+
+class Cloud:
+    """What CloudStack shows of one user, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.access = "DISABLED"
+
+    def user_access(self, _id: str, /) -> JsonObject:
+        self.asked += 1
+        return {"apikeyaccess": self.access}
+
+
+def test_what_was_fenced_is_told_by_the_ledger_and_how_it_stands_by_cloudstack(store: Store) -> None:
+    cloud, calm = Cloud(), compare(desired(), actual())
+    with store.open() as ledger:
+        fences = Fences(reader=lambda: cast("Any", cloud), ledger=lambda: ledger)
+        assert fences.marked(calm) == calm, "nothing was read yet"
+        fences.read()
+        assert (fences.marked(calm), cloud.asked) == (calm, 0), "nobody was fenced: nothing is asked"
+        journal = ContainmentJournal(ledger, is_local=False)
+        intent = {"target": KEYS.target, "target_id": KEYS.target_id, "command": KEYS.command}
+        journal.intent(KEYS.action, kind="fence", parameters={}, **intent)
+        journal.outcome(KEYS.action, Outcome.SUCCEEDED)
+        fences.read()
+        assert [one.hold for one in fences.marked(calm).fences.callers] == [Hold.HOLDS]
+        cloud.access = "INHERIT"
+        fences.read()
+        assert [one.hold for one in fences.marked(calm).fences.lost] == [Hold.GONE]
+        foreign = replace(calm, actual=replace(calm.actual, state=CoverageState.FAILED, is_foreign=True))
+        assert fences.marked(foreign) == foreign
+        journal.intent("lift", kind="unfence", parameters={}, undoes=KEYS.action, **intent)
+        journal.outcome("lift", Outcome.SUCCEEDED)
+        fences.read()
+        assert fences.marked(calm).fences == NO_FENCES
+
+
+def test_a_ledger_that_cannot_be_read_leaves_the_fences_unknown() -> None:
+    def broken() -> Ledger:
+        raise LedgerError("The ledger does not answer.")
+
+    fences = Fences(reader=lambda: cast("Any", Cloud()), ledger=broken)
+    fences.read()
+    drift = fences.marked(compare(desired(), actual()))
+    assert drift.fences.words == "not known: The ledger does not answer."
+    assert verdict(drift) == (EXIT_DONE, "in sync")
 
 
 def test_another_callers_deletions_say_nothing() -> None:

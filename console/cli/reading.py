@@ -79,12 +79,12 @@ def refuse_unread(drift: Drift, consequence: str) -> None:
 def verdict(drift: Drift, situation: Situation | None = None, *, tampering: str = "") -> tuple[int, str]:
     """Exit code and word of one comparison. What is critical is certain, whatever else is unknown: that
     something was deleted past the ledger, or is being deleted, is proven by its events alone. With a ledger
-    that was altered, nothing is in order."""
+    that was altered, nothing is in order; who was fenced and has access again may delete at any time."""
     kinds = {row.kind for row in drift.rows}
     is_told = bool(drift.deletions.found) or (situation is not None and situation.is_happening)
     is_dying_unseen = drift.deletion_jobs > 0 and not drift.actual.is_complete
     is_deleting = is_told or is_dying_unseen
-    if is_deleting or drift.actual.shrunk or any(kind.is_critical for kind in kinds):
+    if is_deleting or drift.fences.lost or drift.actual.shrunk or any(kind.is_critical for kind in kinds):
         return EXIT_CRITICAL, "critical"
     if not is_read(drift) or DriftKind.UNKNOWN in kinds or drift.deletions.problem:
         return EXIT_UNKNOWN, "unknown"
@@ -119,6 +119,7 @@ def summary(
         "misplaced": drift.misplaced,
         "unrecorded_deletions": plain(drift.deletions),
         "shields": plain(drift.shields),
+        "fences": plain(drift.fences),
         "hidden": plain(drift.hidden),
         "rule_problems": list(drift.rule_problems),
         "ledger_problem": tampering,
@@ -205,6 +206,8 @@ def _print_check(
         result(table(rows, header=("drift", "project", "why")))
     if drift.shields.words:
         result(f"shields: {drift.shields.words}")
+    if drift.fences.words:
+        result(f"fences: {drift.fences.words}")
     for line in deletion_lines(drift, options):
         result(shortened(line))
     for one in drift.hidden:

@@ -12,6 +12,7 @@ from console import commands, desktop
 from console.alarms import (
     Alarm,
     AlarmLog,
+    fence_alarms,
     freeze_alarms,
     known_kinds,
     ledger_alarms,
@@ -22,6 +23,7 @@ from console.alarms import (
 )
 from console.screens.table import TableScreen
 from console.state import counts_of
+from sync.fence_check import NO_FENCES
 from sync.model import Drift, DriftKind
 from widgets.alarm_list import AlarmLine, AlarmList
 from widgets.banner import Banner
@@ -56,6 +58,7 @@ class WatchScreen(TableScreen):
         self._situation: Situation | None = None
         self._tampering = ""
         self._frozen: tuple[Freeze, ...] = ()
+        self._fences = NO_FENCES
 
     def body(self) -> ComposeResult:
         yield Banner()
@@ -93,6 +96,7 @@ class WatchScreen(TableScreen):
         self.query_one(TrendLine).show(self.trend, now)
         self.show_counts()
         self._ring_for_deletions(drift)
+        self._ring_for_fences(drift)
         if is_known or self._has_compared:
             alarms = row_alarms(self._kinds, views, at=now, is_first=not self._has_compared)
             self._kinds = known_kinds(self._kinds, views)
@@ -109,6 +113,11 @@ class WatchScreen(TableScreen):
         if not told.problem:
             self._deletions = frozenset()
         self._deletions |= {one.id for one in told.found}
+        self.raise_alarms(alarms)
+
+    def _ring_for_fences(self, drift: Drift) -> None:
+        alarms = fence_alarms(self._fences, drift.fences, at=self.console.utc_clock())
+        self._fences = drift.fences
         self.raise_alarms(alarms)
 
     def take_situation(self, situation: Situation | None) -> None:

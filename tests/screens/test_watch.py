@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from console import desktop
-from console.alarms import KEPT_ALARMS, AlarmLog, known_kinds, row_alarms, unrecorded_alarms
+from console.alarms import KEPT_ALARMS, AlarmLog, fence_alarms, known_kinds, row_alarms, unrecorded_alarms
 from console.screens.watch import WatchScreen
 from sync.deletion_attempts import Kind
 from sync.deletions import Stage
 from sync.errors import LedgerError, UnreachableError
+from sync.fence_check import NO_FENCES, FenceCheck, Fenced, Hold
 from sync.ledger import EntryKind
 from sync.model import Coverage, CoverageState, DriftKind, DriftRow
 from sync.stock import Zone
@@ -316,6 +317,37 @@ def test_a_deletion_past_the_ledger_rings_once() -> None:
     assert alarm.rings
     assert alarm.text.startswith("Not in the ledger: domain aurora by sync/sync at ")
     assert unrecorded_alarms({"e-dune", "e-aurora"}, found, at=NOW, is_first=False) == []
+
+
+GONE = Fenced("u-1", "ci-sync/ci-sync in ROOT", NOW, Hold.GONE, "somebody took it away")
+
+
+async def test_a_fence_that_is_gone_rings_once_and_leads_to_contain(
+    told: list[str], rings: list[str]
+) -> None:
+    session = FakeSession(sound())
+    app = console(session, start="watch")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert rings == []
+        session.fences = FenceCheck((GONE,))
+        for _ in range(2):
+            await read_again(pilot)
+        assert len(rings) == 1
+        text = screen_text(app)
+        assert "The fence on ci-sync/ci-sync is GONE: somebody took it away" in text
+        assert "fences anew" in text
+        session.fences = FenceCheck((replace(GONE, hold=Hold.HOLDS, why=""),))
+        await read_again(pilot)
+        assert len(rings) == 1
+        assert "ci-sync/ci-sync in ROOT is fenced again" in screen_text(app)
+
+
+def test_a_fence_rings_again_when_it_becomes_another_kind_of_lost() -> None:
+    passed = FenceCheck((replace(GONE, hold=Hold.PASSED),))
+    unread = FenceCheck((replace(GONE, hold=Hold.UNKNOWN),))
+    assert len(fence_alarms(passed, FenceCheck((GONE,)), at=NOW)) == 1
+    assert fence_alarms(NO_FENCES, unread, at=NOW) == [], "not known is no alarm, and is said elsewhere"
 
 
 async def test_the_wall_rings_for_a_deletion_past_the_ledger(told: list[str], rings: list[str]) -> None:

@@ -18,6 +18,7 @@ from sync.approval_rules import ApprovalRules
 from sync.blast import of_each
 from sync.deletions import Attempt, Deletion, Job, Kind, Situation, Stage, Told
 from sync.errors import GuardError
+from sync.fence_check import NO_FENCES
 from sync.headline import Headline, headline
 from sync.jenkins_settings import JenkinsSettings
 from sync.loss_ledger import Expunging
@@ -352,6 +353,7 @@ class FakeSession:
         self.actual_coverage = COMPLETE
         self.desired_coverage = COMPLETE
         self.deletions = NOT_ASKED
+        self.fences = NO_FENCES
         self.gate = threading.Event()
         self.gate.set()
         self.actual_readings = self.told_readings = 0
@@ -460,6 +462,7 @@ class FakeSession:
             hidden=self.hidden,
             rule_problems=self.rule_problems,
             deletions=self.deletions,
+            fences=self.fences,
         )
 
     def headline(self, drift: Drift, situation: Situation | None = None) -> Headline:
