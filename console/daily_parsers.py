@@ -128,6 +128,14 @@ def _add_report(commands: Commands) -> None:
     )
     _add_capture(report)
     report.add_argument(
+        "--evidence",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="who deleted by this, too, which `contain` has saved; may be given several times",
+    )
+    report.add_argument(
         "-o",
         "--output",
         metavar="FOLDER",

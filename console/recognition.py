@@ -155,7 +155,7 @@ def _neighbour(name: str, other: Environment | ConfigurationError) -> Neighbour:
 
     if isinstance(other, ConfigurationError):
         return Neighbour(name, "", None, unread=other.what)
-    endpoint = other.cloudstack.read.endpoint
+    endpoint = other.endpoint
     try:
         return Neighbour(name, endpoint, peek(other.ledger, name))
     except (LedgerError, ConfigurationError) as error:

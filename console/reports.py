@@ -6,7 +6,7 @@ into a thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sync.ledger import Entry
     from sync.model import ActualInventory, DesiredInventory
     from sync.report import Report
-    from sync.report_deletions import Deletions
+    from sync.report_deletions import Deletions, Recording
     from sync.restoration import Restoration
     from sync.stock import PublicAddress
 
@@ -35,10 +35,16 @@ ONE_DAY = timedelta(days=1)
 
 
 def make(
-    session: ConsoleSession, *, since: datetime, on_step: Tell, chosen: int | Capture | None = None
+    session: ConsoleSession,
+    *,
+    since: datetime,
+    on_step: Tell,
+    chosen: int | Capture | None = None,
+    evidence: Sequence[Recording] = (),
 ) -> Report:
     """The report of what happened since then, up to now. Losses are told against the `chosen` capture, by its
-    number or itself, else against the newest from before the deletion. Raises LedgerError."""
+    number or itself, else against the newest from before the deletion. Who deleted is told by `evidence`,
+    too, and by what this console has saved. Raises LedgerError."""
     from console.cli.reading import read_both
     from sync.report import build
     from sync.report_back import returned
@@ -51,7 +57,7 @@ def make(
     told = losses(session, desired, actual, since=since, on_step=on_step, chosen=chosen)
     before, unread = None if told.before is None else told.before.actual, list(told.unread)
     planned, addresses = _planned(session, before, actual, unread)
-    deleted = _deletions(session, told, entries, since=since, unread=unread)
+    deleted = _deletions(session, told, entries, since=since, unread=unread, evidence=evidence)
     return build(
         entries,
         environment=session.environment.name,
@@ -71,7 +77,13 @@ def make(
 
 
 def _deletions(
-    session: ConsoleSession, told: Losses, entries: Sequence[Entry], *, since: datetime, unread: list[str]
+    session: ConsoleSession,
+    told: Losses,
+    entries: Sequence[Entry],
+    *,
+    since: datetime,
+    unread: list[str],
+    evidence: Sequence[Recording],
 ) -> Deletions:
     """Who deleted what since then, or since the deletion began where that was earlier. Raises LedgerError."""
     from sync.deletion_record import DeletionRecord
@@ -96,8 +108,37 @@ def _deletions(
         parent=session.environment.parent,
         paths={**session.reader.paths, **{domain.id: domain.path for domain in before}},
         last_captured=seen,
+        recordings=[*evidence, *_saved(session, start, unread, known={one.file for one in evidence})],
         problem=problem,
     )
+
+
+def recordings(session: ConsoleSession, files: Sequence[Path]) -> list[Recording]:
+    """The evidence that was named, each file once. Raises UsageError, DataError, GuardError."""
+    from sync.evidence import read
+
+    endpoint = session.environment.endpoint
+    return [read(path, endpoint=endpoint) for path in dict.fromkeys(path.resolve() for path in files)]
+
+
+def _saved(
+    session: ConsoleSession, since: datetime, unread: list[str], *, known: Collection[str]
+) -> Iterator[Recording]:
+    """What this console has saved since then and nobody named; what is no good is said."""
+    from sync.evidence import saved_in
+
+    environment = session.environment
+    folder = environment.credential_file.parent.resolve()
+    try:
+        files = [path for path in saved_in(folder, environment.name, since=since) if str(path) not in known]
+    except OSError as error:
+        unread.append(f"Evidence that was saved in {folder} cannot be read: {error.strerror}.")
+        return
+    for path in files:
+        try:
+            yield from recordings(session, [path])
+        except AbreastError as error:
+            unread.append(str(error))
 
 
 def _planned(

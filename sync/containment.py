@@ -5,14 +5,13 @@ Needs CloudStack and a journal, which may be this machine's own; never the CI da
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sync import atomic_file
+from sync import evidence
 from sync.brake import Brake, BrakeState, OnChange, lock_names
 from sync.callers import Caller, find_callers
 from sync.cloudstack import Capabilities, Fence, Reader
@@ -25,7 +24,6 @@ from sync.errors import (
     GuardError,
     LedgerError,
     SourceError,
-    unwritable,
 )
 from sync.fence_check import NO_FENCES, FenceCheck
 from sync.fence_reading import Witness, seen
@@ -399,22 +397,15 @@ class Containment:
         Raises UsageError, StorageError when the file cannot be written, SourceError.
         """
         found = self._reader.evidence()
-        document = {
-            "environment": self.environment.name,
-            "endpoint": self.environment.cloudstack.read.endpoint,
-            "taken_at": self._clock().isoformat(timespec="seconds"),
-            "taken_by": self._operator,
-            "lists": found,
-        }
-        _write_private(path, json.dumps(document, ensure_ascii=False, indent=1))
+        evidence.write(
+            path,
+            found,
+            environment=self.environment.name,
+            endpoint=self.environment.endpoint,
+            at=self._clock(),
+            by=self._operator,
+        )
         return {
             name: f"{len(one['rows'])} rows" + (f" ({one['problem']})" if one["problem"] else "")
             for name, one in found.items()
         }
-
-
-def _write_private(path: Path, text: str) -> None:
-    try:
-        atomic_file.replace(path, text)
-    except OSError as error:
-        raise unwritable(f"The evidence cannot be written to {path}", error) from None

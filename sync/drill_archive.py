@@ -31,7 +31,7 @@ def with_archive(environment: Environment, eve: Capture, folder: Path) -> Enviro
     actual = eve.actual
     manifest = Manifest(
         environment.name,
-        environment.cloudstack.read.endpoint,
+        environment.endpoint,
         actual.coverage.root_id,
         ORIGIN,
         project="",

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Protocol, TypeVar
 
 from sync.agents import ChangedAddress, changed_addresses
+from sync.deletion_attempts import attempts
 from sync.freezes import frozen
 from sync.loss_ledger import Fate, LossLedger, ProjectLosses
 from sync.model import (
@@ -30,7 +31,7 @@ from sync.model import (
 )
 from sync.prediction import RecordedComparison, compared_in
 from sync.report_back import Back, NotBack, Returned, numbers
-from sync.report_deletions import Deleted, Deletions
+from sync.report_deletions import Deleted, Deletions, Recording
 from sync.report_deletions import Entry as OfPerson
 from sync.restoration import AddressChange
 
@@ -183,7 +184,7 @@ def build(
         made_at=made_at,
         made_by=made_by,
         began=began,
-        timeline=_merged(_timeline(entries), deletions),
+        timeline=_merged([*_timeline(entries), *_saved(deletions.recordings)], deletions),
         done=tuple(_done(entries)),
         problems=tuple(_problems(entries, back)),
         progress=tuple(_progress(entries)),
@@ -203,8 +204,15 @@ def build(
 def _merged(done: Iterable[Moment], deletions: Deletions) -> tuple[Moment, ...]:
     """By time; where the two clocks do not fit, what CloudStack did stands before what was done about it."""
     deleted = _deleted(deletions.found, is_many=len(deletions.found) > _MOST_DELETIONS)
-    moments = [*deleted, *done]
-    return tuple(moments if deletions.is_clock_ahead else sorted(moments, key=lambda one: one.at))
+    parts = ([*deleted], [*done]) if deletions.is_clock_ahead else ([*deleted, *done],)
+    return tuple(moment for part in parts for moment in sorted(part, key=lambda one: one.at))
+
+
+def _saved(recordings: Iterable[Recording]) -> Iterator[Moment]:
+    for one in recordings:
+        calls = len(attempts(one.events))
+        noun = "deletion" if calls == 1 else "deletions"
+        yield Moment(one.taken_at, one.taken_by, f"evidence saved, of {calls} {noun}: {one.file}")
 
 
 def _deleted(told: Sequence[Deleted], *, is_many: bool) -> Iterator[Moment]:

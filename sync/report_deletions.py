@@ -1,5 +1,5 @@
 """Who deleted what and when, for the incident report: by CloudStack's events, and where it has none any more,
-by what the ledger and captures know.
+by what saved evidence, the ledger and captures know.
 
 Pure.
 """
@@ -7,7 +7,7 @@ Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,26 @@ class Entry(EntryLike, Protocol):
 
     @property
     def operator(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What somebody saved of CloudStack's events while it still had them."""
+
+    file: str
+    taken_at: datetime
+    taken_by: str
+    events: tuple[Event, ...]
+    """Of deletions."""
+    paths: Mapping[str, str]
+    """Id → path of the domains that were listed then."""
+    problem: str = ""
+    """Why it may not have all of them."""
+
+    @property
+    def words(self) -> str:
+        """Whose it is."""
+        return f"the evidence that {self.taken_by} saved at {self.taken_at:%Y-%m-%d %H:%M:%S}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +69,8 @@ class Deleted:
     """Whether it stands in the ledger, so that people here approved it."""
     looked_at_by: str = ""
     """Where only the ledger still knows it: who acknowledged it."""
+    known_from: str = ""
+    """Where only saved evidence still knows it: which."""
 
     @property
     def words(self) -> str:
@@ -59,6 +81,7 @@ class Deleted:
             f"deletion of {self.label}",
             "not ended" if self.is_open else ended,
             "in the ledger" if self.is_recorded else "not in the ledger",
+            f"by {self.known_from}" if self.known_from else "",
         ]
         return ", ".join(part for part in parts if part)
 
@@ -79,6 +102,8 @@ class Deletions:
     found: tuple[Deleted, ...] = ()
     """Oldest first."""
     untold: tuple[Untold, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    """Evidence that was taken in; oldest first."""
     refused: int = 0
     """Attempts that deleted nothing."""
     elsewhere: int = 0
@@ -93,6 +118,9 @@ class Deletions:
         if self.found:
             yield _by_words(self.found)
             yield _recorded_words(self.found)
+            kept = sum(bool(one.known_from) for one in self.found)
+            if kept:
+                yield f"{kept} of the {len(self.found)} only saved evidence still tells of."
         elif not self.problem:
             yield "CloudStack's events tell of no deletion of that time."
         if self.untold:
@@ -123,14 +151,22 @@ def deletions(
     parent: str,
     paths: Mapping[str, str],
     last_captured: Mapping[str, datetime],
+    recordings: Iterable[Recording] = (),
     problem: str = "",
 ) -> Deletions:
-    """The deletions that events tell of since then; those that only an acknowledgement among the ledger's
-    `entries` still knows; and lost domains that neither tells of.
+    """The deletions that events tell of since then, CloudStack's own or those of `recordings`, each once;
+    those that only an acknowledgement among the ledger's `entries` still knows; and lost domains that nothing
+    tells of.
 
     `paths` maps ids of domains and accounts to the domain's path, `last_captured` ids of lost domains to when
     they were captured last.
     """
+    recordings = sorted(recordings, key=lambda one: one.taken_at)
+    paths = {**{id: path for one in recordings for id, path in one.paths.items()}, **paths}
+    saved = {event.id: event for one in recordings for event in one.events}
+    told_now = {event.id: event for event in events}
+    kept = _kept(recordings, {_call(event) for event in told_now.values()})
+    events = {**saved, **told_now}.values()
     known = [one for one in attempts(events) if one.at is not None and one.at >= since]
     inside = [one for one in known if concerns(paths.get(one.target_id, ""), parent)]
     gone = {one.target_id for one in inside if one.succeeded is not False}
@@ -140,7 +176,11 @@ def deletions(
         if one.succeeded is not False
         or (one.target_id not in gone and _has_lost(one, losses, parent=parent, paths=paths))
     ]
-    found = [_of_attempt(one, one.at, record, paths) for one in happened if one.at is not None]
+    found = [
+        _of_attempt(one, one.at, record, paths, known_from=kept.get(one.id, ""))
+        for one in happened
+        if one.at is not None
+    ]
     found += _acknowledged(entries, {one.id for one in known})
     told = {_with_parent(one.label, parent) for one in found}
     ids = {one.target_id for one in happened}
@@ -152,6 +192,7 @@ def deletions(
     return Deletions(
         found=tuple(sorted(found, key=lambda one: one.at)),
         untold=tuple(untold),
+        recordings=tuple(recordings),
         refused=len(inside) - len(happened),
         elsewhere=sum(one.succeeded is not False for one in set(known) - set(inside)),
         is_clock_ahead=any(one.at > made_at for one in found),
@@ -159,17 +200,33 @@ def deletions(
     )
 
 
-def _of_attempt(one: Attempt, at: datetime, record: Record, paths: Mapping[str, str]) -> Deleted:
+def _call(event: Event) -> str:
+    """The id of the call that it is of."""
+    return event.parent_id or event.id
+
+
+def _kept(recordings: Iterable[Recording], told_now: Container[str]) -> dict[str, str]:
+    """Id of a call that CloudStack tells of no more → the newest evidence of it."""
+    return {
+        _call(event): one.words for one in recordings for event in one.events if _call(event) not in told_now
+    }
+
+
+def _of_attempt(
+    one: Attempt, at: datetime, record: Record, paths: Mapping[str, str], *, known_from: str
+) -> Deleted:
     account, user = one.account, one.username
     return Deleted(
         label=label_of(one.kind, one.target, paths.get(one.target_id, "")),
         at=at,
         ended_at=one.ended_at,
-        is_open=one.is_open,
+        # Of what is told of no more, nobody knows whether it has ended since.
+        is_open=one.is_open and not known_from,
         has_failed=one.succeeded is False,
         by=f"{account}/{user}" if account else user,
         event_id=one.id,
         is_recorded=is_recorded(one, record),
+        known_from=known_from,
     )
 
 

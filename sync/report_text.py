@@ -67,9 +67,10 @@ def page(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield f"# Incident report: {escaped(report.environment)}"
     yield ""
+    saved = ", saved evidence" if report.deletions.recordings else ""
     yield (
         f"From {_at(report.since)} to {_at(report.made_at)}, made by {escaped(report.made_by)} from the "
-        "ledger, the captures and a reading of both sides."
+        f"ledger, the captures{saved} and a reading of both sides."
     )
     yield ""
     yield escaped(report.headline)
@@ -137,7 +138,8 @@ def _ended(one: Deleted) -> str:
 def _ledger_words(one: Deleted) -> str:
     if one.looked_at_by:
         return f"no; known from {one.looked_at_by}, who looked at it"
-    return "yes" if one.is_recorded else "no"
+    said = "yes" if one.is_recorded else "no"
+    return f"{said}; known from {one.known_from}" if one.known_from else said
 
 
 def _losses(report: Report) -> Iterator[str]:

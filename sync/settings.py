@@ -147,6 +147,11 @@ class Environment:
         return self.cloudstack.write is None
 
     @property
+    def endpoint(self) -> str:
+        """Where its CloudStack is read."""
+        return self.cloudstack.read.endpoint
+
+    @property
     def heading(self) -> str:
         """What it is called on screens and in questions."""
         return self.title or self.name.upper()
@@ -158,7 +163,7 @@ class Environment:
             "environment": self.name,
             "title": self.heading,
             "parent": self.parent,
-            "CloudStack": self.cloudstack.read.endpoint,
+            "CloudStack": self.endpoint,
             "reading as": self.cloudstack.read.source,
             "writing as": "nobody: read-only" if write is None else write.source,
             "CI database": shown_url(self.ci_database.url.reveal()),

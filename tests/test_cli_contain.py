@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from console.__main__ import main
+from sync import evidence
 from sync.cloudstack import Reader
 from sync.cloudstack_ini import Credentials
-from sync.ledger import Ledger
+from sync.ledger import Ledger, utc_now
 from sync.operator_name import current_operator
 from sync.pins import Server
 from sync.sandbox.incident import SYNC_USER
@@ -201,6 +202,30 @@ def test_evidence_is_for_its_owner_alone_and_has_no_keys(
     full = run("contain", "--evidence", "/dev/full", "--fence", "--confirm", "lab")
     assert full.code == 3 and "The evidence cannot be written to /dev/full: No space" in full.error
     assert changing(sandbox) == ["updateUser"], "it is fenced all the same"
+
+
+def test_the_report_tells_from_saved_evidence_what_cloudstack_tells_of_no_more(
+    run: Run, sandbox: SandboxProcess, configured: Configured, tmp_path: Path
+) -> None:
+    named, own = tmp_path / "evidence.json", evidence.file_for(configured.data, "lab", utc_now())
+    assert run("contain", "--evidence", str(named)).code == 2
+    before = json.loads(run("report", "--format", "json").out)["deletions"]["found"]
+    both = json.loads(run("report", "--evidence", str(named), "--format", "json").out)["deletions"]
+    assert [one["label"] for one in both["found"]] == [one["label"] for one in before], "nothing twice"
+    assert [one["file"] for one in both["recordings"]] == [str(named)]
+    sandbox.control.add_fault("503", command="listEvents")
+    assert json.loads(run("report", "--format", "json").out)["deletions"]["found"] == []
+    told = run("report", "--evidence", str(named), "--evidence", str(named))
+    assert told.out.count(", not in the ledger, by the evidence that ") == len(before) == 3
+    assert "Who deleted, and when, is known in part only: " in told.out
+    named.rename(own)
+    assert run("report").out.count(", not in the ledger, by the evidence that ") == 3, "saved by this console"
+    own.write_text(own.read_text()[:500])
+    spoilt = run("report")
+    assert spoilt.code == 0 and f"- {own} is damaged, or no evidence" in spoilt.out.replace("\\", "")
+    refused = run("report", "--evidence", str(own))
+    assert (refused.code, refused.out) == (3, "") and "is damaged, or no evidence" in refused.error
+    assert run("report", "--evidence", str(named)).code == 64
 
 
 def test_without_the_teams_ledger_it_goes_on_with_its_own(

@@ -13,7 +13,7 @@ from sync.ledger_entries import NO_HASH, Entry, EntryKind, stamp
 from sync.loss_ledger import Fate, Loss, LossLedger, ProjectLosses
 from sync.report import Report
 from sync.report_back import Returned
-from sync.report_deletions import Deletions, deletions
+from sync.report_deletions import Deletions, Recording, deletions
 from sync.report_text import markdown, page
 from sync.unrecorded import Record, Recorded
 from tests.examples import NOON, PARENT, actual, desired
@@ -21,6 +21,7 @@ from tests.test_deletions import AURORA, BOREAL, CIRRUS, OTHER, Event, events
 
 ALL = ("Scheduled", "Started", "Completed")
 MADE_AT = NOON + timedelta(hours=2)
+SAVED = "the evidence that ben@desk saved at 2017-07-28 13:30:00"
 PATHS = {one.id: one.path for one in (AURORA, BOREAL, CIRRUS)}
 
 
@@ -37,6 +38,7 @@ def told(
     losses: LossLedger | None = None,
     seen: dict[str, datetime] | None = None,
     problem: str = "",
+    recordings: Iterable[Recording] = (),
 ) -> Deletions:
     return deletions(
         [event for one in of for event in one],
@@ -48,6 +50,7 @@ def told(
         parent=PARENT,
         paths=PATHS,
         last_captured=seen or {},
+        recordings=recordings,
         problem=problem,
     )
 
@@ -150,6 +153,48 @@ def test_a_deletion_that_failed_half_way_is_one_and_a_failed_try_before_a_whole_
     text = markdown(report(found))
     assert "| 2017-07-28 12:00:00, failed half-way |" in text
     assert "deletion of domain ROOT/ci/boreal, failed half-way at 12:00:00" in text
+
+
+def recording(*of: list[Event], at: int = 90, by: str = "ben@desk") -> Recording:
+    """Saved so many minutes after noon."""
+    found = tuple(event for one in of for event in one)
+    paths = {BOREAL.id: BOREAL.path}
+    return Recording(f"/saved/{at}.json", NOON + timedelta(minutes=at), by, found, paths)
+
+
+def test_saved_evidence_tells_what_cloudstack_has_forgotten_and_nothing_twice() -> None:
+    begun, whole = events(BOREAL, "Scheduled", "Started", at=60), events(AURORA, *ALL)
+    gone = events(CIRRUS, *ALL, at=120)
+    found = told(whole, recordings=[recording(whole, begun, gone), recording(gone, at=30, by="cleo@desk")])
+    assert [(one.label, one.is_open, one.ended_at is None, one.known_from) for one in found.found] == [
+        ("domain ROOT/ci/aurora", False, False, ""),
+        ("domain ROOT/ci/boreal", False, True, SAVED),
+        ("domain ROOT/ci/cirrus", False, False, SAVED),
+    ]
+    assert "2 of the 3 only saved evidence still tells of." in list(found.words())
+    made = report(found)
+    assert [(one.by, one.what) for one in made.timeline] == [
+        ("ci-sync/ci-sync", "deletion of domain ROOT/ci/aurora, ended at 12:00:00, not in the ledger"),
+        ("ci-sync/ci-sync", f"deletion of domain ROOT/ci/boreal, not in the ledger, by {SAVED}"),
+        (
+            "ci-sync/ci-sync",
+            f"deletion of domain ROOT/ci/cirrus, ended at 12:02:00, not in the ledger, by {SAVED}",
+        ),
+        ("cleo@desk", "evidence saved, of 1 deletion: /saved/30.json"),
+        ("ben@desk", "evidence saved, of 3 deletions: /saved/90.json"),
+    ]
+    text = markdown(made)
+    assert "from the ledger, the captures, saved evidence and a reading of both sides." in text
+    assert "| not known | e-boreal-60 | no; known from the evidence that ben@desk saved" in text
+
+
+def test_a_call_that_cloudstack_still_tells_of_is_as_it_tells() -> None:
+    """What was begun in the evidence has ended since."""
+    found = told(events(BOREAL, *ALL), recordings=[recording(events(BOREAL, "Scheduled", "Started"))])
+    assert [(one.is_open, one.known_from) for one in found.found] == [(False, "")]
+    assert found.found[0].ended_at is not None
+    late = recording(events(BOREAL, *ALL, at=-60), events(AURORA, *ALL, at=-60))
+    assert told(recordings=[late]).found == (), "of before that time"
 
 
 def test_what_cloudstack_has_forgotten_comes_from_ledger_and_captures_or_is_said_to_be_unknown() -> None:

@@ -15,11 +15,10 @@ import pytest
 
 from console.cli.output import told_last
 from console.reports import _put
-from sync import atomic_file, relink
+from sync import atomic_file, evidence, relink
 from sync.approval_intake import write_plan
 from sync.capture import captured
 from sync.capture_file import write_file
-from sync.containment import _write_private
 from sync.errors import EXIT_UNKNOWN, EXIT_USAGE, AbreastError, CaptureError, StorageError, UsageError
 from sync.identities import Identity
 from sync.identity_map import write as write_map
@@ -35,7 +34,9 @@ WRITERS: dict[str, Writer] = {
     "plan": lambda folder: atomic_file.share(folder / "plan.json", "{}"),
     "plan to sign": lambda folder: write_plan(planned(vm("a1")), folder),
     "capture": lambda folder: write_file(captured("lab", desired(), actual()), folder / "c.sqlite"),
-    "evidence": lambda folder: _write_private(folder / "evidence.json", "{}"),
+    "evidence": lambda folder: evidence.write(
+        folder / "evidence.json", {}, environment="lab", endpoint="https://cloud", at=NOW, by="anna@ops"
+    ),
     "identity map": lambda folder: write_map([IDENTITY], folder),
     "re-link": lambda folder: relink.write(STALE, settings("sqlite:///x"), folder, environment="x", at=NOW),
     "report": lambda folder: _put(folder, {"incident-report.md": "Lost."}),

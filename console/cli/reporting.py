@@ -7,7 +7,7 @@ import argparse
 from console.cli.output import plain, result, result_json, say
 from console.cli.record import moment
 from console.cli.sessions import session_of
-from console.reports import DEFAULT_SINCE, make, write
+from console.reports import DEFAULT_SINCE, make, recordings, write
 from sync.errors import EXIT_DONE, EXIT_UNKNOWN
 
 
@@ -21,7 +21,8 @@ def report(arguments: argparse.Namespace) -> int:
     with session_of(arguments) as session:
         since = moment(arguments.since or DEFAULT_SINCE, session.clock())
         chosen = None if arguments.capture is None else chosen_capture(session, arguments.capture)
-        made = make(session, since=since, on_step=say, chosen=chosen)
+        evidence = recordings(session, arguments.evidence)
+        made = make(session, since=since, on_step=say, chosen=chosen, evidence=evidence)
         if arguments.output is not None:
             for path in write(made, arguments.output, template):
                 result(str(path))

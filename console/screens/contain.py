@@ -380,8 +380,9 @@ class ContainScreen(ConsoleScreen):
 
     def action_evidence(self) -> None:
         """Beside the file of new passwords, under a name that no other file has."""
-        at = self.console.utc_clock()
-        name = f"{self.console.session.environment.name}-evidence-{at:%Y%m%dT%H%M%SZ}.json"
-        path = self.console.session.environment.credential_file.parent / name
+        from sync.evidence import file_for
+
+        environment = self.console.session.environment
+        path = file_for(environment.credential_file.parent, environment.name, self.console.utc_clock())
         if not self._begin(self.console.rungs.save_evidence(path), f"saving the evidence to {path}"):
             self.notify("Something else is being done: try again when it has ended.", severity="warning")

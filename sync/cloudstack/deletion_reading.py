@@ -170,7 +170,7 @@ def deletion_events(capabilities: Capabilities, pager: Pager, *, since: datetime
         if listing.proof.problem:
             unproven.append(listing.proof.problem)
         rows |= {str(row["id"]): row for row in listing.rows}
-    return Heard(tuple(map(_event, rows.values())), tuple(failed), tuple(unproven))
+    return Heard(tuple(map(event_of, rows.values())), tuple(failed), tuple(unproven))
 
 
 def _event_queries(since: datetime) -> Iterator[Query]:
@@ -253,7 +253,13 @@ def _job(row: Mapping[str, object]) -> Job | None:
     )
 
 
-def _event(row: Mapping[str, object]) -> Event:
+def is_deletion(row: Mapping[str, object]) -> bool:
+    """Whether a row of listEvents is of a domain's or an account's deletion."""
+    return row.get("type") in _TYPES
+
+
+def event_of(row: Mapping[str, object]) -> Event:
+    """A row of listEvents. Raises KeyError for one without an id."""
     return Event(
         id=str(row["id"]),
         type=str(row.get("type", "")),

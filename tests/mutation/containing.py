@@ -226,6 +226,27 @@ CONTAINMENT = (
         DELETIONS,
     ),
     guard(
+        "evidence: of another server it is refused",
+        "sync/evidence.py",
+        "if theirs != endpoint:",
+        "if False:",
+        "tests/test_evidence.py",
+    ),
+    guard(
+        "evidence: what is no file is not opened",
+        "sync/evidence.py",
+        "if not path.is_file():",
+        "if not path.exists():",
+        "tests/test_evidence.py",
+    ),
+    guard(
+        "report: whether what only evidence tells of has ended is not known",
+        "sync/report_deletions.py",
+        "is_open=one.is_open and not known_from,",
+        "is_open=one.is_open,",
+        "tests/test_report_deletions.py",
+    ),
+    guard(
         "unrecorded: a deletion past the ledger is critical",
         "console/cli/reading.py",
         "is_told = bool(drift.deletions.found) or (",

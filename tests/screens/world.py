@@ -282,6 +282,7 @@ class Facts:
     name: str = "drill"
     title: str = "DRILL the incident of 28 July"
     parent: str = "ROOT/ci"
+    endpoint: str = "https://cloud.example.org/client/api"
     refresh: Rates = Rates()
     jenkins: JenkinsSettings | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
