@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sync.brake import BrakeState
-from sync.model import Outcome
+from sync.model import STANDS
 
 if TYPE_CHECKING:
     from sync.contain import Step
@@ -126,7 +126,7 @@ def result_of(steps: Sequence[Step]) -> tuple[str, bool]:
         # A caller is fenced when the last way tried holds, whatever became of the ways before.
         by_target[step.action.rpartition(" by ")[0] or step.action] = step
     last = tuple(by_target.values())
-    good = [one for one in last if one.outcome in (Outcome.SUCCEEDED, Outcome.SKIPPED)]
+    good = [one for one in last if one.outcome in STANDS]
     bad = [one for one in last if one not in good]
     if bad:
         first = bad[0]

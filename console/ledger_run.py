@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sync.model import ActionResult, Outcome
+from sync.model import STANDS, ActionResult
 
 if TYPE_CHECKING:
     from sync.latest_run import LatestRun
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sync.ledger import Ledger
     from sync.model import Plan
     from sync.prediction import Comparison
-
-_STANDING = (Outcome.SUCCEEDED, Outcome.SKIPPED)
-"""Results that stay when a run is resumed: what failed or is unknown is tried or read again."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def ask(ledger: Ledger, known: LedgerRun | None) -> LedgerRun | None:
     from sync.journal import plan_of, results_of
 
     found = results_of(ledger, run_id)
-    standing = {id: result for id, result in found.items() if result.outcome in _STANDING}
+    standing = {id: result for id, result in found.items() if result.outcome in STANDS}
     return LedgerRun(latest, plan_of(ledger, run_id), standing)
 
 

@@ -19,6 +19,7 @@ from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
 from sync.plan import wave_title
 from sync.recoverable import Recoverable, left_words
 from sync.recovery import REBUILT, Assessment, Finding, StaleId, Verification, verify
+from sync.schedule import is_left_open
 from widgets.findings import FindingGroup
 from widgets.waves import WaveView
 
@@ -228,14 +229,9 @@ def failures(run: RunState) -> int:
 
 def is_unfinished(run: RunState) -> bool:
     """Whether resuming the run may still achieve something."""
-    outcomes = {result.outcome for result in run.results.values()}
     if run.is_going_on:
         return False
-    return (
-        run.report is None
-        or Outcome.UNKNOWN in outcomes
-        or (bool(run.problem) and Outcome.NOT_RUN in outcomes)
-    )
+    return run.report is None or is_left_open(run.problem, {one.outcome for one in run.results.values()})
 
 
 def is_read_after(run: RunState, drift: Drift) -> bool:

@@ -20,7 +20,7 @@ from sync.containment_journal import ContainmentJournal, Standing
 from sync.deletions import Situation, Stage
 from sync.errors import AbreastError, GuardError, OutcomeUnknownError, SourceError
 from sync.fence_check import NOWHERE, is_fenced
-from sync.model import JsonObject, Outcome
+from sync.model import STANDS, JsonObject, Outcome
 
 JOB_SECONDS = 60.0
 _POLL_SECONDS = 0.25
@@ -174,7 +174,7 @@ class Fencing:
         for method in choice:
             step = self._try(caller, method)
             steps.append(step)
-            if step.outcome in (Outcome.SUCCEEDED, Outcome.SKIPPED):
+            if step.outcome in STANDS:
                 break
         return tuple(steps)
 

@@ -22,7 +22,7 @@ from sync.ledger import Clock, Ledger, RunState
 from sync.lookup import ArchiveLike, ReaderLike, WriterLike
 from sync.model import Action, ActionResult, Outcome, Plan
 from sync.patience import THROTTLED, Patience
-from sync.schedule import ExecutionPolicy, Schedule, failure_budget
+from sync.schedule import ExecutionPolicy, Schedule, failure_budget, is_left_open
 
 STOPPED_BY_OPERATOR = "the operator stopped the execution"
 
@@ -175,11 +175,13 @@ class Run:
         if failure is not None:
             raise failure
         results = self._schedule.close()
+        why = self._schedule.stopped_because
+        is_open = is_left_open(why, {one.outcome for one in results})
         report = RunReport(
             run_id=self._run_id,
             digest=self._plan.digest,
-            state=_state_after(self._schedule.stopped_because, results),
-            why=self._schedule.stopped_because,
+            state=RunState.STOPPED if is_open else RunState.FINISHED,
+            why=why,
             results=results,
             started_at=self._started_at,
             ended_at=self._clock(),
@@ -322,13 +324,6 @@ class Run:
 
     def _calls(self) -> int:
         return sum(counter.calls for counter in self._counters)
-
-
-def _state_after(why: str, results: tuple[ActionResult, ...]) -> RunState:
-    outcomes = {result.outcome for result in results}
-    if Outcome.UNKNOWN in outcomes or (why and Outcome.NOT_RUN in outcomes):
-        return RunState.STOPPED
-    return RunState.FINISHED
 
 
 def _graver(first: BaseException | None, second: BaseException) -> BaseException:

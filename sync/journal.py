@@ -12,10 +12,9 @@ from datetime import datetime
 from sync import plan as plans
 from sync.errors import LedgerError
 from sync.ledger import Entry, EntryKind, Ledger
-from sync.model import Action, ActionResult, JsonObject, Outcome, Plan
+from sync.model import STANDS, Action, ActionResult, JsonObject, Outcome, Plan
 from sync.schedule import ExecutionPolicy
 
-_DONE = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 _ABOUT_ACTIONS = (EntryKind.INTENT, EntryKind.SUBMITTED, EntryKind.OUTCOME)
 
 
@@ -111,13 +110,13 @@ def left_by_rebuilds(ledger: Ledger) -> frozenset[str]:
     """
     left: dict[str, str] = {}
     for run in reversed(ledger.runs()):
-        is_all_done = sum(run.counts.get(one, 0) for one in _DONE) == run.total
+        is_all_done = sum(run.counts.get(one, 0) for one in STANDS) == run.total
         if is_all_done and not left:
             continue
         plan, started = begun(ledger, run.run_id)
         results = results_of(ledger, run.run_id)
         for action in plan.actions:
-            if action.id in results and results[action.id].outcome in _DONE:
+            if action.id in results and results[action.id].outcome in STANDS:
                 left.pop(action.id, None)
             elif started["policy"] == ExecutionPolicy.REBUILD.value:
                 left[action.id] = action.project

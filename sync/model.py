@@ -680,6 +680,10 @@ class Outcome(Enum):
     NOT_RUN = "not run"
 
 
+STANDS = frozenset({Outcome.SUCCEEDED, Outcome.SKIPPED})
+"""Outcomes that stay when a run is resumed: what failed or is unknown is tried or read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionResult:
     action_id: str

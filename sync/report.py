@@ -34,6 +34,7 @@ from sync.report_back import Back, NotBack, Returned, numbers
 from sync.report_deletions import Deleted, Deletions, Recording
 from sync.report_deletions import Entry as OfPerson
 from sync.restoration import AddressChange
+from sync.schedule import has_come_about
 
 
 class Entry(OfPerson, Protocol):
@@ -303,18 +304,12 @@ def _problems(entries: Sequence[Entry], back: Returned) -> Iterator[Problem]:
     found = []
     for (run_id, action), entry in reversed(_last_outcomes(entries).items()):
         outcome = Outcome(entry.payload["outcome"])
-        if _is_in_place(entry):
+        if has_come_about(outcome, entry.payload.get("object_id")):
             later[action] = Later(entry.at, run_id, outcome is Outcome.SUCCEEDED)
         elif outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             detail, is_there = str(entry.payload["detail"]), action.casefold() in there
             found.append(Problem(action, outcome, detail, later.get(action), is_there))
     yield from reversed(found)
-
-
-def _is_in_place(entry: Entry) -> bool:
-    """As `schedule.is_in_place`, of what the ledger has."""
-    outcome, found = entry.payload["outcome"], entry.payload.get("object_id")
-    return outcome == Outcome.SUCCEEDED.value or (outcome == Outcome.SKIPPED.value and bool(found))
 
 
 def _frozen(entries: Iterable[Entry], environment: str) -> Iterator[str]:

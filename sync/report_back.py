@@ -20,6 +20,7 @@ from sync.model import ActionKind, ActualInventory, Outcome, VirtualMachine, pro
 from sync.object_types import Comeback, object_type
 from sync.prediction import EntryLike
 from sync.restoration import REBUILD_FIRST, REBUILT, AddressChange, Restoration, moved
+from sync.schedule import has_come_about
 from sync.stock import PublicAddress
 
 _WORDS = {kind.value.replace(" ", "-"): kind for kind in (*MADE_BY, ActionKind.RECOVER_VM)}
@@ -128,9 +129,7 @@ class _Recorded:
 
     @property
     def is_in_place(self) -> bool:
-        """As `schedule.is_in_place`."""
-        is_so_already = self.outcome is Outcome.SKIPPED and bool(self.object_id)
-        return self.outcome is Outcome.SUCCEEDED or is_so_already
+        return has_come_about(self.outcome, self.object_id)
 
 
 def returned(

@@ -10,7 +10,7 @@ all.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 
 from sync.model import Action, ActionKind, ActionResult, Outcome
@@ -23,9 +23,18 @@ class ExecutionPolicy(Enum):
 
 def is_in_place(result: ActionResult) -> bool:
     """Whether what the action was to bring about is there: by it, or already before it."""
-    return result.outcome is Outcome.SUCCEEDED or (
-        result.outcome is Outcome.SKIPPED and result.object_id is not None
-    )
+    return has_come_about(result.outcome, result.object_id)
+
+
+def has_come_about(outcome: Outcome, object_id: str | None) -> bool:
+    """As `is_in_place`, of what is known of a result."""
+    return outcome is Outcome.SUCCEEDED or (outcome is Outcome.SKIPPED and bool(object_id))
+
+
+def is_left_open(why: str, outcomes: Collection[Outcome]) -> bool:
+    """Whether resuming a run that ended with these outcomes may achieve something; `why` says why not
+    everything was sent, and is empty when it was."""
+    return Outcome.UNKNOWN in outcomes or (bool(why) and Outcome.NOT_RUN in outcomes)
 
 
 def is_failure(result: ActionResult) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.model import Action, ActionResult, Outcome
-from sync.schedule import ExecutionPolicy, Schedule, failure_budget
+from sync.schedule import ExecutionPolicy, Schedule, failure_budget, has_come_about, is_left_open
 from tests.fake_cloudstack import create_account, create_domain, project
 
 S, F, K, U, N = Outcome.SUCCEEDED, Outcome.FAILED, Outcome.SKIPPED, Outcome.UNKNOWN, Outcome.NOT_RUN
@@ -117,6 +117,28 @@ def test_one_action_that_fails_twice_counts_once_against_the_budget() -> None:
     made = schedule(DOMAINS, policy=REBUILD, budget=2)
     play(made, {DOMAINS[1].id: [F, F]})
     assert made.stopped_because == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "object_id", "is_there"),
+    [(S, None, True), (S, "id", True), (K, "id", True), (K, None, False), (K, "", False), (F, "id", False),
+     (U, "id", False), (N, "id", False)],
+)  # fmt: skip
+def test_what_was_to_come_about_is_there_by_the_action_or_before_it(
+    outcome: Outcome, object_id: str | None, is_there: bool
+) -> None:
+    assert has_come_about(outcome, object_id) is is_there
+
+
+@pytest.mark.parametrize(
+    ("why", "outcomes", "is_open"),
+    [("", [S, K, F], False), ("", [S, U], True), ("", [S, N], False), ("stopped", [S, N], True),
+     ("stopped", [S, F], False), ("", [], False)],
+)  # fmt: skip
+def test_a_run_is_left_open_while_something_is_unknown_or_was_stopped(
+    why: str, outcomes: list[Outcome], is_open: bool
+) -> None:
+    assert is_left_open(why, outcomes) is is_open
 
 
 def test_the_budget_stops_everything() -> None:

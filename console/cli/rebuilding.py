@@ -104,7 +104,7 @@ def finish_interrupted(work: Rebuild) -> None:
     Raises LeaseHeldError while it goes on elsewhere: nothing is read, offered or asked then.
     """
     from sync.journal import plan_of, results_of
-    from sync.model import Outcome
+    from sync.model import STANDS
 
     latest = work.session.ledger.latest_run()
     if latest is None or not latest.run.is_resumable:
@@ -121,8 +121,7 @@ def finish_interrupted(work: Rebuild) -> None:
     if work.is_to_rehearse:
         say("What is left of it is not rehearsed: what became of its open calls only the server can tell.")
     results = results_of(work.session.ledger, run.run_id)
-    standing = (Outcome.SUCCEEDED, Outcome.SKIPPED)
-    rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in standing]
+    rest = [one for one in plan.actions if one.id not in results or results[one.id].outcome not in STANDS]
     total = counted(len(plan.actions), "action")
     say(f"{len(plan.actions) - len(rest)} of its {total} done. What is left of it:")
     show_samples(rest, plan.notes)
