@@ -40,5 +40,7 @@ class Shields:
             found = standing(self._follower.entries(self._ledger()), "shield")
         except LedgerError as error:
             return replace(drift, shields=ShieldCheck(note=f"not counted: {error}"))
-        shields = [Shield(one.target, one.target_id, str(one.before.get("vm", ""))) for one in found]
+        shields = [
+            Shield(one.target, one.target_id, str(one.before.get("vm", "")), one.is_answered) for one in found
+        ]
         return marked(drift, shields, release=release, is_wanted=self._is_wanted)

@@ -49,6 +49,10 @@ class Standing:
     outcome: str
     """`succeeded`, or `unknown` where the call was never answered."""
 
+    @property
+    def is_answered(self) -> bool:
+        return self.outcome != Outcome.UNKNOWN.value
+
 
 class ContainmentJournal:
     """Intents and outcomes of containment. Every method raises LedgerError when it cannot do its work."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from sync.containment_journal import Standing
 from sync.errors import SourceError
 from sync.fence_check import Fence, FenceCheck, checked, is_fenced
-from sync.model import JsonObject, Outcome
+from sync.model import JsonObject
 
 
 class Witness(Protocol):
@@ -69,5 +69,5 @@ def as_fence(one: Standing) -> Fence:
         str(one.before.get("account_id", "")),
         one.at,
         datetime.fromisoformat(seen_to) if seen_to else None,
-        one.outcome != Outcome.UNKNOWN.value,
+        one.is_answered,
     )

@@ -220,7 +220,7 @@ class Shielding:
         )
         outcome, detail = self._send(parameters)
         if outcome is not Outcome.FAILED:
-            outcome, detail = self._read_back(vm.id, wanted=True, detail=detail)
+            outcome, detail = self._read_back(vm.id, wanted=True, sent=outcome, detail=detail)
         self._journal.outcome(action, outcome, detail)
         return Step(action, outcome, detail, "abreast shield --lift")
 
@@ -248,7 +248,8 @@ class Shielding:
             else:
                 outcome, detail = self._send(parameters)
                 if outcome is not Outcome.FAILED:
-                    outcome, detail = self._read_back(standing.target_id, wanted=False, detail=detail)
+                    id = standing.target_id
+                    outcome, detail = self._read_back(id, wanted=False, sent=outcome, detail=detail)
         self._journal.outcome(action, outcome, detail)
         return Step(action, outcome, detail)
 
@@ -261,14 +262,18 @@ class Shielding:
             return Outcome.FAILED, str(error)
         return Outcome.SUCCEEDED, ""
 
-    def _read_back(self, vm_id: str, *, wanted: bool, detail: str) -> tuple[Outcome, str]:
+    def _read_back(self, vm_id: str, *, wanted: bool, sent: Outcome, detail: str) -> tuple[Outcome, str]:
+        """What a call came to. One that was never answered may still be carried out after this reading: as
+        long as that does not show, it stays unknown, and the journal keeps it."""
         try:
             now = self._fence.machine(vm_id)
         except SourceError as error:
             return Outcome.UNKNOWN, f"It was sent and cannot be read back: {error}"
         if (now.get(PARAMETER) is True) == wanted:
             return Outcome.SUCCEEDED, ""
-        return Outcome.FAILED, detail or "CloudStack accepted it, but reading back does not show it."
+        if sent is Outcome.UNKNOWN:
+            return Outcome.UNKNOWN, f"{detail} Reading back does not show it yet.".lstrip()
+        return Outcome.FAILED, "CloudStack accepted it, but reading back does not show it."
 
 
 # --- shields that were lost ---------------------------------------------------------------------------------
@@ -285,5 +290,8 @@ def lost(standing: Iterable[Standing], world: ActualInventory) -> tuple[Unshield
         if vm is None:
             found.append(Unshielded(one.target, f"its VM {one.before.get('vm', one.target_id)} is gone"))
         elif vm.delete_protected is not True:
-            found.append(Unshielded(one.target, f"somebody lifted it from {vm.name}"))
+            why = (
+                "somebody lifted it from" if one.is_answered else "its call was never answered: none shows on"
+            )
+            found.append(Unshielded(one.target, f"{why} {vm.name}"))
     return tuple(found)

@@ -24,6 +24,8 @@ class Shield:
     vm_id: str
     vm: str
     """Name of the VM that holds it."""
+    is_answered: bool = True
+    """False where its call was never answered, so that it may never have been up."""
 
 
 def marked(drift: Drift, shields: Iterable[Shield], *, release: str, is_wanted: bool) -> Drift:
@@ -82,11 +84,12 @@ class _Row:
         vm = next((vm for vm in machines if vm.id == shield.vm_id), None)
         if vm is not None and vm.delete_protected is True:
             return
-        why = (
-            f"Its VM {shield.vm} is gone"
-            if vm is None
-            else f"Somebody lifted the delete protection of {vm.name}"
-        )
+        if vm is None:
+            why = f"Its VM {shield.vm} is gone"
+        elif shield.is_answered:
+            why = f"Somebody lifted the delete protection of {vm.name}"
+        else:
+            why = f"The call for the delete protection of {vm.name} was never answered, and none shows"
         if any(one.delete_protected for one in machines):
             why += ", and another VM of the domain is protected still"
         self.lost.append(path)

@@ -14,7 +14,7 @@ from sync.cloudstack import Capabilities, Submission
 from sync.containment import Containment
 from sync.containment_journal import ContainmentJournal, open_journal
 from sync.deletions import Deletion, Kind, Situation, Stage
-from sync.errors import DataError, GuardError, RefusedError
+from sync.errors import DataError, GuardError, OutcomeUnknownError, RefusedError
 from sync.model import ActualInventory, Domain, JsonObject, Outcome, VirtualMachine
 from sync.shield import Shielding, choose, lost, why_no_shield
 from tests.examples import NOON, actual, domain, partial, vm
@@ -169,6 +169,41 @@ def test_each_is_read_back_and_only_what_shows_is_claimed(journal: ContainmentJo
     assert [step.outcome for step in lifted] == [Outcome.SUCCEEDED]
     assert cloud.sent == [(vms[0].id, "false")], "the one that somebody else protected stays protected"
     assert journal.standing("shield") == []
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_call_that_was_never_answered_stays_unknown_and_is_not_forgotten(
+    journal: ContainmentJournal, is_late: bool
+) -> None:
+    """CloudStack may set it after it was read back: what lifts shields has to know it then."""
+
+    class Silent(Cloud):
+        def submit(self, command: str, parameters: Mapping[str, str], /) -> Submission:
+            if not is_late:
+                super().submit(command, parameters)
+            raise OutcomeUnknownError("updateVirtualMachine was sent and no answer came.")
+
+    one = domain("a")
+    machine = vm("a-vm", one)
+    candidates = choose(world(one, vms=(machine,)), QUIET, parent="ROOT/ci").candidates
+    cloud = Silent(machine)
+    (step,) = Shielding(cloud, journal).put_up(candidates)
+    expected = Outcome.UNKNOWN if is_late else Outcome.SUCCEEDED
+    assert step.outcome is expected
+    (standing,) = journal.standing("shield")
+    assert standing.outcome == expected.value
+    if is_late:
+        assert "no answer came. Reading back does not show it yet." in step.detail
+        (found,) = lost([standing], world(one, vms=(machine,)))
+        assert "never answered" in found.why, "nobody is said to have lifted it"
+
+    cloud.rows[machine.id]["deleteprotection"] = True
+    (step,) = Shielding(cloud, journal).take_down([standing])
+    assert (step.outcome, len(journal.standing("shield"))) == ((expected, 1) if is_late else (expected, 0))
+    answering = Cloud(machine)
+    answering.rows[machine.id]["deleteprotection"] = True
+    Shielding(answering, journal).take_down(journal.standing("shield"))
+    assert (answering.rows[machine.id]["deleteprotection"], journal.standing("shield")) == (not is_late, [])
 
 
 def test_after_a_stop_nothing_more_is_sent(journal: ContainmentJournal) -> None:

@@ -73,6 +73,14 @@ def test_one_that_somebody_lifted_is_drift_with_what_to_do(protected: bool | Non
     assert repairs(row, rules=PlanRules(), now=NOON) == (), "a shield is not among the plan's repairs"
 
 
+def test_of_one_that_was_never_answered_nobody_is_said_to_have_lifted_it() -> None:
+    held = machine("a-1", AURORA, protected=False)
+    found = marked(drift(held), [replace(of(held), is_answered=False)], release="4.23", is_wanted=False)
+    row = found.row("aurora")
+    assert row is not None
+    assert "was never answered, and none shows" in row.differences[0].note
+
+
 def test_a_vm_that_is_gone_took_its_shield_along() -> None:
     gone, other = machine("a-1", AURORA, protected=True), machine("a-2", AURORA, protected=True)
     (row, _) = marked(drift(other), [of(gone)], release="4.23.0", is_wanted=False).rows
