@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sync.drift import compare
 from sync.errors import AbreastError
 from sync.model import project_key
 from sync.retirement import DESTRUCTIVE, Campaign, Evidence, Proposal, Retirement, Sighting
@@ -144,7 +143,7 @@ def candidates_of(view: View, history: History, wish: Wish, limits: RetirementLi
     CloudStack has without a record; and who is named and gone, where both sides were read whole. `wish` says
     where and by whom; its keys do not matter.
     """
-    drift = compare(view.desired, view.actual, network_rule=view.network)
+    drift = view.drift
     is_whole = drift.desired.is_complete and drift.actual.is_complete
     found, named, gone = [], set(), {}
     for record in view.desired.retired:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from console.faults import as_error
 from console.messages import RetirementEnded, RetirementProgressed, RetirementsBroke, RetirementsRead
+from console.refresh import Cadence
 from console.retirement_state import Listing, RetireState, can_be_signed, candidates_of
 from console.retirement_words import undone_lines
 from sync.errors import GuardError, SourceError, UsageError, unwritable
@@ -38,8 +39,10 @@ class Retirements:
 
     def __init__(self, app: RetiringApp) -> None:
         self._app = app
-        self._generation = 0
-        self._looked_at: datetime | None = None
+        self._looks = Cadence(LOOK_AGAIN.total_seconds())
+        self._is_wanted_again = False
+        self._is_outdated = False
+        """Whether something was done since the look under way began."""
         self._is_behind = False
         """Whether the last look was without a reading, or from one that something was done after."""
         self._stop = threading.Event()
@@ -51,27 +54,32 @@ class Retirements:
     # --- looking ------------------------------------------------------------------------------------------
 
     def tick(self, now: datetime) -> None:
-        """Look again when the last look is a while ago."""
-        if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN:
+        """Look again when the last look is a while ago: never faster than a look takes."""
+        if self._looks.is_due(now):
             self.look()
 
     def tell_drift(self) -> None:
         """Both sides were compared anew: look again where the last look did without that."""
         if self._is_behind:
+            self._is_behind = False
             self.look()
 
     def end(self) -> None:
-        """Something was done: look now, and when both sides were read after it."""
+        """Something was done: look now, and when both sides were read after it. A look under way saw what
+        was before, and is dropped."""
+        self._is_outdated = self._is_looking
         self.look()
         self._is_behind = True
 
     def look(self) -> None:
-        """Read what the ledger has, judge signatures and candidates; an older look is dropped."""
+        """Read what the ledger has, judge signatures and candidates. One look at a time: what is under way is
+        left to end, and then done once more."""
+        if self._is_looking:
+            self._is_wanted_again = True
+            return
         app = self._app
-        self._generation += 1
-        self._looked_at = app.utc_clock()
-        generation, desired, actual = self._generation, app.desired, app.whole or app.actual
-        self._is_behind = desired is None or actual is None
+        generation, desired, actual = self._looks.begin(app.utc_clock()), app.desired, app.whole or app.actual
+        self._is_behind = self._is_behind or desired is None or actual is None
 
         def work() -> None:
             try:
@@ -84,9 +92,19 @@ class Retirements:
 
         app.run_in_background(work, name=f"retirements {generation}")
 
-    def is_latest(self, generation: int) -> bool:
-        """Whether no other look was begun since."""
-        return generation == self._generation
+    @property
+    def _is_looking(self) -> bool:
+        return self._looks.started_at is not None
+
+    def look_ended(self, generation: int) -> bool:
+        """A look came back; False when it must be dropped. What was asked for meanwhile is looked at now."""
+        if not self._looks.accept(generation, self._app.utc_clock()):
+            return False
+        counts, is_wanted = not self._is_outdated, self._is_wanted_again
+        self._is_outdated = self._is_wanted_again = False
+        if is_wanted:
+            self.look()
+        return counts
 
     # --- doing --------------------------------------------------------------------------------------------
 

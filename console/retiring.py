@@ -50,12 +50,12 @@ class RetiringApp(ContainingApp):
 
     @on(RetirementsRead)
     def _take_retirements(self, message: RetirementsRead) -> None:
-        if self.retirements.is_latest(message.generation):
+        if self.retirements.look_ended(message.generation):
             self.retire_state = replace(self.retirements.state, listing=message.listing, fault="")
 
     @on(RetirementsBroke)
     def _take_retirements_breakage(self, message: RetirementsBroke) -> None:
-        if self.retirements.is_latest(message.generation):
+        if self.retirements.look_ended(message.generation):
             self.retire_state = replace(self.retirements.state, fault=str(message.error))
 
     @on(RetirementProgressed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from sync import blast
 from sync.drift import compare
@@ -17,6 +18,7 @@ from sync.machine_states import GONE
 from sync.model import (
     ActualInventory,
     DesiredInventory,
+    Drift,
     DriftKind,
     DriftRow,
     NetworkRule,
@@ -56,7 +58,7 @@ NOT_LISTED = (
 IN_NEITHER = "in neither"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """Both sides as they were just read, and what else is decided from."""
 
@@ -66,6 +68,11 @@ class View:
     now: datetime
     network: NetworkRule | None = None
     """What network every project has by default, where the environment has such a rule."""
+
+    @cached_property
+    def drift(self) -> Drift:
+        """The comparison of the two, made once for all that is decided from it."""
+        return compare(self.desired, self.actual, network_rule=self.network)
 
 
 # --- readings -----------------------------------------------------------------------------------------------
@@ -107,8 +114,7 @@ def _unfit(one: DesiredInventory | ActualInventory, now: datetime) -> str:
 def sightings_of(view: View, keys: Iterable[str]) -> tuple[Sighting, ...]:
     """What these readings say of the projects; from unfit ones nothing. Raises GuardError."""
     refuse_unfit(view)
-    drift = compare(view.desired, view.actual, network_rule=view.network)
-    return tuple(_sighting(view, key, drift.row(key)) for key in keys)
+    return tuple(_sighting(view, key, view.drift.row(key)) for key in keys)
 
 
 def _sighting(view: View, key: str, row: DriftRow | None) -> Sighting:
@@ -224,7 +230,7 @@ def _target(key: str, wish: Wish, view: View, history: History) -> Target:
     (now,) = sightings_of(view, [key])
     _refuse_expected(key, now, view)
     earlier = _earlier_sighting(now, history.sightings)
-    row = compare(view.desired, view.actual, network_rule=view.network).row(key)
+    row = view.drift.row(key)
     assert row is not None and row.view is not None
     path = row.view.path
     losses, radius = losses_of(path, view)
