@@ -178,11 +178,10 @@ class Session:
 
     def _merge(self, ledger: Ledger) -> None:
         """Take in what this machine recorded while the ledger could not be reached."""
-        from sync.containment_journal import local_path, merge_journal
+        from sync.containment_journal import merge_journal
 
         try:
-            own = self.environment.own_journal or local_path(self.environment.name)
-            self.merged = merge_journal(ledger, own)
+            self.merged = merge_journal(ledger, self.environment.journal_path)
         except LedgerError as error:
             self.journal_problem = f"This machine's own journal is not merged into the ledger: {error}"
 

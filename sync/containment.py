@@ -148,7 +148,7 @@ class Containment:
                     environment=self.environment.name,
                     operator=self._operator,
                     clock=self._clock,
-                    local=self.environment.own_journal,
+                    local=self.environment.journal_path,
                 )
             return self._journal
 
@@ -227,7 +227,7 @@ class Containment:
                 self.environment.name,
                 operator=self._operator,
                 clock=self._clock,
-                local=self.environment.own_journal,
+                local=self.environment.journal_path,
             )
             if own is not None:
                 found.append(own)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sync.brake import holder, lock_names
-from sync.containment_journal import Standing, brakes_on, local_path, standing
+from sync.containment_journal import Standing, brakes_on, standing
 from sync.errors import ConfigurationError, SourceError
 from sync.ledger import Entry, EntryKind, Ledger
 from sync.model import Outcome
@@ -24,7 +24,7 @@ def held(
     Where CloudStack's database is configured, it says whether a brake is on: a killed process leaves one in
     the ledger. Elsewhere the ledger is believed.
     """
-    journals = [ledger.entries(kinds=_KINDS), _own_entries(ledger, local_path(environment.name))]
+    journals = [ledger.entries(kinds=_KINDS), _own_entries(ledger, environment.journal_path)]
     fences = {one.action: one for entries in journals for one in standing(entries, "fence")}
     brakes = {one.target_id: one for entries in journals for one in brakes_on(entries)}
     found = [_fence_words(one) for one in fences.values()]

@@ -18,8 +18,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from platformdirs import user_data_path
-
 from sync.errors import AbreastError, LedgerError
 from sync.ledger import Entry, EntryKind, Ledger, utc_now
 from sync.ledger_check import altered
@@ -204,18 +202,13 @@ def _with_outcome(one: Standing, outcome: Outcome) -> Standing:
 # --- opening ----------------------------------------------------------------------------------------------
 
 
-def local_path(environment: str) -> Path:
-    """Where this machine's own journal of an environment is."""
-    return user_data_path("abreast") / f"{environment}-containment.sqlite"
-
-
 def open_journal(
     url: str,
     *,
     environment: str,
     operator: str,
+    local: Path,
     clock: Callable[[], datetime] = utc_now,
-    local: Path | None = None,
     patience: float = PATIENCE,
 ) -> ContainmentJournal:
     """The environment's ledger, with what this machine's own file has; or that file alone, when the ledger
@@ -223,7 +216,6 @@ def open_journal(
 
     Raises LedgerError only when neither can be written: then nothing may be done.
     """
-    path = local or local_path(environment)
     ledger, why = _in_time(
         lambda: Ledger(url, environment=environment, operator=operator, clock=clock).open(), patience
     )
@@ -232,15 +224,15 @@ def open_journal(
         why, earlier = _altered_in_time(ledger, patience)
     if ledger is not None and earlier is None:
         try:
-            merge_journal(ledger, path)
+            merge_journal(ledger, local)
         except LedgerError as error:
             note = f"This machine's own journal is not merged: {error} {why}".strip()
             return ContainmentJournal(ledger, is_local=False, note=note, has_all=False)
         return ContainmentJournal(ledger, is_local=False, note=why)
     if ledger is not None:
         ledger.close()
-    own = Ledger(f"sqlite:///{path}", environment=environment, operator=operator, clock=clock).open()
-    note = f"The environment's ledger cannot be used: {why} This is recorded in {path} alone."
+    own = Ledger(f"sqlite:///{local}", environment=environment, operator=operator, clock=clock).open()
+    note = f"The environment's ledger cannot be used: {why} This is recorded in {local} alone."
     return ContainmentJournal(own, is_local=True, note=note, earlier=earlier)
 
 
@@ -273,14 +265,13 @@ def merge_journal(ledger: Ledger, path: Path) -> Merged | None:
 
 
 def earlier_local(
-    environment: str, *, operator: str, clock: Callable[[], datetime] = utc_now, local: Path | None = None
+    environment: str, *, operator: str, local: Path, clock: Callable[[], datetime] = utc_now
 ) -> ContainmentJournal | None:
     """This machine's own journal, if there is one: what stands in it must be undone from it."""
-    path = local or local_path(environment)
-    if not path.exists():
+    if not local.exists():
         return None
-    ledger = Ledger(f"sqlite:///{path}", environment=environment, operator=operator, clock=clock).open()
-    return ContainmentJournal(ledger, is_local=True, note=f"Recorded in {path}.")
+    ledger = Ledger(f"sqlite:///{local}", environment=environment, operator=operator, clock=clock).open()
+    return ContainmentJournal(ledger, is_local=True, note=f"Recorded in {local}.")
 
 
 def _altered_in_time(ledger: Ledger, patience: float) -> tuple[str, list[Entry] | None]:

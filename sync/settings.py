@@ -143,6 +143,11 @@ class Environment:
     theme: str | None = None
 
     @property
+    def journal_path(self) -> Path:
+        """Where this machine's own journal of it is."""
+        return self.own_journal or journal_of(self.name)
+
+    @property
     def read_only(self) -> bool:
         return self.cloudstack.write is None
 
@@ -311,6 +316,11 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         theme=table.text("theme") or None,
     )
     return lambda: make(cloudstack=credentials())
+
+
+def journal_of(environment: str) -> Path:
+    """Where this user's own journal of an environment is, on this machine."""
+    return user_data_path("abreast") / f"{environment}-containment.sqlite"
 
 
 def _ledger(table: Table, *, mode: int) -> str:

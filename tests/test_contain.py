@@ -131,7 +131,8 @@ class Cloud:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> ContainmentJournal:
-    return open_journal(f"sqlite:///{tmp_path / 'team.sqlite'}", environment="lab", operator="op@host")
+    team, own = f"sqlite:///{tmp_path / 'team.sqlite'}", tmp_path / "own.sqlite"
+    return open_journal(team, environment="lab", operator="op@host", local=own)
 
 
 @pytest.mark.parametrize("method", list(Method))

@@ -17,7 +17,6 @@ from sqlalchemy import create_engine
 from sync.containment_journal import (
     ContainmentJournal,
     earlier_local,
-    local_path,
     merge_journal,
     open_journal,
     standing,
@@ -25,6 +24,7 @@ from sync.containment_journal import (
 from sync.errors import LedgerError
 from sync.ledger import EntryKind, Ledger
 from sync.model import Outcome
+from sync.settings import journal_of
 from tests.cli import ROOT, Access, configure
 from tests.fake_cloudstack import START, Clock
 
@@ -296,7 +296,7 @@ def test_the_command_and_every_start(own: Path, tmp_path: Path, monkeypatch: pyt
     assert by_file.stdout == f"4 entries of {own} are now in the ledger.\n"
     assert lab.run("ledger", "merge", "--file", str(tmp_path / "x")).returncode == 64
 
-    mine = local_path("lab")
+    mine = journal_of("lab")
     with own_ledger(mine) as ledger:
         shield(ContainmentJournal(ledger, is_local=True), "cirrus")
     shown = lab.run("ledger", "show", "--format", "json").stdout.splitlines()

@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from sync.containment_held import held
-from sync.containment_journal import ContainmentJournal, brakes_on, local_path
+from sync.containment_journal import ContainmentJournal, brakes_on
 from sync.deletions import Deletion, Kind, Situation
 from sync.deletions import Stage as Deleting
 from sync.errors import GuardError
@@ -21,6 +21,7 @@ from sync.retirement import DESTRUCTIVE, Retirement, Stage, Step
 from sync.retirement_proposal import propose
 from sync.retirement_rules import refuse_contained
 from sync.secret import Secret
+from sync.settings import journal_of
 from tests.examples import NOON
 from tests.retirement_examples import LIMITS, history, view, wish
 from tests.retirements import PROJECT, Lab, lab
@@ -162,10 +163,11 @@ def test_no_destroying_step_starts_while_a_rung_is_held(site: Lab) -> None:
 
 
 def test_what_stands_in_this_machines_own_file_counts_as_well(site: Lab) -> None:
-    file = local_path("lab")
-    file.parent.mkdir(parents=True, exist_ok=True)
     session = site.session()
     ledger = session.ledger
+    file = session.environment.journal_path
+    assert file == journal_of("lab")
+    file.parent.mkdir(parents=True, exist_ok=True)
     with Ledger(f"sqlite:///{file}", environment="lab", operator="carol@here") as own:
         fence(own)
         try:
@@ -173,6 +175,22 @@ def test_what_stands_in_this_machines_own_file_counts_as_well(site: Lab) -> None
         finally:
             file.unlink()
     assert "the fence on ops/sync in ROOT stands" in said
+
+
+def test_an_environment_with_a_journal_of_its_own_heeds_that_one_alone(site: Lab, tmp_path: Path) -> None:
+    """As the drill's: the one of the user may hold what an earlier drill has left."""
+    session = site.session()
+    ledger = session.ledger
+    environment = replace(session.environment, own_journal=tmp_path / "own.sqlite")
+    users = journal_of("lab")
+    users.parent.mkdir(parents=True, exist_ok=True)
+    with Ledger(f"sqlite:///{users}", environment="lab", operator="carol@here") as left:
+        fence(left)
+    try:
+        assert held(environment, ledger, release="4.23") == ()
+        assert held(session.environment, ledger, release="4.23") != ()
+    finally:
+        users.unlink()
 
 
 def test_each_destroying_step_waits_for_somebody_elses_deletion(site: Lab) -> None:
