@@ -173,10 +173,12 @@ class Rungs:
             "lifting the shields",
         )
 
-    def lift_fences(self, actions: frozenset[str], *, reason: str) -> bool:
-        """Undo the fences of these actions."""
+    def lift_fences(self, actions: frozenset[str], *, reason: str, why_keep: str, second: str) -> bool:
+        """Undo the fences of these actions; `why_keep` is what the gate said, `second` who agrees."""
         return self._take(
-            lambda one: one.lift_fences(lambda standing: standing.action in actions, reason=reason),
+            lambda one: one.lift_fences(
+                lambda standing: standing.action in actions, reason=reason, why_keep=why_keep, second=second
+            ),
             "lifting the fence",
         )
 

@@ -28,6 +28,7 @@ from sync.errors import (
 from sync.fence_check import NO_FENCES, FenceCheck
 from sync.fence_reading import Witness, seen
 from sync.ledger import utc_now
+from sync.lifting import refuse_alone
 from sync.model import Outcome, Scope
 from sync.reading_pool import ReadingPool
 from sync.secret import shown_url
@@ -382,8 +383,18 @@ class Containment:
             steps += Shielding(self.fence, journal, on_step=on_step).take_down(meant, stop=stop)
         return tuple(steps)
 
-    def lift_fences(self, is_meant: Callable[[Standing], bool], *, reason: str) -> tuple[Step, ...]:
-        """Undo fences of the journals, the newest first. Raises LedgerError."""
+    def lift_fences(
+        self, is_meant: Callable[[Standing], bool], *, reason: str, why_keep: str, second: str = ""
+    ) -> tuple[Step, ...]:
+        """Undo fences of the journals, the newest first. `why_keep` is what `sync.relink` said of a reading
+        of both sides, `second` whoever else agrees.
+
+        Raises GuardError without a reason, or where it takes two people; LedgerError.
+        """
+        if not reason.strip():
+            raise GuardError("Lifting a fence needs a reason.")
+        refuse_alone(why_keep, self._operator, second)
+        reason += f" (with {second.strip()})" if second.strip() else ""
         steps: list[Step] = []
         for journal in self._journals():
             fencing = Fencing(self.fence, journal)

@@ -149,7 +149,7 @@ def _lift_the_fence(drill: Drill, *, operator: str) -> None:
     reader = Reader(drill.environment.cloudstack.read)
     containment = Containment(drill.environment, reader=reader, operator=operator)
     try:
-        steps = containment.lift_fences(lambda _: True, reason="every stored id is alive")
+        steps = containment.lift_fences(lambda _: True, reason="every stored id is alive", why_keep="")
     finally:
         containment.close()
         reader.close()

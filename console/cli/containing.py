@@ -301,6 +301,8 @@ def until_told() -> Iterator[threading.Event]:
 
 def _lift_fence(session: Session, containment: Containment, arguments: argparse.Namespace, look: Look) -> int:
     """Undo what was fenced: after a reading that shows every stored id alive, or by two names."""
+    from sync.lifting import refuse_alone
+
     name = arguments.lift_fence
     meant = [
         one
@@ -315,19 +317,14 @@ def _lift_fence(session: Session, containment: Containment, arguments: argparse.
         raise UsageError("Lifting a fence needs a reason.", next_step="Say it with --reason TEXT.")
     containment.refuse_strangers()
     why_keep = session.why_keep_fence()
-    if why_keep and not arguments.second:
-        raise GuardError(
-            f"The fence stays: {why_keep}",
-            next_step="The sync would delete what it does not find bound. Correct the ids first, or name the "
-            "second person who agrees with --second NAME.",
-        )
-    if why_keep and arguments.second == session.operator:
-        raise GuardError("The second name must be somebody else's.")
+    second = arguments.second or ""
+    refuse_alone(why_keep, session.operator, second)
     said = [f"{one.action}: lifted, because {arguments.reason}" for one in meant]
     confirm_word(session, ([why_keep] if why_keep else []) + said, arguments.confirm)
-    reason = arguments.reason + (f" (with {arguments.second})" if arguments.second else "")
     actions = {one.action for one in meant}
-    steps = containment.lift_fences(lambda one: one.action in actions, reason=reason)
+    steps = containment.lift_fences(
+        lambda one: one.action in actions, reason=arguments.reason, why_keep=why_keep, second=second
+    )
     show_steps(steps)
     if arguments.format == "json":
         result_json({"environment": session.environment.name, "steps": plain(steps)})

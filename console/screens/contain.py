@@ -289,26 +289,39 @@ class ContainScreen(ConsoleScreen):
                 *texts,
             ]
             fields["second"] = "name of the second person"
-        form = FormScreen("Lift what was fenced?", texts, fields, "Go on", refuse=self._why_not_second)
-        self.app.push_screen(form, lambda values: self._lift_fences(look, values or {}))
 
-    def _why_not_second(self, id: str, value: str) -> str:
-        is_own = id == "second" and value == self.console.session.operator
-        return "The second name must be somebody else's." if is_own else ""
+        def refuse(id: str, value: str) -> str:
+            return self._why_not_second(why_keep, value) if id == "second" and value else ""
 
-    def _lift_fences(self, look: Look, values: Mapping[str, str]) -> None:
+        form = FormScreen("Lift what was fenced?", texts, fields, "Go on", refuse=refuse)
+        self.app.push_screen(form, lambda values: self._lift_fences(look, values or {}, why_keep))
+
+    def _why_not_second(self, why_keep: str, second: str) -> str:
+        from sync.errors import GuardError
+        from sync.lifting import refuse_alone
+
+        try:
+            refuse_alone(why_keep, self.console.session.operator, second)
+        except GuardError as error:
+            return error.what
+        return ""
+
+    def _lift_fences(self, look: Look, values: Mapping[str, str], why_keep: str) -> None:
         if not values:
             return
-        second = values.get("second", "")
-        reason = values["reason"] + (f" (with {second})" if second else "")
+        reason, second = values["reason"], values.get("second", "")
+        because = reason + (f" (with {second})" if second else "")
         actions = frozenset(one.action for one in look.fences_standing)
-        texts = [f"{one.action} is lifted, because {reason}" for one in look.fences_standing]
+        texts = [f"{one.action} is lifted, because {because}" for one in look.fences_standing]
         title = f"Lift {counted(len(actions), 'fence')} in {self.console.identity.title}?"
         self._confirm(
             title,
             texts,
             "Lift",
-            lambda: self._begin(self.console.rungs.lift_fences(actions, reason=reason), "lifting the fence"),
+            lambda: self._begin(
+                self.console.rungs.lift_fences(actions, reason=reason, why_keep=why_keep, second=second),
+                "lifting the fence",
+            ),
         )
 
     # --- the brake ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from tests.mutation.guard import guard
 
 RELINK = "tests/test_relink.py"
 CONTAIN = "tests/test_contain.py"
+LIFTING = "tests/test_lifting.py"
 FENCE_CHECK = "tests/test_fence_check.py"
 CLI_CONTAIN = "tests/test_cli_contain.py"
 SHIELD = "tests/test_shield.py"
@@ -121,10 +122,24 @@ CONTAINMENT = (
     ),
     guard(
         "fence: the second name is somebody else's",
-        "console/cli/containing.py",
-        "if why_keep and arguments.second == session.operator:",
+        "sync/lifting.py",
+        "if login(second.strip()) == login(operator.strip()):",
         "if False:",
-        f"{CLI_CONTAIN}::test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone",
+        LIFTING,
+    ),
+    guard(
+        "fence: a second name where stored ids are gone",
+        "sync/lifting.py",
+        "if not login(second.strip()):",
+        "if False:",
+        LIFTING,
+    ),
+    guard(
+        "fence: containment itself asks for the second person",
+        "sync/containment.py",
+        "        refuse_alone(why_keep, self._operator, second)\n",
+        "",
+        LIFTING,
     ),
     guard(
         "containing needs the environment's word",

@@ -187,9 +187,9 @@ class FakeContainment:
         meant = [f"lift {one.action}" for one in self.now.shields_standing if is_meant(one)]
         return self._steps("lift shields", meant, on_step)
 
-    def lift_fences(self, is_meant: Any, *, reason: str) -> tuple[Step, ...]:
+    def lift_fences(self, is_meant: Any, *, reason: str, why_keep: str, second: str) -> tuple[Step, ...]:
         meant = [f"lift {one.action}" for one in self.now.fences_standing if is_meant(one)]
-        self.calls.append(("reason", reason))
+        self.calls.append(("reason", (reason, why_keep, second)))
         return self._steps("lift fences", meant)
 
     def brakes(self, release: str, *, on_change: Any) -> tuple[FakeBrake, ...]:
