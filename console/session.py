@@ -75,6 +75,8 @@ class Session:
         self.operator = operator or current_operator()
         self.clock = clock
         self._lock = threading.RLock()
+        self._opening = threading.RLock()
+        """Of the ledger alone: nobody who reads CloudStack waits for a database that hangs."""
         self._reader: Reader | None = None
         self._writer: Writer | None = None
         self._ci_database: CiDatabase | None = None
@@ -161,7 +163,7 @@ class Session:
     @property
     def ledger(self) -> Ledger:
         """The record of this environment, opened and migrated. Raises LedgerError when it cannot be."""
-        with self._lock:
+        with self._opening:
             if self._ledger is None:
                 from sync.ledger import Ledger
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from sync.brake import Brake, BrakeState, OnChange, lock_names
 from sync.callers import Caller, find_callers
 from sync.cloudstack import Capabilities, Fence, Reader
 from sync.contain import METHODS, Fencing, Means, Method, Rung, Step, ladder, may_use, methods, refusal
-from sync.containment_journal import ContainmentJournal, Standing, earlier_local, open_journal
+from sync.containment_journal import ContainmentJournal, Standing, earlier_local, in_time, open_journal
 from sync.deletions import Reading, Situation, assess
 from sync.errors import (
     AbreastError,
@@ -156,10 +157,12 @@ class Containment:
     def refuse_strangers(self) -> None:
         """Raises GuardError when this is not the server that the environment is pinned to.
 
-        With this machine's own journal alone nothing tells it, which must not keep anybody from containing.
+        With this machine's own journal alone nothing tells it, nor does a ledger that does not answer:
+        neither must keep anybody from containing.
         """
         if self.journal.is_recognising:
-            self._recognise()
+            with suppress(LedgerError):
+                in_time(self._recognise)
 
     def scope(self) -> Scope:
         return Scope(parent=self.environment.parent)

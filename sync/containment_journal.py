@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from sync.errors import AbreastError, LedgerError
 from sync.ledger import Entry, EntryKind, Ledger, utc_now
@@ -52,8 +53,28 @@ class Standing:
         return self.outcome != Outcome.UNKNOWN.value
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """This machine's own file."""
+
+    path: Path
+    environment: str
+    operator: str
+    clock: Callable[[], datetime]
+
+    def open(self) -> Ledger:
+        """Raises LedgerError where it cannot be written."""
+        url = f"sqlite:///{self.path}"
+        return Ledger(url, environment=self.environment, operator=self.operator, clock=self.clock).open()
+
+    def alone(self, why: str) -> str:
+        """That it is used in the place of the environment's ledger."""
+        return f"The environment's ledger cannot be used: {why} This is recorded in {self.path} alone."
+
+
 class ContainmentJournal:
-    """Intents and outcomes of containment. Every method raises LedgerError when it cannot do its work."""
+    """Intents and outcomes of containment. Where the environment's ledger stops answering, they go on in this
+    machine's own file. Every method raises LedgerError when it cannot do its work. Threads may share it."""
 
     def __init__(
         self,
@@ -63,10 +84,18 @@ class ContainmentJournal:
         note: str = "",
         has_all: bool = True,
         earlier: Sequence[Entry] | None = None,
+        own: Own | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        """`earlier` is what containment wrote into the environment's ledger before somebody altered that."""
+        """`earlier` is what containment wrote into the environment's ledger before somebody altered that;
+        `own` is this machine's own file, unless the journal is that already."""
         self._ledger = ledger
         self._earlier = earlier
+        self._own = own
+        self._patience = patience
+        self._known: list[Entry] = []
+        """What containment wrote into the environment's ledger, as it was read last."""
+        self._changing = threading.Lock()
         self.is_local = is_local
         self.note = note
         """Why it is the local one, or why that one was not merged; else empty."""
@@ -104,7 +133,7 @@ class ContainmentJournal:
             "attempt": 1,
         }
         payload |= {name: text for name, text in (("undoes", undoes), ("reason", reason)) if text}
-        return self._ledger.append(EntryKind.INTENT, payload, run_id=self.run_id)
+        return self._append(EntryKind.INTENT, payload)
 
     def outcome(self, action: str, outcome: Outcome, detail: str = "", *, job_id: str | None = None) -> None:
         """When it is known what became of it, or that it is unknown."""
@@ -116,11 +145,39 @@ class ContainmentJournal:
             "job_id": job_id,
             "seconds": 0.0,
         }
-        self._ledger.append(EntryKind.OUTCOME, payload, run_id=self.run_id)
+        self._append(EntryKind.OUTCOME, payload)
 
     def standing(self, kind: str) -> list[Standing]:
         """What of a kind is set and not undone, oldest first; also what nobody knows the outcome of."""
-        return standing(joined(self._earlier or (), self._ledger.entries(kinds=_KINDS)), kind)
+        ledger = self._ledger
+        found = self._ask(ledger, lambda: ledger.entries(kinds=_KINDS))
+        if found is None:
+            return self.standing(kind)
+        self._known = [one for one in found if (one.run_id or "").startswith(CONTAINMENT)]
+        return standing(joined(self._earlier or (), found), kind)
+
+    def _append(self, kind: EntryKind, payload: JsonObject) -> Entry:
+        ledger = self._ledger
+        entry = self._ask(ledger, lambda: ledger.append(kind, payload, run_id=self.run_id))
+        return self._append(kind, payload) if entry is None else entry
+
+    def _ask(self, ledger: Ledger, ask: Callable[[], Answer]) -> Answer | None:
+        """The answer; None where the environment's ledger gave none in time, and this machine's own file has
+        taken its place."""
+        own = self._own
+        if own is None:
+            return ask()
+        try:
+            return in_time(ask, self._patience)
+        except AbreastError as error:
+            with self._changing:
+                if self._ledger is ledger:
+                    self._ledger, self._earlier, self._own = own.open(), self._known, None
+                    self.is_local, self.is_recognising, self.has_all = True, False, True
+                    self.note = own.alone(error.what)
+                    # Closing waits for whoever waits for an answer.
+                    threading.Thread(target=ledger.close, name="close ledger", daemon=True).start()
+            return None
 
 
 def joined(earlier: Sequence[Entry], own: Sequence[Entry]) -> list[Entry]:
@@ -216,24 +273,25 @@ def open_journal(
 
     Raises LedgerError only when neither can be written: then nothing may be done.
     """
-    ledger, why = _in_time(
-        lambda: Ledger(url, environment=environment, operator=operator, clock=clock).open(), patience
-    )
-    earlier = None
-    if ledger is not None:
-        why, earlier = _altered_in_time(ledger, patience)
-    if ledger is not None and earlier is None:
-        try:
-            merge_journal(ledger, local)
-        except LedgerError as error:
-            note = f"This machine's own journal is not merged: {error} {why}".strip()
-            return ContainmentJournal(ledger, is_local=False, note=note, has_all=False)
-        return ContainmentJournal(ledger, is_local=False, note=why)
-    if ledger is not None:
+    own = Own(local, environment, operator, clock)
+    try:
+        ledger = in_time(
+            lambda: Ledger(url, environment=environment, operator=operator, clock=clock).open(), patience
+        )
+    except AbreastError as error:
+        return ContainmentJournal(own.open(), is_local=True, note=own.alone(error.what))
+    found, earlier = _altered_in_time(ledger, patience)
+    if earlier is not None:
         ledger.close()
-    own = Ledger(f"sqlite:///{local}", environment=environment, operator=operator, clock=clock).open()
-    note = f"The environment's ledger cannot be used: {why} This is recorded in {local} alone."
-    return ContainmentJournal(own, is_local=True, note=note, earlier=earlier)
+        return ContainmentJournal(own.open(), is_local=True, note=own.alone(found), earlier=earlier)
+    try:
+        merge_journal(ledger, local)
+    except LedgerError as error:
+        note = f"This machine's own journal is not merged: {error} {found}".strip()
+        return ContainmentJournal(
+            ledger, is_local=False, note=note, has_all=False, own=own, patience=patience
+        )
+    return ContainmentJournal(ledger, is_local=False, note=found, own=own, patience=patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +328,7 @@ def earlier_local(
     """This machine's own journal, if there is one: what stands in it must be undone from it."""
     if not local.exists():
         return None
-    ledger = Ledger(f"sqlite:///{local}", environment=environment, operator=operator, clock=clock).open()
+    ledger = Own(local, environment, operator, clock).open()
     return ContainmentJournal(ledger, is_local=True, note=f"Recorded in {local}.")
 
 
@@ -282,10 +340,10 @@ def _altered_in_time(ledger: Ledger, patience: float) -> tuple[str, list[Entry] 
         found = altered(ledger)
         return found, _written_by_containment(ledger) if found else None
 
-    answer, why_not = _in_time(verify, patience)
-    if answer is None:
-        return f"Whether the ledger was altered is not known: {why_not}", None
-    return answer
+    try:
+        return in_time(verify, patience)
+    except AbreastError as error:
+        return f"Whether the ledger was altered is not known: {error}", None
 
 
 def _written_by_containment(ledger: Ledger) -> list[Entry]:
@@ -296,18 +354,24 @@ def _written_by_containment(ledger: Ledger) -> list[Entry]:
         return []
 
 
-def _in_time(ask: Callable[[], Answer], patience: float) -> tuple[Answer | None, str]:
-    """What was asked of the ledger, or why not. The thread that waits for a dead database ends with the
-    process."""
-    answers: queue.SimpleQueue[tuple[Answer | None, str]] = queue.SimpleQueue()
+def in_time(ask: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
+    """What was asked of the ledger. Raises what that raised, and LedgerError where no answer came within
+    `patience` seconds. The thread that waits for a dead database ends with the process."""
+    answers: queue.SimpleQueue[Callable[[], Answer]] = queue.SimpleQueue()
 
     def attempt() -> None:
         try:
-            answers.put((ask(), ""))
+            answer = ask()
         except AbreastError as error:
-            answers.put((None, str(error)))
+            answers.put(partial(_raise, error))
+        else:
+            answers.put(lambda: answer)
 
     threading.Thread(target=attempt, name="ask ledger", daemon=True).start()
     with suppress(queue.Empty):
-        return answers.get(timeout=patience)
-    return None, f"it did not answer within {patience:.0f} s."
+        return answers.get(timeout=patience)()
+    raise LedgerError(f"it did not answer within {patience:.0f} s.")
+
+
+def _raise(error: AbreastError) -> NoReturn:
+    raise error

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ _POSTGRESQL = {
 }
 """libpq's and psycopg's options: a database that went away without a word is missed within 25 s, and a pool
 between us and it (PgBouncer) may hand every transaction to another session."""
+_ANSWER_SECONDS = 40.0
+"""How long an answer of PostgreSQL is waited for: longer than it gives a statement itself. One whose disk
+hangs acknowledges what it is sent, so that no option of TCP's misses it."""
 _UPGRADING = threading.Lock()
 _MIGRATING = 4_105_211_702
 """Key of PostgreSQL's advisory lock under which one of many migrates."""
@@ -70,6 +74,7 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        event.listen(engine, "do_connect", _connect_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
     return engine
 
@@ -93,6 +98,28 @@ def database_now(connection: Connection, clock: Callable[[], datetime]) -> datet
     now = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
     assert isinstance(now, datetime)
     return now.astimezone(UTC)
+
+
+@cache
+def _patient_connection() -> Any:
+    """psycopg's connection, on which nobody waits for ever for an answer."""
+    import psycopg
+
+    class PatientConnection(psycopg.Connection[Any]):
+        def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+            seconds = _ANSWER_SECONDS if timeout is None else timeout
+            try:
+                return super().wait(gen, interval, timeout=seconds)
+            except psycopg.errors._WaitTimeout:
+                # What it still answers would be taken for the answer to the next question.
+                self.pgconn.finish()
+                raise psycopg.OperationalError(f"it did not answer within {seconds:.0f} s") from None
+
+    return PatientConnection
+
+
+def _connect_postgresql(_dialect: object, _record: object, args: Any, options: dict[str, Any]) -> object:
+    return _patient_connection().connect(*args, **options)
 
 
 def _configure_sqlite(connection: object, _: ConnectionPoolEntry) -> None:

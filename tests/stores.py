@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +102,18 @@ class Database:
             f"ALTER DATABASE {self.url.database} RESET default_transaction_read_only",
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.url.database}'",
         )
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """As one whose disk died: the sessions that are open are there, and answer nothing any more."""
+        stopped = self._processes()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
 
     def make_full(self, table: str) -> None:
         """Make the table larger than a file of the write-ahead log, and every row of it need a new page: so

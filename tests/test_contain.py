@@ -187,6 +187,7 @@ def test_nothing_is_sent_when_it_cannot_be_recorded(journal: ContainmentJournal,
     fencing = Fencing(cloud, journal)
     with journal._ledger._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE entries")
+    (tmp_path / "own.sqlite").mkdir()
     with pytest.raises(LedgerError):
         fencing.put_up(CALLER, list(Method))
     assert cloud.sent == []

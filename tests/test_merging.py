@@ -272,6 +272,44 @@ def test_while_the_database_is_away_it_is_local_and_afterwards_in_the_ledger(
         assert [one.payload["entries"] for one in team.entries(kinds=[EntryKind.JOURNAL_MERGED])] == [4, 2]
 
 
+def test_where_the_database_hangs_it_goes_on_in_its_own_file_and_knows_what_stood(
+    database: Database, tmp_path: Path
+) -> None:
+    """The disk of the database died while the console was open: containing may not wait for it."""
+    url, own = database.url.render_as_string(hide_password=False), tmp_path / "own.sqlite"
+    journal = open_journal(url, environment="lab", operator=OWNER, local=own)
+    journal._patience = 1.0
+    shield(journal, "dune")
+    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune"]
+    with database.hanging():
+        shield(journal, "aurora")
+        assert (journal.is_local, journal.is_recognising) == (True, False)
+        assert "cannot be used: it did not answer within 1 s. This is recorded in" in journal.note
+        shield(journal, "dune", lifts=True)
+        assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/aurora"]
+    journal.close()
+    again = open_journal(url, environment="lab", operator=OWNER, local=own)
+    assert (again.is_local, again.note) == (False, "")
+    assert [one.target for one in again.standing("shield")] == ["ROOT/ci/aurora"]
+    again.close()
+    with Ledger(url, environment="lab") as team:
+        assert team.verify().is_sound
+
+
+def test_it_goes_on_in_its_own_file_where_the_database_goes_away(database: Database, tmp_path: Path) -> None:
+    url, own = database.url.render_as_string(hide_password=False), tmp_path / "own.sqlite"
+    journal = open_journal(url, environment="lab", operator=OWNER, local=own)
+    shield(journal, "dune")
+    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune"]
+    database.go()
+    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune"]
+    shield(journal, "aurora")
+    assert (journal.is_local, str(own) in journal.note) == (True, True)
+    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune", "ROOT/ci/aurora"]
+    journal.close()
+    database.come_back()
+
+
 def test_one_that_cannot_be_merged_keeps_standing_beside_the_ledger(file: Store, own: Path) -> None:
     tamper(own, "UPDATE entries SET operator = 'nobody' WHERE seq = 2")
     journal = open_journal(file.url, environment="lab", operator=OWNER, local=own)

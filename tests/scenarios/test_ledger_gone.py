@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
+from sync import ledger_database
 from sync.credentials import CredentialFile
 from sync.errors import EXIT_UNKNOWN, GuardError, LeaseHeldError, LedgerError
 from sync.executor import Confirmation, Executor, RunReport
@@ -170,6 +171,19 @@ def test_its_database_takes_nothing_any_more(database: Database, folder: Path, a
     desk = desk_on(database, folder)
     error = break_and_mend(desk, at, database.stand_still, database.move_again)
     assert "read-only transaction" in str(error)
+    desk.ledger.close()
+
+
+def test_sessions_that_hang_are_given_up_for_new_ones(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network acknowledges what is sent, nothing ever answers: nobody waits for that for ever."""
+    monkeypatch.setattr(ledger_database, "_ANSWER_SECONDS", 1.0)
+    desk = desk_on(database, folder)
+    with database.hanging():
+        report = desk.run(create_domain("dune"))
+    assert [result.outcome for result in report.results] == [Outcome.SUCCEEDED]
+    assert desk.ledger.verify().is_sound
     desk.ledger.close()
 
 
