@@ -46,7 +46,9 @@ def blueprint(scale: float, domains: int) -> Blueprint:
 class Incident:
     """A sandbox with 41 domains, the keys of a sync that deletes 40 of them, and abreast configured on it."""
 
-    def __init__(self, sandbox: SandboxProcess, folder: Path, *, lock_database: str = "") -> None:
+    def __init__(
+        self, sandbox: SandboxProcess, folder: Path, *, lock_database: str = "", ledger: str = ""
+    ) -> None:
         ready = sandbox.ready
         self.sandbox = sandbox
         self.control = sandbox.control
@@ -55,10 +57,11 @@ class Incident:
         self.abreast: Configured = configure(
             folder, Access(ready.url, ready.key, ready.secret), f"sqlite:///{folder / 'ci.sqlite'}", more=more
         )
-        if lock_database:
-            text = self.abreast.config.read_text()
-            line = f'[environments.lab]\ncloudstack_database = "{lock_database}"\n'
-            self.abreast.config.write_text(text.replace("[environments.lab]\n", line, 1))
+        for key, url in (("cloudstack_database", lock_database), ("ledger", ledger)):
+            if url:
+                text = self.abreast.config.read_text()
+                line = f'[environments.lab]\n{key} = "{url}"\n'
+                self.abreast.config.write_text(text.replace("[environments.lab]\n", line, 1))
         self.admin = Client(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
         self.sync = self._sync_client()
         self.destroyed_before = len(self.control.destroyed())

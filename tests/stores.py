@@ -104,9 +104,11 @@ class Database:
         )
 
     @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """As one whose disk died: the sessions that are open are there, and answer nothing any more."""
+    def hanging(self, *, also_new: bool = False) -> Iterator[None]:
+        """As one whose disk died: the sessions that are open are there, and answer nothing any more; and
+        `also_new` ones never come about."""
         stopped = self._processes()
+        stopped += [self._server(stopped)] if also_new else []
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -136,8 +138,7 @@ class Database:
     def _limit(self, longest: str) -> None:
         """For the sessions on this database, and for those that begin. Their own user may always do that."""
         mine = self._processes()
-        server = Path(f"/proc/{mine[0]}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
-        for pid in (*mine, int(server)):
+        for pid in (*mine, self._server(mine)):
             owner = Path(f"/proc/{pid}").stat()
             who = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
             command = ["prlimit", "--pid", str(pid), f"--fsize={longest}:unlimited"]
@@ -149,6 +150,11 @@ class Database:
             f" WHERE datname = '{self.url.database}' AND pid <> pg_backend_pid()"
         )
         return [int(pid) for pid in str(found).split()]
+
+    def _server(self, processes: list[int]) -> int:
+        """The process that has begun these."""
+        stat = Path(f"/proc/{processes[0]}/stat").read_text(encoding="ascii")
+        return int(stat.rpartition(")")[2].split()[1])
 
     def _ask(self, statement: str) -> Any:
         engine = create_engine(self.url, poolclass=NullPool)

@@ -22,8 +22,9 @@ from tests.terminal import Terminal, terminal
 
 if TYPE_CHECKING:
     from tests.databases import Server
+    from tests.stores import Database
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.stores"]
 
 SIZES = pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40)])
 DOMAINS = 6
@@ -140,6 +141,33 @@ def test_a_running_sync_is_seen_fenced_and_loses_no_other(columns: int, rows: in
         shown.wait_for("possible in 4 domains")
         shown.press("q")
         shown.wait_for("exit 0")
+
+
+def test_it_is_fenced_while_the_teams_database_hangs(tmp_path: Path, database: Database) -> None:
+    """The database is a VM in the cloud that is dying: its disk hangs when the console has been open a while."""
+    url = database.url.render_as_string(hide_password=False)
+    with (
+        start_sandbox(tmp_path, release="4.23", scale=1.0, domains=DOMAINS) as sandbox,
+        NaiveSync(Incident(sandbox, tmp_path, ledger=url)) as sync,
+        console_on(sync._incident, 80, 24) as shown,
+    ):
+        shown.wait_for("is being deleted now (2 VMs still alive)")
+        shown.press("!")
+        shown.wait_for("by ci-sync/ci-sync in ROOT")
+        arm(shown)
+        with database.hanging(also_new=True):
+            shown.press("f")
+            shown.wait_for("to confirm.")
+            shown.press(*"lab", "Enter")
+            shown.wait_for("FENCED")
+            shown.wait_for("cannot be used")
+            sync.go_on.set()
+            sync._thread.join(PATIENCE)
+            assert "401" in sync.refused
+            shown.press("q")
+            shown.wait_for("exit 0")
+        sync._incident.pass_time(120, step=2.0)
+        assert sync._incident.lost() == ["p01", "p02", "p03"]
 
 
 def test_the_brake_saves_what_is_submitted_and_is_given_back(tmp_path: Path, mariadb: Server) -> None:
