@@ -144,7 +144,7 @@ def test_a_running_sync_is_seen_fenced_and_loses_no_other(columns: int, rows: in
 
 
 def test_it_is_fenced_while_the_teams_database_hangs(tmp_path: Path, database: Database) -> None:
-    """The database is a VM in the cloud that is dying: its disk hangs when the console has been open a while."""
+    """The database is a VM in the cloud that is dying: its disk hangs with the console open."""
     url = database.url.render_as_string(hide_password=False)
     with (
         start_sandbox(tmp_path, release="4.23", scale=1.0, domains=DOMAINS) as sandbox,
