@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory, Drift
 
+_LONGEST_PAUSE = 30.0
+"""Seconds: a reading that took minutes waited for something that may answer at once by now."""
 _PROGRESS_SECONDS = 0.1
 """A reading reports its progress at most this often."""
 
@@ -65,7 +67,7 @@ class Cadence:
         if generation != self.generation or self.started_at is None:
             return False
         took = max(0.0, (now - self.started_at).total_seconds())
-        pause = self.period_seconds - took if took < self.period_seconds else took
+        pause = self.period_seconds - took if took < self.period_seconds else min(took, _LONGEST_PAUSE)
         self.started_at = None
         self.due_at = now + timedelta(seconds=max(pause, 0.0))
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sync.brake import holder, lock_names
-from sync.containment_journal import Standing, brakes_on, standing
+from sync.containment_journal import Standing, brakes_on, joined, standing
 from sync.errors import ConfigurationError, SourceError
 from sync.ledger import Entry, EntryKind, Ledger
 from sync.model import Outcome
@@ -24,11 +24,11 @@ def held(
     Where CloudStack's database is configured, it says whether a brake is on: a killed process leaves one in
     the ledger. Elsewhere the ledger is believed.
     """
-    journals = [ledger.entries(kinds=_KINDS), _own_entries(ledger, environment.journal_path)]
-    fences = {one.action: one for entries in journals for one in standing(entries, "fence")}
-    brakes = {one.target_id: one for entries in journals for one in brakes_on(entries)}
-    found = [_fence_words(one) for one in fences.values()]
+    # As one record: what was merged from the file and undone in the ledger is undone.
+    entries = joined(ledger.entries(kinds=_KINDS), _own_entries(ledger, environment.journal_path))
+    found = [_fence_words(one) for one in standing(entries, "fence")]
     if environment.cloudstack_database is None:
+        brakes = {one.target_id: one for one in brakes_on(entries)}
         return (*found, *map(_brake_words, brakes.values()))
     if is_deleting:
         return tuple(found)

@@ -15,8 +15,8 @@ from tests.screens.world import COMPLETE, NOW, ROWS, Clock, FakeSession, drift_o
 
 @pytest.mark.parametrize(
     ("took", "pause"),
-    [(0.0, 10.0), (3.0, 7.0), (9.5, 0.5), (10.0, 10.0), (25.0, 25.0)],
-    ids=["at once", "quick", "almost the period", "the period", "slow"],
+    [(0.0, 10.0), (3.0, 7.0), (9.5, 0.5), (10.0, 10.0), (25.0, 25.0), (300.0, 30.0)],
+    ids=["at once", "quick", "almost the period", "the period", "slow", "waited for what hung"],
 )
 def test_a_slow_side_gets_as_long_a_rest_as_its_reading_took(took: float, pause: float) -> None:
     cadence = Cadence(10.0)

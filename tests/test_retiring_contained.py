@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from sync.containment_held import held
-from sync.containment_journal import ContainmentJournal, brakes_on
+from sync.containment_journal import ContainmentJournal, brakes_on, merge_journal
 from sync.deletions import Deletion, Kind, Situation
 from sync.deletions import Stage as Deleting
 from sync.errors import GuardError
@@ -175,6 +175,23 @@ def test_what_stands_in_this_machines_own_file_counts_as_well(site: Lab) -> None
         finally:
             file.unlink()
     assert "the fence on ops/sync in ROOT stands" in said
+
+
+def test_what_was_merged_and_undone_in_the_ledger_is_held_no_longer(site: Lab, tmp_path: Path) -> None:
+    """The file stays as it was when the ledger was away; what was undone since stands in the ledger alone."""
+    session, file = site.session(), tmp_path / "own.sqlite"
+    ledger, environment = session.ledger, replace(session.environment, own_journal=file)
+    with Ledger(f"sqlite:///{file}", environment="lab", operator="carol@here") as own:
+        fence(own).outcome("fence ops/sync by lockUser", Outcome.SUCCEEDED)
+        brake(own).outcome("brake DomainCleanup", Outcome.SUCCEEDED)
+    assert merge_journal(ledger, file) is not None
+    assert len(held(environment, ledger, release="4.23")) == 2
+    lifting = ContainmentJournal(ledger, is_local=False)
+    lifting.intent("lift it", kind="unfence", target="ops/sync", target_id="u-1", command="enableUser",
+                   parameters={}, undoes="fence ops/sync by lockUser")  # fmt: skip
+    lifting.outcome("lift it", Outcome.SUCCEEDED)
+    (said,) = held(environment, ledger, release="4.23")
+    assert "the brake DomainCleanup is on" in said
 
 
 def test_an_environment_with_a_journal_of_its_own_heeds_that_one_alone(site: Lab, tmp_path: Path) -> None:
