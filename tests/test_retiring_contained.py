@@ -181,7 +181,7 @@ def test_what_was_merged_and_undone_in_the_ledger_is_held_no_longer(site: Lab, t
     """The file stays as it was when the ledger was away; what was undone since stands in the ledger alone."""
     session, file = site.session(), tmp_path / "own.sqlite"
     ledger, environment = session.ledger, replace(session.environment, own_journal=file)
-    with Ledger(f"sqlite:///{file}", environment="lab", operator="carol@here") as own:
+    with Ledger(f"sqlite:///{file}", environment="lab", operator="carol@here", clock=site.clock) as own:
         fence(own).outcome("fence ops/sync by lockUser", Outcome.SUCCEEDED)
         brake(own).outcome("brake DomainCleanup", Outcome.SUCCEEDED)
     assert merge_journal(ledger, file) is not None
