@@ -157,6 +157,6 @@ def _neighbour(name: str, other: Environment | ConfigurationError) -> Neighbour:
         return Neighbour(name, "", None, unread=other.what)
     endpoint = other.endpoint
     try:
-        return Neighbour(name, endpoint, peek(other.ledger, name))
+        return Neighbour(name, endpoint, peek(other.ledger.reveal(), name))
     except (LedgerError, ConfigurationError) as error:
         return Neighbour(name, endpoint, None, unread=error.what)

@@ -124,7 +124,7 @@ def _environment(capture: Capture, file: Path) -> Environment:
         title=f"{name.upper()} as of {capture.taken_at.astimezone():%Y-%m-%d %H:%M:%S}",
         ci_database=CiDatabaseSettings(url=Secret("")),
         cloudstack=CloudStackCredentials(read=nobody),
-        ledger="",
+        ledger=Secret(""),
         credential_file=file.with_name("a-replay-makes-no-passwords"),
         parent=capture.actual.scope.parent,
         network=capture.network,

@@ -168,7 +168,7 @@ class Session:
                 from sync.ledger import Ledger
 
                 ledger = Ledger(
-                    self.environment.ledger,
+                    self.environment.ledger.reveal(),
                     environment=self.environment.name,
                     operator=self.operator,
                     clock=self.clock,

@@ -146,7 +146,7 @@ class Containment:
         with self._opening:
             if self._journal is None:
                 self._journal = open_journal(
-                    self.environment.ledger,
+                    self.environment.ledger.reveal(),
                     environment=self.environment.name,
                     operator=self._operator,
                     clock=self._clock,

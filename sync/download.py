@@ -71,7 +71,8 @@ def download(
 
 @dataclass(slots=True)
 class _Download:
-    url: str
+    url: str = field(repr=False)
+    """Of a random name, and whoever has it has the file."""
     path: Path
     checksum: str
     client: httpx.Client

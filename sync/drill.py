@@ -167,7 +167,7 @@ def environment_for(ready: Ready, folder: Path) -> Environment:
         title="DRILL practice incident",
         ci_database=CiDatabaseSettings(url=Secret(database_url(folder / CI_DATABASE))),
         cloudstack=CloudStackCredentials(read=credentials, write=credentials),
-        ledger=f"sqlite:///{(folder / 'ledger.sqlite').as_posix()}",
+        ledger=Secret(f"sqlite:///{(folder / 'ledger.sqlite').as_posix()}"),
         captures=folder / "captures.sqlite",
         own_journal=folder / "own-journal.sqlite",
         credential_file=folder / "new-passwords.jsonl",

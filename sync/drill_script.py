@@ -184,7 +184,7 @@ class Rehearsal:
     def ledger(self) -> Ledger:
         """The environment's ledger, not opened yet."""
         return Ledger(
-            self.environment.ledger,
+            self.environment.ledger.reveal(),
             environment=self.environment.name,
             operator=self.operator,
             clock=self.clock,

@@ -156,7 +156,7 @@ class _Run:
     def perform(self, stop: threading.Event) -> str:
         """Execute it; why that did not get to its end, empty when it did."""
         environment = self.stand_in.environment
-        with Ledger(environment.ledger, environment=environment.name, operator=REHEARSER) as ledger:
+        with Ledger(environment.ledger.reveal(), environment=environment.name, operator=REHEARSER) as ledger:
             try:
                 found = self.reader.capabilities()
                 plan = translated(

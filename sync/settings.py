@@ -102,8 +102,8 @@ class Environment:
     name: str
     ci_database: CiDatabaseSettings
     cloudstack: CloudStackCredentials
-    ledger: str = field(repr=False)
-    """SQLAlchemy URL of the record; not in the repr, because a password may stand in it."""
+    ledger: Secret
+    """SQLAlchemy URL of the record: a password may stand in it."""
     credential_file: Path
     """Where the passwords of new users are kept, 0600."""
     title: str = ""
@@ -173,7 +173,7 @@ class Environment:
             "writing as": "nobody: read-only" if write is None else write.source,
             "CI database": shown_url(self.ci_database.url.reveal()),
             "mapping": ", ".join(self.ci_database.mapping.queries) or "reference schema",
-            "ledger": shown_url(self.ledger),
+            "ledger": shown_url(self.ledger.reveal()),
             "new passwords": str(self.credential_file),
             "captures": str(self.captures) if self.captures and self.capture.is_on else "none",
             "approvals": _approvals_shown(self.approvals),
@@ -294,7 +294,7 @@ def _environment(table: Table, name: str, *, mode: int) -> Callable[[], Environm
         name=name,
         ci_database=read_ci_database(table.table("ci_database"), mode=mode),
         cloudstack_database=read_cloudstack_database(table, mode=mode),
-        ledger=_ledger(table, mode=mode) or f"sqlite:///{folder / f'{name}.sqlite'}",
+        ledger=Secret(_ledger(table, mode=mode) or f"sqlite:///{folder / f'{name}.sqlite'}"),
         credential_file=folder / f"{name}-credentials.jsonl",
         title=table.text("title"),
         parent=_parent(table),

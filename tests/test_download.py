@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.download import TRIES, Downloaded, download
+from sync.download import TRIES, Downloaded, _Download, download
 from sync.errors import AbreastError, DataError, RefusedError, StoppedError, UnreachableError
 
 CONTENT = bytes(range(256)) * 1000
@@ -86,6 +86,21 @@ def fetch(storage: type[Storage], tmp_path: Path) -> Fetch:
 
 def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
+
+
+def test_whoever_sees_a_crash_does_not_see_the_address(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual prints the values of a traceback's frames."""
+    shown = ""
+
+    def broken(self: object) -> None:
+        nonlocal shown
+        shown = repr(self)
+        raise DataError("on purpose")
+
+    monkeypatch.setattr(_Download, "run", broken)
+    with pytest.raises(DataError, match="on purpose"):
+        fetch()
+    assert "volume.raw" in shown and "secret-name" not in shown
 
 
 def test_a_file_comes_whole_and_nothing_else_stays(fetch: Fetch, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_every_new_user_has_a_password_in_a_file_only_we_can_read(mended):
 def test_the_ledger_verifies_and_names_the_drill(mended):
     from sync.ledger import Ledger
 
-    ledger = Ledger(mended[0].environment.ledger, environment="drill", operator="reader")
+    ledger = Ledger(mended[0].environment.ledger.reveal(), environment="drill", operator="reader")
     ledger.open()
     try:
         assert ledger.verify().is_sound

@@ -22,6 +22,7 @@ from sync.errors import EXIT_DONE, EXIT_USAGE, UsageError
 from sync.loss_ledger import Fate, Loss, LossLedger, ProjectLosses
 from sync.sandbox.naive_sync import synchronize
 from sync.sandbox.process import Ready
+from sync.secret import Secret
 from tests.cli import ROOT
 
 SPEED = 50.0
@@ -155,7 +156,8 @@ def test_the_journal_of_one_drill_is_not_that_of_the_next(tmp_path: Path) -> Non
     broken = tmp_path / "broken"
     broken.write_text("a file where a folder should be")
     ready = Ready("http://127.0.0.1:9/client/api", 9, "k", "s", "t", "4.23", "drill", 1)
-    environment = replace(environment_for(ready, tmp_path), ledger=f"sqlite:///{broken / 'ledger.sqlite'}")
+    unusable = Secret(f"sqlite:///{broken / 'ledger.sqlite'}")
+    environment = replace(environment_for(ready, tmp_path), ledger=unusable)
     reader: Any = None
     containment = Containment(environment, reader=reader, operator="op@host")
     assert containment.journal.is_local

@@ -59,7 +59,7 @@ class Bench:
 
     def run(self, predicted: Prediction) -> tuple[RunReport, Ledger]:
         environment = self.drill.environment
-        ledger = Ledger(environment.ledger, environment="drill", operator="anna").open()
+        ledger = Ledger(environment.ledger.reveal(), environment="drill", operator="anna").open()
         executor = Executor(
             reader=self.script.reader,
             writer=self.script.writer,

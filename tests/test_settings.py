@@ -129,7 +129,8 @@ def test_the_example_reads_as_it_stands(write: Write, tmp_path: Path) -> None:
     )
     assert (production.refresh, production.execution) == (Refresh(), ExecutionLimits())
     assert list(production.runbook) == ["stop the sync job", "storage team"]
-    assert production.ledger == f"sqlite:///{tmp_path / 'data' / 'abreast' / 'production.sqlite'}"
+    file = tmp_path / "data" / "abreast" / "production.sqlite"
+    assert production.ledger == Secret(f"sqlite:///{file}")
     assert production.credential_file == tmp_path / "data" / "abreast" / "production-credentials.jsonl"
 
 
@@ -221,7 +222,7 @@ def test_an_environment_can_be_made_without_a_file(tmp_path: Path) -> None:
         name="drill",
         ci_database=CiDatabaseSettings(Secret("sqlite:////nowhere")),
         cloudstack=CloudStackCredentials(Credentials("http://127.0.0.1:1/", Secret("k"), Secret("s"))),
-        ledger="sqlite://",
+        ledger=Secret("sqlite://"),
         credential_file=tmp_path / "credentials",
     )
     assert environment.read_only
