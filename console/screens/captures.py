@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -46,32 +47,50 @@ class CapturesScreen(ConsoleScreen):
     class EntriesListed(Message):
         """The captures were listed."""
 
-        def __init__(self, entries: Sequence[CaptureEntry]) -> None:
+        def __init__(self, generation: int, entries: Sequence[CaptureEntry]) -> None:
             super().__init__()
+            self.generation = generation
             self.entries = entries
+
+    class NotListed(Message):
+        """The captures could not be listed."""
+
+        def __init__(self, generation: int, error: AbreastError) -> None:
+            super().__init__()
+            self.generation = generation
+            self.error = error
 
     class InstantRead(Message):
         """A capture was read, to be shown."""
 
-        def __init__(self, capture: Capture) -> None:
+        def __init__(self, generation: int, capture: Capture) -> None:
             super().__init__()
+            self.generation = generation
             self.capture = capture
 
     class Compared(Message):
         """Two captures were compared."""
 
-        def __init__(self, before: Capture, after: Capture, found: Sequence[Change]) -> None:
+        def __init__(self, generation: int, before: Capture, after: Capture, found: Sequence[Change]) -> None:
             super().__init__()
+            self.generation = generation
             self.before = before
             self.after = after
             self.found = found
 
-    class CapturesBroke(Message):
-        """The captures could not be listed or read."""
+    class NotRead(Message):
+        """Captures could not be read, to be shown or compared."""
 
-        def __init__(self, error: AbreastError) -> None:
+        def __init__(self, generation: int, error: AbreastError) -> None:
             super().__init__()
+            self.generation = generation
             self.error = error
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listing = 0
+        self._opening = 0
+        """Generations of the list and of what was opened last; what is older is dropped."""
 
     def body(self) -> ComposeResult:
         yield TimeLine()
@@ -85,11 +104,13 @@ class CapturesScreen(ConsoleScreen):
 
     def _list(self) -> None:
         captures = self.console.session.captures
+        self._listing += 1
+        generation = self._listing
 
         def work() -> Message:
-            return self.EntriesListed(captures.history.entries() if captures.exist else ())
+            return self.EntriesListed(generation, captures.history.entries() if captures.exist else ())
 
-        self._thread(work, "listing the captures")
+        self._thread(work, partial(self.NotListed, generation), "listing the captures")
 
     def _captured_now(self) -> Capture | None:
         app = self.console
@@ -110,12 +131,20 @@ class CapturesScreen(ConsoleScreen):
 
         return read
 
-    def _thread(self, work: Callable[[], Message], doing: str) -> None:
+    def _open(self, work: Callable[[int], Message], doing: str) -> None:
+        """Read what is to be shown; `work` is given the generation of its message."""
+        self._opening += 1
+        generation = self._opening
+        self._thread(lambda: work(generation), partial(self.NotRead, generation), doing)
+
+    def _thread(
+        self, work: Callable[[], Message], broke: Callable[[AbreastError], Message], doing: str
+    ) -> None:
         def guarded() -> None:
             try:
                 message = work()
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = self.CapturesBroke(as_error(error, doing=doing))
+                message = broke(as_error(error, doing=doing))
             self.post_message(message)
 
         self.console.run_in_background(guarded, name=doing)
@@ -124,6 +153,8 @@ class CapturesScreen(ConsoleScreen):
 
     @on(EntriesListed)
     def _take_entries(self, message: EntriesListed) -> None:
+        if message.generation != self._listing:
+            return
         app = self.console
         # Of the first one nothing tells what changed.
         lines = [_line(entry, is_first=number == 0) for number, entry in enumerate(message.entries)][::-1]
@@ -143,18 +174,33 @@ class CapturesScreen(ConsoleScreen):
         self.list.show(lines, app.utc_clock())
         self.query_one(TimeLine).show(lines)
 
-    @on(CapturesBroke)
-    def _take_breakage(self, message: CapturesBroke) -> None:
+    @on(NotListed)
+    def _take_no_list(self, message: NotListed) -> None:
+        if message.generation == self._listing:
+            self._say(message.error)
+
+    @on(NotRead)
+    def _take_breakage(self, message: NotRead) -> None:
+        if message.generation == self._opening:
+            self._say(message.error)
+
+    def _say(self, error: AbreastError) -> None:
         self.list.empty_text = "The captures could not be read."
-        self.query_one(TimeLine).say(str(message.error), "tone--bad")
+        self.query_one(TimeLine).say(str(error), "tone--bad")
+
+    def _is_waited_for(self, generation: int) -> bool:
+        """Whether nothing else was opened since, and nobody has gone on to another screen."""
+        return generation == self._opening and self.is_current
 
     @on(InstantRead)
     def _show_instant(self, message: InstantRead) -> None:
-        self.app.push_screen(InstantScreen(message.capture))
+        if self._is_waited_for(message.generation):
+            self.app.push_screen(InstantScreen(message.capture))
 
     @on(Compared)
     def _show_changes(self, message: Compared) -> None:
-        self.app.push_screen(ChangesScreen(message.before, message.after, message.found))
+        if self._is_waited_for(message.generation):
+            self.app.push_screen(ChangesScreen(message.before, message.after, message.found))
 
     # --- keys ---------------------------------------------------------------------------------------------
 
@@ -175,7 +221,7 @@ class CapturesScreen(ConsoleScreen):
         line = self.list.current
         if line is not None:
             read = self._reader(line.key)
-            self._thread(lambda: self.InstantRead(read()), "reading a capture")
+            self._open(lambda generation: self.InstantRead(generation, read()), "reading a capture")
 
     def action_mark(self) -> None:
         line = self.list.current
@@ -192,11 +238,11 @@ class CapturesScreen(ConsoleScreen):
         # The newest is on top.
         earlier, later = self._reader(keys[max(here, other)]), self._reader(keys[min(here, other)])
 
-        def work() -> Message:
+        def work(generation: int) -> Message:
             before, after = earlier(), later()
-            return self.Compared(before, after, changes(before, after))
+            return self.Compared(generation, before, after, changes(before, after))
 
-        self._thread(work, "comparing two captures")
+        self._open(work, "comparing two captures")
 
 
 def _line(entry: CaptureEntry, *, is_first: bool) -> CaptureLine:

@@ -80,11 +80,20 @@ class RecoveryScreen(PathScreen):
             self.generation = generation
             self.plan = plan
 
-    class Refused(Message):
-        """The assessment or the plan could not be made; a question that waits for the plan says so."""
+    class NotAssessed(Message):
+        """A comparison could not be assessed."""
 
-        def __init__(self, error: AbreastError) -> None:
+        def __init__(self, generation: int, error: AbreastError) -> None:
             super().__init__()
+            self.generation = generation
+            self.error = error
+
+    class Refused(Message):
+        """The plan could not be made; the question that waits for it says so."""
+
+        def __init__(self, generation: int, error: AbreastError) -> None:
+            super().__init__()
+            self.generation = generation
             self.error = error
 
     def __init__(self) -> None:
@@ -153,7 +162,7 @@ class RecoveryScreen(PathScreen):
             try:
                 found = assess(drift, self.console.session.rules, now=now)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                self.post_message(self.Refused(as_error(error, doing="assessing the damage")))
+                self.post_message(self.NotAssessed(generation, as_error(error, doing="assessing the damage")))
             else:
                 self.post_message(self.Assessed(generation, drift, found))
 
@@ -169,7 +178,7 @@ class RecoveryScreen(PathScreen):
                 plan = plan_for(self.console.session, drift, keys, now=now, situation=self.console.situation)
                 refuse_unsigned(plan, self.console.session.environment.approvals, now=now)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                self.post_message(self.Refused(as_error(error, doing="planning the rebuild")))
+                self.post_message(self.Refused(generation, as_error(error, doing="planning the rebuild")))
             else:
                 self.post_message(self.Planned(generation, plan))
 
@@ -181,13 +190,23 @@ class RecoveryScreen(PathScreen):
             self._drift, self.assessment, self._problem = message.drift, message.assessment, ""
             self.show()
 
+    @on(NotAssessed)
+    def _take_breakage(self, message: NotAssessed) -> None:
+        if message.generation == self._assessing:
+            self._say(message.error)
+
+    def _say(self, error: AbreastError) -> None:
+        self._problem = str(error)
+        self.console.show_error(error)
+        self.show()
+
     @on(Refused)
     def _take_refusal(self, message: Refused) -> None:
-        self._problem = str(message.error)
+        if message.generation != self._planning:
+            return
+        self._say(message.error)
         if self._planned is None and self._question is not None and self._question.is_current:
             self._question.put("There is no plan.", [self._problem], None)
-        self.console.show_error(message.error)
-        self.show()
 
     @on(Planned)
     def _take_plan(self, message: Planned) -> None:

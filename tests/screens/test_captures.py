@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -127,6 +128,43 @@ async def test_what_changed_between_two_instants_and_since(tmp_path: Path) -> No
         screen.list.move_to("")
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, ChangesScreen))
+
+
+async def test_what_is_read_late_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow first capture: neither over what was opened since, nor over where somebody went on to."""
+    gate, read = threading.Event(), CaptureStore.read
+
+    def slow(store: CaptureStore, number: int) -> Capture:
+        if number == 1:
+            gate.wait(60)
+        return read(store, number)
+
+    monkeypatch.setattr(CaptureStore, "read", slow)
+    app = console(with_history(tmp_path, *history()))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await open_captures(pilot)
+        await until(pilot, lambda: "1" in screen.list.keys)
+        screen.post_message(CapturesScreen.EntriesListed(0, ()))
+        screen.post_message(CapturesScreen.NotListed(0, CaptureError("An older list could not be read.")))
+        screen.list.move_to("1")
+        await pilot.press("enter")
+        screen.list.move_to("3")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, InstantScreen))
+        gate.set()
+        await settle(pilot)
+        assert sum(isinstance(one, InstantScreen) for one in app.screen_stack) == 1
+        await pilot.press("escape")
+        await settle(pilot)
+        assert len(screen.list.keys) == 5
+        assert "An older list" not in screen_text(app)
+        gate.clear()
+        screen.list.move_to("1")
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        gate.set()
+        await settle(pilot)
+        assert isinstance(app.screen, HistoryScreen)
 
 
 async def test_without_captures_and_with_damaged_ones_it_says_so(

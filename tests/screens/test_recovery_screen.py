@@ -18,12 +18,13 @@ from textual.pilot import Pilot
 from console.app import ConsoleApp
 from console.past_rebuild import LOOKED_BACK, recall
 from console.recovery_steps import Step
+from console.screens import recovery
 from console.screens.confirm import ConfirmScreen
 from console.screens.recovery import RecoveryScreen
 from sync.errors import LedgerError, RefusedError
 from sync.executor import Confirmation
 from sync.ledger import Ledger, RunState
-from sync.model import Coverage, CoverageState, Outcome, Project, Shrinkage
+from sync.model import Coverage, CoverageState, Outcome, Plan, Project, Shrinkage
 from sync.plan import to_json
 from tests.executions import execution
 from tests.fake_cloudstack import Fault, Limits, plan, project
@@ -205,6 +206,31 @@ async def test_cancel_has_the_focus_and_sends_nothing(tmp_path: Path) -> None:
         assert app.run_state is None
         assert not session.cloud.log
         assert not session.ledger.runs()
+
+
+async def test_neither_an_older_refusal_nor_an_assessment_that_breaks_answers_for_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, plan_for = threading.Event(), recovery.plan_for
+
+    def slow(*arguments: Any, **named: Any) -> Plan:
+        gate.wait(60)
+        return plan_for(*arguments, **named)
+
+    monkeypatch.setattr(recovery, "plan_for", slow)
+    app = console_on(DamagedSession(tmp_path, armed=True))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await open_recovery(pilot)
+        screen = screen_of(app)
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        screen.post_message(RecoveryScreen.Refused(0, LedgerError("An older plan was refused.")))
+        screen.post_message(RecoveryScreen.NotAssessed(screen._assessing, LedgerError("It broke.")))
+        await until(pilot, lambda: "It broke." in said(app))
+        assert "There is no plan." not in screen_text(app)
+        assert "An older plan" not in said(app)
+        gate.set()
+        await until(pilot, lambda: f"Type {ALL} to confirm." in screen_text(app))
 
 
 async def test_approvals_are_told_to_be_missing_before_anything_is_asked(tmp_path: Path) -> None:
