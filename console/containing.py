@@ -85,8 +85,8 @@ class ContainingApp(RunningApp):
     def what_quitting_ends(self) -> Sequence[str]:
         lines = [*super().what_quitting_ends()]
         state = self.containing
-        if state is not None and state.is_braking:
-            locks = ", ".join(brake.lock for brake in state.brakes if brake.is_engaged)
+        locks = ", ".join(state.locks_held_or_next) if state is not None else ""
+        if locks:
             lines += [
                 f"The brake is held: {locks}.",
                 "Quitting gives it back: deletions that are submitted and still wait for it then begin.",
@@ -163,7 +163,7 @@ class ContainingApp(RunningApp):
         self.containing = with_brake(
             self.containing, message.lock, message.state, text=message.text, at=self.utc_clock()
         )
-        if message.state is BrakeState.LOST:
+        if message.state in (BrakeState.LOST, BrakeState.REFUSED):
             self.bell()
             self.notify(message.text, severity="error", timeout=30)
         elif getattr(self.screen, "SCOPE", "") != "contain":

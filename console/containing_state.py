@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from sync.containment import CallerView, Look
     from sync.deletions import Situation
 
-_ENGAGED = (BrakeState.STARTING, BrakeState.WAITING, BrakeState.HELD, BrakeState.LOST)
+_ENGAGED = (
+    BrakeState.STARTING,
+    BrakeState.WAITING,
+    BrakeState.REFUSED,
+    BrakeState.HELD,
+    BrakeState.LOST,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,20 @@ class ContainState:
         return any(brake.is_engaged for brake in self.brakes)
 
     @property
+    def locks_held_or_next(self) -> tuple[str, ...]:
+        """Those that quitting gives up; not those whose database lets nobody in."""
+        return tuple(
+            one.lock for one in self.brakes if one.is_engaged and one.state is not BrakeState.REFUSED
+        )
+
+    @property
     def brake_mark(self) -> tuple[str, bool]:
         """For the header: a word, and whether it is an alarm. The worst of the brakes speaks."""
         states = {brake.state for brake in self.brakes if brake.is_engaged}
         if BrakeState.LOST in states:
             return "BRAKE LOST", True
+        if BrakeState.REFUSED in states:
+            return "BRAKE REFUSED", True
         if states & {BrakeState.STARTING, BrakeState.WAITING}:
             return "BRAKE WAITING", False
         return ("BRAKE HELD", False) if states else ("", False)

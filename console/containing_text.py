@@ -118,6 +118,9 @@ def _brake_rung(rung: Rung, brakes: Sequence[BrakeView], read_only: str) -> tupl
     lost = [brake for brake in engaged if brake.state is BrakeState.LOST]
     if lost:
         return Standing.LOST, f"LOST since {_since(lost[0])}; asked for again"
+    refused = [brake for brake in engaged if brake.state is BrakeState.REFUSED]
+    if refused:
+        return Standing.LOST, f"NOT HELD. {refused[0].text}"
     waiting = [brake for brake in engaged if brake.state is not BrakeState.HELD]
     if waiting:
         return Standing.OPEN, f"waiting since {_since(waiting[0])}: comes after the deletion that runs"

@@ -23,8 +23,13 @@ WAIT_SECONDS = 600
 CHECK_SECONDS = 1.0
 """Between two looks at whether the lock is still ours."""
 CONNECT_SECONDS = 5
+REFUSED_SECONDS = 10.0
+"""Between two tries at a database that refuses: too many would lock the user out for good."""
 _KEEP_ALIVE = 10
 """Looks between two words to the session that holds the lock: firewalls forget silent ones."""
+
+_REFUSALS = frozenset({1044, 1045, 1049, 1130, 1227, 1251, 1524, 1698, 1820, 1862, 2059, 3118})
+"""Error numbers of a server that answers and lets nobody in: the user, its password or host, the database."""
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)")
 
@@ -34,6 +39,8 @@ class BrakeState(Enum):
     WAITING = "waiting"
     """A deletion that runs now, or another brake, has the lock."""
     HELD = "held"
+    REFUSED = "refused"
+    """The database answers and does not let us in: no brake, until somebody mends that."""
     LOST = "lost"
     """It was held and is not any more: an alarm. It is asked for again."""
     RELEASED = "released"
@@ -79,6 +86,8 @@ class Brake:
         self._state = BrakeState.STARTING
         self._text = ""
         self._losses = 0
+        self._refusal = ""
+        self._was_held = False
         self._session_id: int | None = None
         self._thread = threading.Thread(target=self._run, name=f"brake {lock}", daemon=True)
 
@@ -98,6 +107,16 @@ class Brake:
     def losses(self) -> int:
         """How often it was lost since it was started."""
         return self._losses
+
+    @property
+    def refusal(self) -> str:
+        """Why the database does not let it in, as far as it was not held since; empty where it does."""
+        return self._refusal
+
+    @property
+    def was_held(self) -> bool:
+        """Whether it was held at any time since it was started."""
+        return self._was_held
 
     def start(self) -> Self:
         """Ask for the lock, in a thread of its own."""
@@ -130,23 +149,34 @@ class Brake:
     def _run(self) -> None:
         driver = _driver()
         while not self._stop.is_set():
+            pause = self._check_seconds
             try:
                 self._hold_once()
-            except (driver.err.MySQLError, OSError) as error:
+            except (driver.err.MySQLError, OSError, RuntimeError) as error:
                 if self._stop.is_set():
                     return
-                why = without_secrets(str(error), (self._password,)) or type(error).__name__
-                self._lose(f"CloudStack's database does not answer: {why}. It is tried again.")
+                if _is_refusal(error):
+                    pause *= REFUSED_SECONDS / CHECK_SECONDS
+                    self._refuse(_said(error, self._password))
+                else:
+                    self._refusal = ""
+                    self._lose(f"{_said(error, self._password)} It is tried again.")
             self._session_id = None
-            self._stop.wait(self._check_seconds)
+            self._stop.wait(pause)
 
-    def _lose(self, why: str) -> None:
-        """An alarm where it was held; otherwise what keeps it from being held."""
+    def _lose(self, why: str, otherwise: BrakeState = BrakeState.WAITING) -> None:
+        """An alarm where it was held; otherwise what keeps it from being held. Told when it changes."""
         if self._state is BrakeState.HELD:
             self._losses += 1
-            self._set(BrakeState.LOST, f"THE BRAKE IS LOST. {why}")
-        elif self._state is not BrakeState.LOST or self._text != why:
-            self._set(BrakeState.WAITING if self._state is not BrakeState.LOST else BrakeState.LOST, why)
+            self._set(BrakeState.LOST, f"{_LOST} {why}")
+        elif self._state is BrakeState.LOST:
+            self._set(BrakeState.LOST, f"{_LOST} {why}")
+        else:
+            self._set(otherwise, why)
+
+    def _refuse(self, why: str) -> None:
+        self._refusal = f"{why} {_MEND}"
+        self._lose(self._refusal, BrakeState.REFUSED)
 
     def _hold_once(self) -> None:
         """Connect, wait for the lock, hold it until it is lost or given back."""
@@ -157,6 +187,7 @@ class Brake:
                 return
             watch = self._connect(CONNECT_SECONDS)
             try:
+                self._refusal, self._was_held = "", True
                 self._set(BrakeState.HELD, f"The lock {self.lock} is held: deletions that wait for it fail.")
                 self._watch(session, watch)
             finally:
@@ -210,7 +241,7 @@ class Brake:
 
     def _set(self, state: BrakeState, text: str) -> None:
         with self._changing:
-            if self._state is BrakeState.RELEASED:
+            if self._state is BrakeState.RELEASED or (self._state, self._text) == (state, text):
                 return
             self._state, self._text = state, text
         self._on_change(state, text)
@@ -229,10 +260,29 @@ def holder(url: Secret, lock: str) -> int | None:
             found = _ask(session, "SELECT IS_USED_LOCK(%s)", lock)
         finally:
             _close(session)
-    except (driver.err.MySQLError, OSError) as error:
-        why = without_secrets(str(error), (str(arguments.get("password") or ""),)) or type(error).__name__
-        raise UnreachableError(f"CloudStack's database does not answer: {why}.") from None
+    except (driver.err.MySQLError, OSError, RuntimeError) as error:
+        raise UnreachableError(_said(error, str(arguments.get("password") or ""))) from None
     return int(str(found)) if found is not None else None
+
+
+_LOST = "THE BRAKE IS LOST."
+_MEND = (
+    "The brake is NOT held, and nothing that is queued is saved. Mend `cloudstack_database` in abreast.toml, "
+    "or let its user in at the database: it has to connect, and needs no right on anything."
+)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server answered that it lets nobody in. PyMySQL raises RuntimeError where it lacks what
+    the server's way to log in takes."""
+    return isinstance(error, RuntimeError) or (bool(error.args) and error.args[0] in _REFUSALS)
+
+
+def _said(error: Exception, password: str) -> str:
+    """What the database said, or that it said nothing."""
+    why = without_secrets(str(error), (password,)) or type(error).__name__
+    verb = "refuses" if _is_refusal(error) else "does not answer"
+    return f"CloudStack's database {verb}: {why}."
 
 
 def _connected(arguments: dict[str, Any], read_seconds: int) -> Any:
@@ -271,10 +321,11 @@ def _arguments(url: Secret) -> dict[str, Any]:
     except (SQLAlchemyError, ValueError, TypeError):
         raise ConfigurationError(
             "`cloudstack_database` is not a URL that SQLAlchemy understands.",
-            next_step="Write it as mysql://USER:PASSWORD@HOST/cloud.",
+            next_step="Write it as mysql://USER:PASSWORD@HOST.",
         ) from None
     assert not arguments
-    return dict(options)
+    # The lock is the server's: a right on CloudStack's own database is neither needed nor asked for.
+    return {name: value for name, value in options.items() if name not in ("database", "db")}
 
 
 def _ask(connection: Any, statement: str, *values: object) -> object:

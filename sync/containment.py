@@ -242,7 +242,7 @@ class Containment:
         if url is None:
             return (
                 "No connection to CloudStack's database is configured: write cloudstack_database = "
-                '"mysql://USER:PASSWORD@HOST/cloud"; any user that may connect will do.'
+                '"mysql://USER:PASSWORD@HOST"; any user that may connect will do.'
             )
         try:
             Brake(url, "")
@@ -346,6 +346,7 @@ class Containment:
         outcomes = {
             BrakeState.HELD: Outcome.SUCCEEDED,
             BrakeState.LOST: Outcome.FAILED,
+            BrakeState.REFUSED: Outcome.FAILED,
             BrakeState.RELEASED: Outcome.NOT_RUN,
         }
 

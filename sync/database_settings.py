@@ -95,7 +95,7 @@ def read_cloudstack_database(table: Table, *, mode: int) -> Secret | None:
         table.fail(
             "cloudstack_database",
             "is no URL of a MySQL database",
-            next_step='Write it as "mysql://USER:PASSWORD@HOST/cloud"; any user that may connect will do.',
+            next_step='Write it as "mysql://USER:PASSWORD@HOST"; any user that may connect will do.',
         )
     if "@" in url:
         refuse_others(table.file, mode, what="the configuration, with a database user in it,")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pytest
 
+import sync.brake
 from sync.brake import Brake, BrakeState, lock_names
 from sync.errors import ConfigurationError
 from sync.sandbox.database_locks import DatabaseLocks, LockDatabaseError
@@ -162,13 +163,78 @@ def test_a_brake_that_still_waits_is_given_up_at_once(url: URL, cloudstack: Any)
     ask(cloudstack, "SELECT RELEASE_LOCK(%s)", LOCK)
 
 
-def test_a_database_that_does_not_let_us_in_is_said_without_the_password(url: URL) -> None:
-    told = Told()
-    with brake(url.set(password="wrong-pass/word"), told):
-        told.wait_for(BrakeState.WAITING)
-    assert BrakeState.HELD not in told.states
-    assert "does not answer" in told.texts[0]
+def test_a_database_that_does_not_let_us_in_refuses_once_without_the_password(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, tries = Told(), threading.Semaphore(0)
+    connected = sync.brake._connected
+
+    def counted(arguments: dict[str, Any], seconds: int) -> Any:
+        tries.release()
+        return connected(arguments, seconds)
+
+    monkeypatch.setattr("sync.brake._connected", counted)
+    monkeypatch.setattr("sync.brake.REFUSED_SECONDS", 0.05)
+    with brake(url.set(password="wrong-pass/word"), told) as refused:
+        for _ in range(4):
+            assert tries.acquire(timeout=PATIENCE)
+        assert "`cloudstack_database`" in refused.refusal
+    assert told.states == [BrakeState.REFUSED, BrakeState.RELEASED], "told once, however often it is tried"
+    assert told.texts[0].startswith("CloudStack's database refuses: (1045, ")
+    assert "The brake is NOT held" in told.texts[0]
     assert "wrong-pass" not in "".join(told.texts)
+    assert refused.refusal, "for the exit code, after it was given up"
+
+
+def test_what_was_refused_is_held_as_soon_as_somebody_lets_it_in(
+    url: URL, mariadb: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.brake.REFUSED_SECONDS", 0.05)
+    told = Told()
+    with brake(url.set(username="late"), told) as late:
+        told.wait_for(BrakeState.REFUSED)
+        with connect(mariadb.admin) as admin, admin.cursor() as cursor:
+            cursor.execute("CREATE USER late@'%' IDENTIFIED BY 'only to/connect'")
+        told.wait_for(BrakeState.HELD)
+        assert late.refusal == ""
+    assert told.states == [BrakeState.REFUSED, BrakeState.HELD, BrakeState.RELEASED]
+    with connect(mariadb.admin) as admin, admin.cursor() as cursor:
+        cursor.execute("DROP USER late@'%'")
+
+
+def test_no_right_on_the_database_of_the_url_is_needed(url: URL, mariadb: Server) -> None:
+    told = Told()
+    with brake(url.set(database=mariadb.create_database().database), told):
+        told.wait_for(BrakeState.HELD)
+
+
+def test_a_way_to_log_in_that_the_driver_lacks_is_a_refusal(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(_arguments: dict[str, Any], _seconds: int) -> Any:
+        raise RuntimeError("'cryptography' package is required for caching_sha2_password auth methods")
+
+    monkeypatch.setattr("sync.brake._connected", lacking)
+    told = Told()
+    with brake(url, told):
+        told.wait_for(BrakeState.REFUSED)
+    assert "'cryptography' package is required" in told.texts[0]
+
+
+def test_a_database_that_is_away_is_waited_for_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, tries = Told(), threading.Semaphore(0)
+
+    def away(_arguments: dict[str, Any], _seconds: int) -> Any:
+        tries.release()
+        raise pymysql.err.OperationalError(2003, "Can't connect to MySQL server")
+
+    monkeypatch.setattr("sync.brake._connected", away)
+    waiting = Brake(Secret("mysql://u:p@127.0.0.1:1"), LOCK, on_change=told, check_seconds=0.01)
+    with waiting:
+        for _ in range(4):
+            assert tries.acquire(timeout=PATIENCE)
+    assert told.states == [BrakeState.WAITING, BrakeState.RELEASED]
+    assert "does not answer" in told.texts[0] and waiting.refusal == ""
 
 
 def test_a_url_that_is_none() -> None:

@@ -27,8 +27,11 @@ from sync.sandbox.process import SandboxProcess
 from sync.secret import Secret
 from tests.cli import Configured
 from tests.containment import Incident, start_sandbox
+from tests.databases import Server as Database
 from tests.databases import free_port
 from tests.stores import Store
+
+pytest_plugins = ["tests.databases"]
 
 
 @dataclass(frozen=True)
@@ -328,6 +331,23 @@ def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sand
     assert user is not None
     assert user.state == "enabled"
     assert run(*lift, "--reason", "over", "--second", "bob").code == 64, "nothing stands any more"
+
+
+def test_a_brake_that_the_database_refuses_is_not_done_and_said_once(
+    run: Run, configured: Configured, mariadb: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.brake.REFUSED_SECONDS", 0.05)
+    url = mariadb.admin.set(username="nobody", password="not this one")
+    text = configured.config.read_text()
+    line = f'[environments.lab]\ncloudstack_database = "{url.render_as_string(hide_password=False)}"\n'
+    configured.config.write_text(text.replace("[environments.lab]\n", line, 1))
+    ran = run("contain", "--brake", "--hold", "1", "--confirm", "lab", "--format", "json")
+    assert ran.code == 1
+    (brake,) = json.loads(ran.out)["brakes"]
+    assert brake["refusal"].startswith("CloudStack's database refuses: (1045, ")
+    assert ran.error.count("brake: refused. ") == 1 and "brake: waiting" not in ran.error
+    assert "Mend `cloudstack_database` in abreast.toml" in ran.error
+    assert "not this one" not in ran.out + ran.error
 
 
 def test_a_server_that_does_not_answer_is_unknown(run: Run, sandbox: SandboxProcess) -> None:

@@ -145,7 +145,8 @@ def _take(
     else:
         show_look(session.environment, after, brief=True)
     lost = any(brake.losses for brake in brakes)
-    return max(exit_code(steps), EXIT_UNKNOWN if lost else EXIT_DONE, EXIT_DRIFT if refused else EXIT_DONE)
+    is_less = bool(refused) or any(not brake.was_held for brake in brakes)
+    return max(exit_code(steps), EXIT_UNKNOWN if lost else EXIT_DONE, EXIT_DRIFT if is_less else EXIT_DONE)
 
 
 def _possible(
@@ -240,7 +241,7 @@ def _start_brakes(containment: Containment, look: Look) -> tuple[Brake, ...]:
     from sync.brake import BrakeState
 
     def tell(_lock: str, state: BrakeState, text: str) -> None:
-        bell = "\a" if state is BrakeState.LOST else ""
+        bell = "\a" if state in (BrakeState.LOST, BrakeState.REFUSED) else ""
         sys.stderr.write(bell)
         say(f"brake: {state.value}. {text}")
 
@@ -276,7 +277,13 @@ def _clock(at: datetime) -> str:
 
 
 def _brake_json(brake: Brake) -> JsonObject:
-    return {"lock": brake.lock, "state": brake.state.value, "text": brake.text, "losses": brake.losses}
+    return {
+        "lock": brake.lock,
+        "state": brake.state.value,
+        "text": brake.text,
+        "losses": brake.losses,
+        "refusal": brake.refusal,
+    }
 
 
 @contextmanager

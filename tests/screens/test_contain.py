@@ -669,6 +669,19 @@ async def test_its_loss_rings_wherever_one_is(monkeypatch: pytest.MonkeyPatch) -
         assert ("banner--text") in [tone for _, tone in header.lines(80)[0]]
 
 
+async def test_a_database_that_refuses_is_said_to_refuse_and_not_to_wait(monkeypatch: Any) -> None:
+    session = with_database()
+    app = contain_console(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await held(pilot, session)
+        session.fake.brakes_made[-1].tell(BrakeState.REFUSED, "CloudStack's database refuses: (1045).")
+        await rest(pilot)
+        text = screen_text(app)
+        assert "NOT HELD. CloudStack's database refuses: (1045)." in text and "BRAKE REFUSED" in text
+        assert "waiting since" not in text
+        assert not any("brake" in line for line in app.what_quitting_ends())
+
+
 async def test_quitting_asks_while_it_is_held_and_gives_it_back() -> None:
     session = with_database()
     app = contain_console(session)
@@ -714,6 +727,7 @@ def test_the_worst_of_several_brakes_speaks() -> None:
     for lock, now, mark in (
         ("DomainCleanup", BrakeState.HELD, ("BRAKE HELD", False)),
         ("AccountCleanup", BrakeState.WAITING, ("BRAKE WAITING", False)),
+        ("AccountCleanup", BrakeState.REFUSED, ("BRAKE REFUSED", True)),
         ("DomainCleanup", BrakeState.LOST, ("BRAKE LOST", True)),
         ("AccountCleanup", BrakeState.HELD, ("BRAKE LOST", True)),
         ("DomainCleanup", BrakeState.RELEASED, ("BRAKE HELD", False)),
