@@ -72,6 +72,7 @@ class CiDatabase:
         secrets: tuple[str, ...] = ()
         where = shown_url(self.settings.url.reveal())
         tables: dict[str, QueryRows] = {}
+        is_whole_table = self.settings.mapping.is_default
         try:
             url = database_url(self.settings)
             secrets = secrets_of(url)
@@ -79,7 +80,9 @@ class CiDatabase:
                 make_engine(url, self.settings.timeout_seconds), self.settings.timeout_seconds
             ) as connection:
                 for query, sql in self._queries(connection).items():
-                    tables[query] = _run(connection, query, sql, secrets=secrets)
+                    tables[query] = _run(
+                        connection, query, sql, secrets=secrets, is_whole_table=is_whole_table
+                    )
                     if progress is not None:
                         progress(query, len(tables[query].rows))
         except (SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
@@ -280,11 +283,13 @@ def _begin_other(connection: Connection, _timeout_seconds: float) -> None:
         connection.execution_options(isolation_level="SERIALIZABLE")
 
 
-def _run(connection: Connection, query: str, sql: str, *, secrets: tuple[str, ...]) -> QueryRows:
+def _run(
+    connection: Connection, query: str, sql: str, *, secrets: tuple[str, ...], is_whole_table: bool
+) -> QueryRows:
     """One query of the mapping, as it stands: `%` and `:` in it mean what they mean to the database."""
     try:
         result = connection.execution_options(no_parameters=True).exec_driver_sql(sql.strip().rstrip(";"))
-        positions = columns_of(query, list(result.keys()))
+        positions = columns_of(query, list(result.keys()), is_whole_table=is_whole_table)
         return QueryRows(query, positions, result.fetchall())
     except DBAPIError as error:
         if not _is_mapping_fault(error):

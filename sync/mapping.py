@@ -137,11 +137,16 @@ def check_select(query: str, sql: str) -> None:
 # --- which columns there are --------------------------------------------------------------------------------
 
 
-def columns_of(query: str, columns: Sequence[str]) -> dict[str, int]:
-    """Field → position in the row, compared without case. Columns that are no field are left out.
+_MISSPELT = 0.82
+"""From which likeness on a column is taken for a misspelt field."""
+
+
+def columns_of(query: str, columns: Sequence[str], *, is_whole_table: bool = False) -> dict[str, int]:
+    """Field → position in the row, compared without case.
 
     Raises MappingError for a required field without a column, for an optional one that is only misspelt
-    (`domainid`), and for a field that two columns claim.
+    (`enabeld`: its default would hold for everybody), for a field that two columns claim, and for a column
+    that is no field; of a whole table those are left out, its owner may have more in it.
     """
     fields = QUERIES[query]
     positions: dict[str, int] = {}
@@ -159,7 +164,7 @@ def columns_of(query: str, columns: Sequence[str]) -> dict[str, int]:
     for name in fields.all:
         if name in positions:
             continue
-        misspelt = [column for column in there if _squeezed(column) == _squeezed(name)]
+        misspelt = [column for column in there if _is_misspelt(column, name)]
         if name in fields.required or misspelt:
             near = misspelt or get_close_matches(name, there, n=1, cutoff=0.5)
             guess = f"Write `{near[0]} AS {name}`? " if near else ""
@@ -167,7 +172,18 @@ def columns_of(query: str, columns: Sequence[str]) -> dict[str, int]:
                 f"The mapping's query `{query}` gives no column `{name}`.",
                 next_step=f"{guess}Its columns are: {', '.join(columns)}.",
             )
+    if there and not is_whole_table:
+        raise MappingError(
+            f"The mapping's query `{query}` gives a column `{there[0]}`, which is no field.",
+            next_step=nearest(there[0], fields.all, label=f"The fields of `{query}` are"),
+        )
     return positions
+
+
+def _is_misspelt(column: str, field: str) -> bool:
+    return _squeezed(column) == _squeezed(field) or bool(
+        get_close_matches(field, [column.casefold()], n=1, cutoff=_MISSPELT)
+    )
 
 
 def _squeezed(name: str) -> str:

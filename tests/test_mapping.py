@@ -67,8 +67,35 @@ def test_an_unknown_query_names_the_nearest() -> None:
 
 
 def test_columns_are_found_in_any_order_and_case() -> None:
+    columns = ["Domain_ID", "ENABLED", "Name"]
+    assert columns_of("projects", columns) == {"domain_id": 0, "enabled": 1, "name": 2}
+
+
+def test_a_table_of_its_owner_may_have_more_columns_than_are_read() -> None:
     columns = ["Spare", "ENABLED", "Name", "name_long"]
-    assert columns_of("projects", columns) == {"enabled": 1, "name": 2}
+    assert columns_of("projects", columns, is_whole_table=True) == {"enabled": 1, "name": 2}
+
+
+@pytest.mark.parametrize("is_whole_table", [False, True])
+@pytest.mark.parametrize(
+    ("query", "wrong", "meant"),
+    [("members", "enabeld", "enabled"), ("projects", "network_domian", "network_domain")],
+)
+def test_a_column_with_a_typing_error_is_not_silently_lost(
+    query: str, wrong: str, meant: str, is_whole_table: bool
+) -> None:
+    """Its default would hold for everybody: members who are disabled would be enabled."""
+    columns = [*QUERIES[query].required, wrong]
+    with pytest.raises(MappingError, match=f"Write `{wrong} AS {meant}`") as caught:
+        columns_of(query, columns, is_whole_table=is_whole_table)
+    assert f"`{query}` gives no column `{meant}`" in caught.value.what
+    assert caught.value.exit_code == EXIT_CONFIGURATION
+
+
+def test_a_column_of_a_query_that_is_no_field_is_refused() -> None:
+    with pytest.raises(MappingError, match="`members` gives a column `active`, which is no field") as caught:
+        columns_of("members", [*QUERIES["members"].required, "active"])
+    assert caught.value.next_step.startswith("The fields of `members` are: project, username")
 
 
 @pytest.mark.parametrize("query", QUERIES)

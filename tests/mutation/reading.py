@@ -15,8 +15,23 @@ ALTERED = "tests/test_cli_altered_ledger.py"
 ROWS = "tests/test_rows.py"
 WRONG = "tests/scenarios/test_wrong_environment.py"
 SETTINGS = "tests/test_settings.py"
+MAPPING = "tests/test_mapping.py"
 
 COVERAGE = (
+    guard(
+        "a column of the mapping that is no field is refused",
+        "sync/mapping.py",
+        "    if there and not is_whole_table:",
+        "    if False:",
+        MAPPING,
+    ),
+    guard(
+        "a misspelt column of the CI database is refused",
+        "sync/mapping.py",
+        "        if name in fields.required or misspelt:",
+        "        if name in fields.required:",
+        MAPPING,
+    ),
     guard(
         "rows, ids and both counts of a list agree",
         "sync/cloudstack/paging.py",
