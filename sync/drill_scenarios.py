@@ -139,7 +139,7 @@ def scenario(name: str) -> Scenario:
     """The scenario of that name. Raises UsageError, which lists them all, where there is none."""
     found = SCENARIOS.get(name)
     if found is None:
-        raise UsageError(f"There is no scenario {name}.", next_step=f"There are:\n{listing()}")
+        raise UsageError(f"There is no scenario {name}.", next_step=f"There are: {', '.join(SCENARIOS)}.")
     return found
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from console.__main__ import main
-from console.cli.output import clipped, safe
+from console.cli.output import ask, clipped, result, result_lines, safe, say, table
 from console.cli.reading import refuse_unread, verdict
+from console.cli.rebuilding import show_samples
 from sync.drift import compare
 from sync.errors import IncompleteError
 from sync.model import Drift, Shrinkage
 from tests.examples import COMPLETE, NOON, actual, desired, domain, failed, partial, project
+from tests.fake_cloudstack import create_domain
 
 SHRUNK = Shrinkage("domains", 12, 40, NOON - timedelta(minutes=3), ("aurora",))
 
@@ -42,6 +45,32 @@ def test_a_name_that_is_too_long_or_has_a_tab_leaves_the_columns_where_they_are(
     assert clipped("x" * 60) == "x" * 60
     assert clipped("x" * 300) == "x" * 59 + "…"
     assert safe("a\tb") == "a\\u{9}b"
+
+
+def test_a_name_with_an_end_of_line_writes_no_line_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could say what it likes before the operator types the word."""
+    name = "nl\nnothing is wrong\r\x1b[2Jhere"
+    shown = "nl\\u{a}nothing is wrong\\u{d}\\u{1b}[2Jhere"
+    say(f"{name} is left alone: it is unknown")
+    result(f"neither proven nor rebuilt: {name}")
+    result_lines(table([(name, "why")], header=("project", "why")))
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    ask(f"Type {name}:")
+    out, error = capsys.readouterr()
+    assert error == f"{shown} is left alone: it is unknown\nType {shown}: "
+    first, header, row, rest = out.split("\n")
+    assert first == f"neither proven nor rebuilt: {shown}"
+    assert header.split() == ["project", "why"]
+    assert (row, rest) == (f"{shown}  why", "")
+
+
+def test_a_plan_notes_such_a_name_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    show_samples([create_domain("a\nb" + "x" * 300)], ["c\nd is left alone"])
+    first, second = capsys.readouterr().err.splitlines()
+    assert "ROOT/ci/a\\u{a}bxxx" in first and first.endswith("x…")
+    assert second == "  c\\u{a}d is left alone"
 
 
 @pytest.mark.parametrize("number", ["0", "-3", "two", ""])

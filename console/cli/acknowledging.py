@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from console.cli.output import ask, plain, result, say, table
+from console.cli.output import ask, plain, result, result_lines, say, table
 from console.cli.sessions import session_of
 from sync.errors import EXIT_CRITICAL, EXIT_DONE, GuardError, IncompleteError, UsageError
 
@@ -34,13 +34,13 @@ def acknowledge(arguments: argparse.Namespace) -> int:
         chosen = told.found if arguments.all else _named(told.found, arguments.events)
         if arguments.reason is None:
             if told.found:
-                result(_listed(told.found))
+                result_lines(_listed(told.found))
             else:
                 result("Every deletion that CloudStack tells of is in the ledger, or was acknowledged.")
             return EXIT_CRITICAL if told.found else EXIT_DONE
         if not chosen:
             raise UsageError("No deletion is named.", next_step="Give the ids of their events, or --all.")
-        result(_listed(chosen))
+        result_lines(_listed(chosen))
         name = session.environment.name
         say(f"From now on {name} does not ring for these any more, for everybody who shares this ledger.")
         if ask(f"Type {name} to acknowledge {len(chosen)}, anything else to leave:") != name:

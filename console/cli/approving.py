@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.idle_options import refuse_idle
-from console.cli.output import plain, result, result_json, say, table
+from console.cli.output import plain, result, result_json, result_lines, say, say_lines, table
 from console.cli.planning import read_plan
 from console.session import Session, utc_now
 from sync.approval_rules import ApprovalRules
@@ -80,7 +80,7 @@ def _show_text(plan: Plan) -> None:
     """What is about to be signed, before it is asked for and ssh-keygen wants a passphrase or a touch."""
     from sync.approval_text import objects_text
 
-    say(objects_text(plan).rstrip("\n"))
+    say_lines(objects_text(plan).rstrip("\n"))
     say("")
 
 
@@ -126,7 +126,7 @@ def show_standing(standing: Standing | str) -> None:
     state = "approved" if standing.is_approved else f"{standing.missing} missing"
     result(f"approvals: {len(standing.people)} of {standing.needed} ({grades or 'no actions'}): {state}")
     if standing.signatures:
-        result(
+        result_lines(
             table(
                 [_signature_row(one) for one in standing.signatures],
                 header=("signature", "by", "key", "verdict"),
@@ -213,7 +213,7 @@ def show_radii(plan: Plan, radii: tuple[Radius, ...], file: Path, *, affecting_o
         result(f"blast radius, {source}: {whole.statement}")
     rows = [(radius.of, radius.statement) for radius in radii if radius.objects or not affecting_only]
     if rows:
-        result(table(rows, header=("action", "what it stops or destroys")))
+        result_lines(table(rows, header=("action", "what it stops or destroys")))
     for line in loss_lines(whole):
         result(f"  {line}")
     for note in whole.notes:

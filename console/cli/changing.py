@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from console.cli.output import ask, plain, result, result_json, say, table
+from console.cli.output import ask, plain, result, result_json, result_lines, say, table
 from console.cli.planning import read_plan, show
 from console.cli.sessions import session_of
 from console.session import Session
@@ -135,7 +135,7 @@ def report_run(report: RunReport, *, as_json: bool) -> None:
         if entry.outcome is not Outcome.SUCCEEDED
     ]
     if rows:
-        result(table(rows, header=("outcome", "action", "detail")))
+        result_lines(table(rows, header=("outcome", "action", "detail")))
 
 
 def at_once(report: RunReport) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from console.cli.output import result, say, table
+from console.cli.output import result, result_lines, say, table
 from sync.deletion_text import situation_text
 from sync.deletions import Deletion, Stage
 from sync.fence_check import Hold
@@ -62,7 +62,7 @@ def _deletions(deletions: Sequence[Deletion]) -> None:
         if one.stage in _IN_FULL
     ]
     if rows:
-        result(table(rows, header=("stage", "what", "since", "by", "VMs alive", "dies next, or why")))
+        result_lines(table(rows, header=("stage", "what", "since", "by", "VMs alive", "dies next, or why")))
     for one in deletions:
         if one.stage in _BUSY and one.below:
             result(f"with {one.label}: {', '.join(one.below)}")

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from console.cli.changing import confirm, exit_code, progress, report_run, stop_on_interrupt
-from console.cli.output import plain, result, result_json, say, table
+from console.cli.output import plain, result, result_json, result_lines, say, table
 from console.cli.reading import read_all
 from console.cli.sessions import session_of
 from console.session import Session
@@ -73,7 +73,7 @@ def _print(told: Losses, shown: Sequence[ProjectLosses], now: datetime) -> None:
         if any(one.of(fate) for fate in fates if fate is not Fate.SURVIVES)
     ]
     if rows:
-        result(table(rows, header=("project", *(fate.value for fate in fates))))
+        result_lines(table(rows, header=("project", *(fate.value for fate in fates))))
     whole = len(shown) - len(rows)
     if whole:
         result(f"nothing is lost of {whole} {'project' if whole == 1 else 'projects'}")
@@ -88,14 +88,14 @@ def _print(told: Losses, shown: Sequence[ProjectLosses], now: datetime) -> None:
             )
             for name in counts
         ]
-        result(table(by_type, header=("object", *(fate.value for fate in fates), "comes back")))
+        result_lines(table(by_type, header=("object", *(fate.value for fate in fates), "comes back")))
     keys = {one.key for one in shown}
     mine = [one for one in told.recoverable if one.key in keys]
     if mine:
         result("")
         result("Destroyed VMs that can be brought back (`abreast undelete` does it), the most urgent first:")
         times = [(one.label, one.kept_back or left_words(one.until, now)) for one in mine]
-        result(table(times, header=("VM", "time left")))
+        result_lines(table(times, header=("VM", "time left")))
     again = sum(one.id in told.again for project in shown for one in project.of(Fate.LOST))
     if again:
         result(f"{again} of what is lost were made again since, with other ids")

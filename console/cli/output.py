@@ -44,13 +44,26 @@ def safe(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """To the person: stderr, so that stdout stays the result."""
-    print(safe_lines(text), file=sys.stderr, flush=True)  # noqa: T201
+    """One line to the person: stderr, so that stdout stays the result. A name in it writes no line of its
+    own, whatever characters it has."""
+    print(safe(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def say_lines(text: str) -> None:
+    """The same for a text of several lines, in which no name from outside stands as it is."""
+    for line in text.split("\n"):
+        say(line)
 
 
 def result(text: str) -> None:
-    """The result: stdout. Raises StorageError where that is a file on a disk that is full."""
-    _put(safe_lines(text))
+    """One line of the result: stdout. Raises StorageError where that is a file on a disk that is full."""
+    _put(safe(text))
+
+
+def result_lines(text: str) -> None:
+    """The same for a text of several lines, in which no name from outside stands as it is."""
+    for line in text.split("\n"):
+        result(line)
 
 
 def _put(text: str) -> None:
@@ -61,10 +74,6 @@ def _put(text: str) -> None:
     except OSError as error:
         silence()
         raise StorageError(f"The result cannot be written to stdout: {error.strerror}.") from None
-
-
-def safe_lines(text: str) -> str:
-    return escaped(text, kept="\n")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.cli.output import clipped, plain, result, result_json, say, table
+from console.cli.output import clipped, plain, result, result_json, result_lines, say, table
 from console.cli.reading import read_both, refuse_unread
 from console.cli.sessions import options_of, session_of
 from console.session import choose_rows
@@ -137,7 +137,7 @@ def show(made: Plan) -> None:
     result(f"{counted(len(made.actions), 'action')}: {counts or 'none'}. None of them deletes anything.")
     if made.actions:
         result("")
-        result(
+        result_lines(
             table(
                 map(_action_row, made.actions), header=("action", "target", "change", "reversible", "reason")
             )

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from console.cli.output import result, result_json, say
+from console.cli.output import result_json, result_lines, say
 from sync.drill_scenarios import listing
 from sync.errors import EXIT_DONE, UnreachableError, UsageError, unwritable
 
@@ -46,7 +46,7 @@ def drill(arguments: argparse.Namespace) -> int:
         if arguments.capture is not None:
             return _rehearsed(arguments)
         if arguments.scenario == "help":
-            result(listing())
+            result_lines(listing())
             return EXIT_DONE
         if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
             return _scripted(arguments.scenario)
@@ -123,7 +123,7 @@ def sandbox(arguments: argparse.Namespace) -> int:
                 str(problem), next_step="Is the port free, and the state file whole?"
             ) from None
         ready = server.ready
-        result(
+        result_lines(
             announcement(
                 endpoint=ready.url, key=ready.key, secret=ready.secret, ci_database=database
             ).rstrip()

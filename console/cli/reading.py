@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from console.cli.output import clipped, plain, result, result_json, say, table, while_read
+from console.cli.output import clipped, plain, result, result_json, result_lines, say, table, while_read
 from console.cli.sessions import options_of, session_of
 from console.cli.situation import situation_json
 from console.session import Session
@@ -203,7 +203,7 @@ def _print_check(
         if row.kind is not DriftKind.IN_SYNC
     ]
     if rows:
-        result(table(rows, header=("drift", "project", "why")))
+        result_lines(table(rows, header=("drift", "project", "why")))
     if drift.shields.words:
         result(f"shields: {drift.shields.words}")
     if drift.fences.words:

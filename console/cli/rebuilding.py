@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import NotConfirmedError, at_once, confirm, progress, report_json, stop_on_interrupt
-from console.cli.output import ask, clipped, plain, result, result_json, say, table, told_last
+from console.cli.output import ask, clipped, plain, result, result_json, result_lines, say, table, told_last
 from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.rehearsing import (
     Sides,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sync.executor import RunReport
     from sync.identities import Identity
     from sync.lookup import ArchiveLike
-    from sync.prediction import Prediction
+    from sync.prediction import Comparison, Prediction
     from sync.recovery import Verification
 
 ANEW = "abreast rebuild --anew"
@@ -256,7 +256,7 @@ def show_samples(actions: Sequence[Action], notes: Sequence[str] = ()) -> None:
     """Totals by kind and a few of each: what a person can take in before saying yes to many."""
     totals = Counter(action.kind for action in actions)
     for kind, count in totals.items():
-        some = [action.target for action in actions if action.kind is kind][:SAMPLES]
+        some = [clipped(action.target) for action in actions if action.kind is kind][:SAMPLES]
         more = f" … and {count - len(some)} more" if count > len(some) else ""
         say(f"  {count:4} × {kind.value}: {', '.join(some)}{more}")
     for note in notes:
@@ -312,8 +312,7 @@ def _conclude(
             names = ", ".join(clipped(row.name) for row in uncompared)
             what = counted(len(uncompared), "project")
             result(f"neither proven nor rebuilt: {what} that could not be compared: {names}")
-        for one in compared:
-            result("\n".join(one.lines()))
+        _print_compared(compared)
         for path in files:
             result(f"identity map: {path}")
         for path in relinking:
@@ -329,6 +328,12 @@ def _conclude(
     if _left(proof, wanted):
         return EXIT_DRIFT
     return EXIT_UNKNOWN if uncompared else EXIT_DONE
+
+
+def _print_compared(compared: Sequence[Comparison]) -> None:
+    for one in compared:
+        for line in one.lines():
+            result(line)
 
 
 def _new_passwords(work: Rebuild) -> Path | None:
@@ -458,7 +463,7 @@ def _print_proof(
         result(f"left alone, because it {why}: {len(not_chosen)}. To repair it: abreast rebuild {named}")
     rows = [(row.kind.value, clipped(row.name), row.reason) for row in (*proof.repairable, *proof.for_people)]
     if rows:
-        result(table(rows, header=("drift", "project", "why")))
+        result_lines(table(rows, header=("drift", "project", "why")))
     if proof.losses:
         machines = counted(len(proof.losses), "machine")
         projects = counted(len({loss.key for loss in proof.losses}), "project")

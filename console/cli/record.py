@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from console.cli.output import ask, plain, result, result_json, say, table
+from console.cli.output import ask, plain, result, result_json, result_lines, say, table
 from console.cli.sessions import session_of
 from console.session import Session
 from sync.errors import EXIT_CRITICAL, EXIT_DONE, GuardError, LedgerError, UsageError
@@ -65,7 +65,7 @@ def show(arguments: argparse.Namespace) -> int:
         rows = [
             (entry.seq, plain(entry.at), entry.operator, entry.kind.value, entry.summary) for entry in entries
         ]
-        result(table(rows, header=("seq", "at (UTC)", "by", "what", "details")))
+        result_lines(table(rows, header=("seq", "at (UTC)", "by", "what", "details")))
         return EXIT_DONE
 
 

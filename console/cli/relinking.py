@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from console.cli.output import plain, result, result_json, say, table
+from console.cli.output import plain, result, result_json, result_lines, say, table
 from console.cli.reading import read_both, refuse_unread
 from console.cli.sessions import session_of
 from console.session import Session
@@ -53,7 +53,7 @@ def _print(found: Links, stale: tuple[StaleId, ...], files: tuple[Path, ...]) ->
     )
     if stale:
         rows = [(one.project, one.stored, one.current) for one in stale]
-        result(table(rows, header=("project", "stored id", "id now")))
+        result_lines(table(rows, header=("project", "stored id", "id now")))
         result("Before any synchronisation is switched on, the CI database's owner has to store the new ids.")
     nowhere = sorted(set(found.dead) - {one.project for one in stale})
     if nowhere:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from console.cli.output import plain, result, result_json, say
+from console.cli.output import plain, result, result_json, result_lines, say
 from console.cli.record import moment
 from console.cli.sessions import session_of
 from console.reports import DEFAULT_SINCE, make, recordings, write
@@ -29,6 +29,6 @@ def report(arguments: argparse.Namespace) -> int:
         elif arguments.format == "json":
             result_json(plain(made))
         else:
-            result(markdown(made).rstrip())
+            result_lines(markdown(made).rstrip())
         is_read = not any("was not read completely" in text for text in made.unsure)
         return EXIT_DONE if is_read else EXIT_UNKNOWN

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import report_json
-from console.cli.output import clipped, plain, result, result_json, say, table
+from console.cli.output import clipped, plain, result, result_json, result_lines, say, say_lines, table
 from sync.model import JsonObject
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def say_found(made: Restoration, before: Capture) -> None:
         f"again, {len(made.left)} cannot."
     )
     if made.left:
-        say(table(_left_rows(made), header=("not restored", "why", "for example")))
+        say_lines(table(_left_rows(made), header=("not restored", "why", "for example")))
     for change in made.addresses:
         say(f"  {change.words}")
 
@@ -50,7 +50,7 @@ def print_text(ended: Restored, environment: str, files: Sequence[Path]) -> None
         result(f"not done: {action}: not reached")
     if ended.made.left:
         result(f"left: {len(ended.made.left)} objects of the capture are not restored")
-        result(table(_left_rows(ended.made), header=("not restored", "why", "for example")))
+        result_lines(table(_left_rows(ended.made), header=("not restored", "why", "for example")))
     for change in ended.addresses:
         result(f"address: {change.words}")
     for agent in ended.agents:

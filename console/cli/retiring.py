@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from console.cli.changing import stop_on_interrupt
 from console.cli.idle_options import refuse_idle
-from console.cli.output import ask, result, result_json, say
+from console.cli.output import ask, result, result_json, say, say_lines
 from console.cli.record import moment
 from console.cli.sessions import session_of
 from console.session import Session
@@ -211,7 +211,7 @@ def _signature(arguments: argparse.Namespace, text: str, word: str) -> bytes:
         from sync.ssh_signature import sign
 
         if arguments.format == "json" and arguments.confirm is None:
-            say(text)
+            say_lines(text)
         if (arguments.confirm or ask(f"Type {word} to sign all of it, anything else to leave:")) != word:
             raise GuardError("Not confirmed: nothing was signed.")
         return sign(text.encode(), arguments.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.cli.output import plain, result, table
+from console.cli.output import plain, result, result_lines, table
 from console.retirement_words import next_words, undone_lines
 from sync.model import JsonObject
 from sync.retirement import Campaign, Retirement, Stage
@@ -69,7 +69,7 @@ def show_list(history: History, limits: RetirementLimits, now: datetime) -> None
         for one in history.retirements
     ]
     if rows:
-        result(table(rows, header=("project", "stage", "next", "stopped because")))
+        result_lines(table(rows, header=("project", "stage", "next", "stopped because")))
     else:
         result("Nothing is being retired.")
     lately = destroyed_lately(history, now)
