@@ -43,6 +43,8 @@ class ApprovalDesk:
     def __init__(self, app: RunningApp) -> None:
         self._app = app
         self._generation = 0
+        self._is_at_work = False
+        """Whether the newest of what was begun has not ended; no look supersedes it."""
         self._looked_at: datetime | None = None
 
     def needed(self, plan: Plan) -> int:
@@ -75,9 +77,14 @@ class ApprovalDesk:
         self._work(work, "taking in signatures")
 
     def look(self, *, now: datetime | None = None) -> None:
-        """Judge the signatures again; with `now` only where the last look is a while ago."""
+        """Judge the signatures again, unless something is under way; with `now` only where the last look is a
+        while ago."""
         found = self._app.submitted
-        if found is None or (now and self._looked_at and now - self._looked_at < LOOK_AGAIN):
+        if (
+            found is None
+            or self._is_at_work
+            or (now and self._looked_at and now - self._looked_at < LOOK_AGAIN)
+        ):
             return
         session, known = self._app.session, found
 
@@ -90,6 +97,7 @@ class ApprovalDesk:
         app = self._app
         self._generation += 1
         generation = self._generation
+        self._is_at_work = True
         self._looked_at = app.utc_clock()
 
         def thread() -> None:
@@ -103,15 +111,21 @@ class ApprovalDesk:
 
     def take(self, message: ApprovalJudged) -> None:
         """What was found; an older look is dropped."""
-        if message.generation == self._generation:
+        if self._has_ended(message.generation):
             self._app.submitted = message.submitted
 
     def take_breakage(self, message: ApprovalBroke) -> None:
         """It could not be written or judged: said, and kept where the plan was submitted before."""
         app = self._app
         app.show_error(message.error)
-        if app.submitted is not None and message.generation == self._generation:
+        if self._has_ended(message.generation) and app.submitted is not None:
             app.submitted = replace(app.submitted, fault=str(message.error))
+
+    def _has_ended(self, generation: int) -> bool:
+        """Whether it was the newest that ended; what is older counts for nothing."""
+        is_newest = generation == self._generation
+        self._is_at_work = self._is_at_work and not is_newest
+        return is_newest
 
 
 def plan_to_run(
