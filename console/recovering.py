@@ -288,8 +288,9 @@ def conclude(
 
     report: Any = run.report
     at = min(after.desired_taken_at, after.actual_taken_at)
-    made = Aftermath(report.run_id, at, None, addresses=changed_addresses(after.rows))
+    made = Aftermath(run.run_id, at, None)
     try:
+        made = replace(made, addresses=changed_addresses(after.rows))
         made = replace(made, agents=_reached(session, after, desired))
         made = replace(made, proof=verify(run.drift_before or after, after, rules=session.rules))
         vault = session.vault
@@ -313,8 +314,8 @@ def relinked(session: ConsoleSession, after: Aftermath, stale: Sequence[StaleId]
     raises."""
     if after.proof is None:
         return after
-    after = replace(after, proof=replace(after.proof, stale_ids=tuple(stale)), relinks=())
     try:
+        after = replace(after, proof=replace(after.proof, stale_ids=tuple(stale)), relinks=())
         written = session.write_relinks(stale) if stale else ()
     except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
         return replace(after, problem=str(as_error(error, doing="writing the new ids")))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import console.recovering
 from console.ledger_run import LedgerRun, ask
 from console.recovering import (
     SAMPLES,
@@ -17,6 +18,7 @@ from console.recovering import (
     Choice,
     action_count,
     chosen,
+    conclude,
     done_count,
     failures,
     groups,
@@ -36,7 +38,17 @@ from sync.latest_run import LatestRun
 from sync.lease import Holder, Standing
 from sync.ledger import Ledger, RunSummary
 from sync.ledger import RunState as LedgerState
-from sync.model import Action, ActionResult, CoverageState, Drift, DriftKind, Outcome, Plan
+from sync.model import (
+    Action,
+    ActionResult,
+    CoverageState,
+    DesiredInventory,
+    Drift,
+    DriftKind,
+    Outcome,
+    Plan,
+    Scope,
+)
 from sync.plan import PlanRules, build, to_json
 from sync.recovery import Assessment, assess, verify
 from tests.screens.world import COMPLETE, NOW, ROWS, drift_of
@@ -537,3 +549,19 @@ def test_the_pages_fit_and_say_what_is_left_lost_and_untouched(run: RunState, wi
     assert "1 left out, can still be repaired" in said
     assert "untouched: zephyr" in said
     assert "1 machine of 1 project without a VM, by the CI database" in said
+
+
+def test_a_proof_that_cannot_even_begin_is_told(run: RunState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread has nobody who would catch what it raises: the proof would be waited for for ever."""
+
+    def broken(_: object) -> None:
+        raise KeyError("boreal")
+
+    monkeypatch.setattr(console.recovering, "changed_addresses", broken)
+    session: Any = None
+    ended_ = replace(finished(run), run_id="run-1")
+    found = conclude(
+        session, ended_, DRIFT, DesiredInventory(Scope(), NOW, COMPLETE), now=None, situation=None
+    )
+    assert (found.run_id, found.proof) == ("run-1", None)
+    assert "concluding the rebuild" in found.problem
