@@ -293,6 +293,14 @@ class RebuildRecalled(Message):
         self.run = run
 
 
+class RebuildNotRecalled(Message):
+    """The ledger could not be asked for the newest rebuild that is over."""
+
+    def __init__(self, error: AbreastError) -> None:
+        super().__init__()
+        self.error = error
+
+
 class RestoreMoved(Message):
     """The plan of a restore got on, was made or broke; or it was seen what came of it."""
 

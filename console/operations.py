@@ -21,6 +21,7 @@ from console.messages import (
     LedgerUnread,
     PlanBroke,
     PlanMade,
+    RebuildNotRecalled,
     RebuildProven,
     RebuildRecalled,
     RunBroke,
@@ -383,7 +384,7 @@ class Operations:
 
     def recall(self) -> None:
         """Ask the ledger, in a thread, for the newest rebuild of this incident that is over; RebuildRecalled
-        tells of it."""
+        or RebuildNotRecalled tells of it."""
         from console.past_rebuild import LOOKED_BACK, recall
         from sync.loss_basis import last_began
 
@@ -395,7 +396,7 @@ class Operations:
                 self._app.post_message(RebuildRecalled(recall(self._app.session.ledger, after=after)))
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 problem = as_error(error, doing="asking the ledger for the last rebuild")
-                self._app.post_message(LedgerUnread(self._asking, problem))
+                self._app.post_message(RebuildNotRecalled(problem))
 
         self._thread(work, "ledger")
 

@@ -19,6 +19,7 @@ from console.messages import (
     PlanBroke,
     PlanMade,
     RadiiComputed,
+    RebuildNotRecalled,
     RebuildProven,
     RebuildRecalled,
     RehearsalMoved,
@@ -302,6 +303,13 @@ class RunningApp(ReadingApp):
         self.rebuild_run, self.aftermath = run, None
         if self.drift is not None:
             self.operations.prove(self.drift)
+
+    @on(RebuildNotRecalled)
+    def _take_no_recall(self, message: RebuildNotRecalled) -> None:
+        """How the newest run stands is another question, which may still be open: its answer stays."""
+        if self.ledger_fault != str(message.error):
+            self.show_error(message.error)
+        self.ledger_fault = str(message.error)
 
     # --- the newest run in the ledger ---------------------------------------------------------------------
 

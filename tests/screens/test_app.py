@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
 
-from console import commands
+from console import commands, ledger_run, past_rebuild
 from console.commands import COMMANDS, Mode
 from console.messages import ActualRead, DriftCompared
 from console.palette import CommandTable
 from console.screens.confirm import ConfirmScreen
 from console.state import RunPhase, RunState
-from sync.errors import ConfigurationError
+from sync.errors import ConfigurationError, LedgerError
 from sync.headline import headline
 from sync.model import ActualInventory, CoverageState, Scope
 from tests.screens.driving import console, read_again, said, screen_text, settle
+from tests.screens.runs import until
 from tests.screens.world import COMPLETE, NOW, Facts, FakeSession, drift_of, in_sync
 from widgets.confirm import TypedConfirm
 
@@ -172,6 +175,34 @@ async def test_a_superseded_reading_is_dropped() -> None:
         await pilot.pause()
         assert app.actual is current
         assert app.views is views
+
+
+async def test_a_rebuild_that_cannot_be_recalled_is_no_answer_about_the_newest_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That question is still open: what waits for its answer is done when it comes."""
+    gate, ask = threading.Event(), ledger_run.ask
+    done: list[str] = []
+
+    def slow(*arguments: Any) -> Any:
+        gate.wait(60)
+        return ask(*arguments)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise LedgerError("The ledger broke off.")
+
+    app = console()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        monkeypatch.setattr(ledger_run, "ask", slow)
+        monkeypatch.setattr(past_rebuild, "recall", broken)
+        app.operations.ask_ledger(lambda: done.append("gone on"))
+        app.operations.recall()
+        await until(pilot, lambda: "The ledger broke off." in said(app))
+        assert app.ledger_fault and not done
+        gate.set()
+        await until(pilot, lambda: bool(done))
+        assert not app.ledger_fault
 
 
 async def test_a_reading_that_hangs_is_overtaken_by_one_that_began_later() -> None:
