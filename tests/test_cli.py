@@ -23,13 +23,18 @@ import pytest
 
 from console.__main__ import build_parser, main
 from console.cli import output
+from console.cli.reading import read_both
+from console.cli.screens import _capture
 from console.parsing import Lazy
+from console.session import Session
 from sync.capture import head_of, parts_of
 from sync.capture_codec import as_text, encode
 from sync.capture_file import read_file
 from sync.capture_store import CaptureStore
+from sync.errors import CaptureError
 from sync.sandbox.process import SandboxProcess
 from sync.sandbox.worlds import blueprint_for, write_database
+from sync.settings import load
 from tests.cli import NETWORK, ROOT, Access, Configured, configure
 from tests.executions import execution
 
@@ -644,3 +649,18 @@ def test_watching_without_a_screen_says_that_nothing_is_captured(lab: Lab, tmp_p
     assert process.returncode == 130, "watching goes on until it is stopped"
     assert "abreast: nothing is captured: The captures in " in error
     assert "blocked" in lines[-1]["captures"]["problem"]
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), CaptureError("It is damaged.")])
+def test_whatever_a_capture_breaks_with_is_said_and_stays_in_the_lines(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: Any, fault: Exception
+) -> None:
+    def broken(*_: Any) -> None:
+        raise fault
+
+    session = Session(load(lab.configured.config).environment("lab"))
+    monkeypatch.setattr(session.captures, "offer", broken)
+    _capture(session, *read_both(session))
+    session.close()
+    assert capsys.readouterr().err.startswith("abreast: nothing is captured: ")
+    assert type(fault).__name__ in session.captures.problem or str(fault) in session.captures.problem

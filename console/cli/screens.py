@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from console.cli.output import result_json, say
 from console.cli.sessions import open_session, session_of
+from console.faults import as_error
 from console.session import Session
-from sync.errors import EXIT_DONE, EXIT_STOPPED, CaptureError, UsageError
+from sync.errors import EXIT_DONE, EXIT_STOPPED, UsageError
 
 if TYPE_CHECKING:
     from sync.drill_stage import Stage
@@ -110,5 +111,7 @@ def _capture(session: Session, desired: DesiredInventory, actual: ActualInventor
     """A capture where one is due; that it failed is said at once, and in the lines until one succeeds."""
     try:
         session.captures.offer(desired, actual)
-    except CaptureError as error:
-        say(f"abreast: nothing is captured: {error}")
+    except Exception as error:  # noqa: BLE001 - the thread's edge: nobody asks for what became of it
+        said = str(as_error(error, doing="capturing both sides"))
+        session.captures.problem = said
+        say(f"abreast: nothing is captured: {said}")
