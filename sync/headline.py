@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sync.deletion_rows import settled
 from sync.deletions import Deletion, Kind, Situation, Stage, can_tell
 from sync.hollow import is_emptied
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
 from sync.parts import alive, is_blocked, is_missing_parent, left_of
-
-STALE_AFTER = timedelta(minutes=3)
-"""Three times the slowest refresh of a side."""
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -53,23 +49,17 @@ SHOWS_LOSSES = NextKey("R", "shows what is lost")
 OPENS = NextKey("enter", "opens")
 
 
-def headline(
-    drift: Drift,
-    situation: Situation | None = None,
-    *,
-    now: datetime | None = None,
-    stale_after: timedelta = STALE_AFTER,
-) -> Headline:
+def headline(drift: Drift, situation: Situation | None = None) -> Headline:
     """What to know first: a deletion that goes on, where `situation` says so; then everything else.
 
-    With `now`, a side that was read too long ago is said before that. Of deletions that only an earlier
-    reading of CloudStack told, the past tense is used.
+    Of deletions that only an earlier reading of CloudStack told, the past tense is used. How old the readings
+    are is not said here, where it would stand still: each source says it.
     """
     drift = settled(drift, situation)
     past = situation is not None and not can_tell(drift.actual)
     sides = ((Side.ACTUAL, drift.actual), (Side.DESIRED, drift.desired))
     is_complete = all(coverage.is_complete for _, coverage in sides)
-    sentences = [*_stale(drift, now, stale_after)]
+    sentences: list[str] = []
     if situation is not None and situation.is_happening:
         sentences += _happening(situation, past=past)
     sentences += _fences(drift)
@@ -103,25 +93,6 @@ def unread(side: Side, coverage: Coverage) -> str:
     if coverage.is_foreign:
         return f"{subject} is not proven to be this environment's: {why}."
     return f"{subject} {how}: {why}." if why else f"{subject} {how}."
-
-
-def _stale(drift: Drift, now: datetime | None, stale_after: timedelta) -> Iterator[str]:
-    if now is None:
-        return
-    for side, taken_at in ((Side.ACTUAL, drift.actual_taken_at), (Side.DESIRED, drift.desired_taken_at)):
-        age = now - taken_at
-        if age > stale_after:
-            subject = f"The {side.value}" if side is Side.DESIRED else side.value
-            yield f"{subject} was last read {_age(age)} ago: this is what was true then."
-
-
-def _age(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 1:
-        return f"{int(age.total_seconds())} s"
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)} days"
 
 
 # --- findings ---------------------------------------------------------------------------------------------

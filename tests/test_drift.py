@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -623,14 +622,6 @@ def test_the_headline_of_a_side_that_was_not_read_promises_no_recovery() -> None
     assert [key.key for key in head.next_keys] == ["enter"]
 
 
-def test_the_headline_says_how_old_a_side_is() -> None:
-    drift = replace(dune(), actual_taken_at=ex.NOON - timedelta(hours=3))
-    head = headline(drift, now=ex.NOON + timedelta(seconds=30))
-    assert head.text.startswith("CloudStack was last read 3 h ago")
-    assert "The CI database was last read" not in head.text
-    assert "last read" not in headline(drift).text
-
-
 def test_the_headline_names_the_missing_parent_and_the_orphans() -> None:
     orphans = compare(ex.desired(ex.project("dune")), ex.actual(vms=[ex.vm("v", ex.domain("dune"))]))
     assert headline(orphans).text == "1 VM is left of a deleted domain, and no deletion runs."
@@ -649,7 +640,7 @@ def test_the_headline_tells_unread_limits_from_rows_that_cannot_be_compared() ->
 def test_there_is_always_a_headline(world: object, desired: object, actual: object) -> None:
     wanted, found = world
     drift = compare(replace(wanted, coverage=desired), replace(found, coverage=actual))
-    head = headline(drift, now=ex.NOON)
+    head = headline(drift)
     assert head.text.endswith(".")
     complete = desired.state is actual.state is CoverageState.COMPLETE
     assert complete or "R" not in [key.key for key in head.next_keys]
