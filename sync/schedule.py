@@ -179,8 +179,8 @@ class Schedule:
 
     @property
     def done(self) -> int:
-        """Actions that have their final result."""
-        return len(self.results)
+        """Actions that have a result; those that failed and are tried once more at the end are among them."""
+        return len(self.results) + len(self._aside)
 
     def close(self) -> tuple[ActionResult, ...]:
         """Results of all actions in the plan's order; what did not run is NOT_RUN with its reason."""

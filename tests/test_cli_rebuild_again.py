@@ -212,6 +212,13 @@ def test_an_interrupted_run_with_a_plan_from_before_the_configuration_was_change
     )
     assert "`abreast rebuild --anew` leaves that run as it is" in left.error
 
+    assert "No part of that run" not in left.error
+    named = run("rebuild", "tarn", "aurora", "dune", typed="go on\nno\n")
+    assert named.error.index(
+        "No part of that run, as they were named now: aurora, dune."
+    ) < named.error.index("Type lab to run them")
+    assert "`abreast rebuild --anew aurora dune` leaves that run as it is" in named.error
+
     refused = run("rebuild", "--anew", typed="no\n")
     assert "run-1 by anna@desk is left as it is" in refused.error
     assert "before the configuration was changed" not in refused.error

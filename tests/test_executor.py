@@ -678,6 +678,8 @@ def test_rebuilding_sets_a_bad_project_aside_and_tries_it_once_more(bench: Bench
     report = bench.run(*actions, policy=ExecutionPolicy.REBUILD, concurrency=1)
 
     assert outcomes(report) == [S] * 9
+    ended = [event.done for event in bench.events if event.result is not None]
+    assert ended == [1, 2, 3, 4, 5, 6, 7, 7, 8, 9], "what failed first is counted, and once"
     assert [sent["name"] for sent in bench.cloud.sent("createDomain")] == [
         "aurora",
         "boreal",

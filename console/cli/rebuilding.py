@@ -9,7 +9,7 @@ import argparse
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ from sync.model import (
     DriftKind,
     DriftRow,
     Plan,
+    project_key,
 )
 from widgets.cells import counted
 
@@ -80,7 +81,7 @@ def rebuild(arguments: argparse.Namespace) -> int:
         if arguments.anew:
             _leave_interrupted(work)
         else:
-            finish_interrupted(work)
+            finish_interrupted(work, named=arguments.projects)
         desired, drift = _read(work)
         before = drift
         if not work.done:
@@ -98,9 +99,10 @@ def _read(work: Rebuild) -> tuple[DesiredInventory, Drift]:
     return desired, drift
 
 
-def finish_interrupted(work: Rebuild) -> None:
+def finish_interrupted(work: Rebuild, *, named: Sequence[str] = ()) -> None:
     """Go on with a run that was stopped or killed: unknown outcomes are read, not repeated.
 
+    What was `named` for this call is no part of it, unless it was for that one; it is said.
     Raises LeaseHeldError while it goes on elsewhere: nothing is read, offered or asked then.
     """
     from sync.journal import plan_of, results_of
@@ -125,6 +127,8 @@ def finish_interrupted(work: Rebuild) -> None:
     total = counted(len(plan.actions), "action")
     say(f"{len(plan.actions) - len(rest)} of its {total} done. What is left of it:")
     show_samples(rest, plan.notes)
+    for line in _not_part(plan, named):
+        say(line)
     changed = _configured_otherwise(work.session, rest)
     if changed:
         say(f"The plan of that run is from before the configuration was changed: {changed}.")
@@ -136,6 +140,16 @@ def finish_interrupted(work: Rebuild) -> None:
         run.run_id, confirmed=confirmation, on_event=progress(), stop=work.stop
     )
     work.done.append((plan, report))
+
+
+def _not_part(plan: Plan, named: Sequence[str]) -> Iterator[str]:
+    """What is asked for by name and not by that run, in words."""
+    of_run = {action.project for action in plan.actions}
+    others = [name for name in named if project_key(name) not in of_run]
+    if others:
+        names, again = ", ".join(map(clipped, others)), shlex.join(others)
+        yield f"No part of that run, as they were named now: {names}. They are asked for when it is done;"
+        yield f"`{ANEW} {again}` leaves that run as it is, and plans them alone."
 
 
 def _configured_otherwise(session: Session, rest: Sequence[Action]) -> str:
