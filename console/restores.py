@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sync.lookup import ArchiveLike
     from sync.loss_basis import Basis
     from sync.restoration import AddressChange, Restoration
-    from sync.stock import Zone
+    from sync.stock import PublicAddress, Zone
 
 Tell = Callable[[str], None]
 """Called with a sentence about what is being done."""
@@ -347,7 +347,8 @@ def conclude(
     from sync.identities import by_capture
     from sync.restoration import moved, not_seen
 
-    elsewhere, why_not = (), ""
+    elsewhere: tuple[PublicAddress, ...] = ()
+    why_not = ""
     try:
         elsewhere = session.reader.public_addresses()
     except SourceError as error:

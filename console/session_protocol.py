@@ -1,28 +1,36 @@
 """What the console needs of an environment; `console.session.Session` is one, tests have another.
 
-Attributes are there at once. Methods may block and may import heavily: the App calls them from worker threads
-after the first frame. `repairs` and `headline` alone are quick.
+What is not said to block or to take long is there at once. The rest may import heavily as well: the App asks
+it from worker threads, after the first frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
     from console.accepting import Acceptable
+    from console.capturing import Captures
     from console.confirmations import Radii
     from sync.agents import JenkinsReading
     from sync.approval import Standing
     from sync.approval_rules import ApprovalRules
+    from sync.cloudstack import Capabilities, Reader
+    from sync.containment import Containment
+    from sync.credentials import CredentialFile
     from sync.deletions import Situation, Told
+    from sync.executor import Executor
+    from sync.ledger import Ledger
     from sync.lookup import ArchiveLike
     from sync.loss_ledger import Expunging
     from sync.model import Action, ActualInventory, DesiredInventory, Drift, DriftRow, Plan, Side
+    from sync.plan import PlanRules
     from sync.recovery import StaleId
+    from sync.retiring import Retiring
 
 Progress = Callable[[str, int], None]
 """Called with what is being read and how many rows of it there are so far; from any thread."""
@@ -109,7 +117,7 @@ class ConsoleSession(Protocol):
     def operator(self) -> str: ...
     @property
     def is_armed(self) -> bool:
-        """Whether a write client exists. Only `arm` makes one."""
+        """Whether a write client exists. Only `arm` makes one, which blocks."""
         ...
 
     @property
@@ -126,7 +134,9 @@ class ConsoleSession(Protocol):
 
     def disarm(self) -> None: ...
 
-    def read_desired(self, progress: Progress | None = None) -> DesiredInventory: ...
+    def read_desired(self, progress: Progress | None = None) -> DesiredInventory:
+        """Blocks; that it failed comes back as coverage."""
+        ...
 
     def read_actual(
         self,
@@ -136,17 +146,21 @@ class ConsoleSession(Protocol):
         previous: ActualInventory | None = None,
         progress: Progress | None = None,
         is_told: bool = False,
-    ) -> ActualInventory: ...
+    ) -> ActualInventory:
+        """Blocks; what failed comes back as coverage."""
+        ...
 
     def read_agents(self, desired: DesiredInventory) -> Mapping[str, JenkinsReading]:
-        """What every project's Jenkins says of its agents, by key; failures come back in the readings."""
+        """What every project's Jenkins says of its agents, by key. Blocks; failures are in the readings."""
         ...
 
     def read_told(self) -> Told:
         """What events and jobs tell of deletions. Blocks; never raises SourceError."""
         ...
 
-    def situation(self, actual: ActualInventory, told: Told) -> Situation: ...
+    def situation(self, actual: ActualInventory, told: Told) -> Situation:
+        """Takes long where there is much."""
+        ...
 
     def expunging(self) -> Expunging:
         """How long Destroyed VMs have left. Blocks; raises SourceError."""
@@ -160,11 +174,11 @@ class ConsoleSession(Protocol):
         """Record that the side is right as it is; in words. Blocks; raises AbreastError."""
         ...
 
-    def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift: ...
-
-    def headline(self, drift: Drift, situation: Situation | None = None) -> HeadlineText:
-        """Quick."""
+    def compare(self, desired: DesiredInventory, actual: ActualInventory) -> Drift:
+        """Takes long, and asks ledger and captures."""
         ...
+
+    def headline(self, drift: Drift, situation: Situation | None = None) -> HeadlineText: ...
 
     def repairs(self, row: DriftRow) -> tuple[Action, ...]: ...
 
@@ -190,28 +204,28 @@ class ConsoleSession(Protocol):
         """Copy signatures beside that plan's file. Blocks; raises UsageError."""
         ...
 
-    def capabilities(self) -> Any:
-        """What this server offers (`sync.cloudstack.Capabilities`). Blocks; raises SourceError."""
+    def capabilities(self) -> Capabilities:
+        """What this server offers. Blocks; raises SourceError."""
         ...
 
     @property
-    def rules(self) -> Any:
-        """`sync.plan.PlanRules`."""
+    def rules(self) -> PlanRules:
+        """What repairs are proposed by."""
         ...
 
     @property
-    def ledger(self) -> Any:
-        """The opened `sync.ledger.Ledger`. Blocks; raises LedgerError."""
+    def ledger(self) -> Ledger:
+        """Opened. Blocks; raises LedgerError."""
         ...
 
     @property
-    def captures(self) -> Any:
-        """`console.capturing.Captures`; its methods block and raise CaptureError, its attributes do not."""
+    def captures(self) -> Captures:
+        """Its methods block and raise CaptureError, its attributes do not."""
         ...
 
     @property
-    def vault(self) -> Any:
-        """`sync.credentials.CredentialFile`."""
+    def vault(self) -> CredentialFile:
+        """Where new passwords are kept."""
         ...
 
     def write_relinks(self, stale: Sequence[StaleId]) -> Sequence[Path]:
@@ -222,18 +236,18 @@ class ConsoleSession(Protocol):
         """Why no fence may be lifted by one person alone; empty when one may. Blocks."""
         ...
 
-    def containment(self, *, is_armed: bool) -> Any:
-        """A `sync.containment.Containment`, which the caller closes. Blocks."""
+    def containment(self, *, is_armed: bool) -> Containment:
+        """What can be done against a deletion; the caller closes it. Blocks."""
         ...
 
     @property
-    def retiring(self) -> Any:
-        """`sync.retiring.Retiring`. Blocks; raises AbreastError."""
+    def retiring(self) -> Retiring:
+        """Blocks; raises AbreastError."""
         ...
 
     @property
-    def reader(self) -> Any:
-        """`sync.cloudstack.Reader`; its methods block and raise SourceError."""
+    def reader(self) -> Reader:
+        """Its methods block and raise SourceError."""
         ...
 
     @property
@@ -241,6 +255,6 @@ class ConsoleSession(Protocol):
         """What time it is, in UTC."""
         ...
 
-    def executor(self, *, rebuild: bool = False, archive: ArchiveLike | None = None) -> Any:
-        """A `sync.executor.Executor`. Blocks; raises GuardError when the session is not armed."""
+    def executor(self, *, rebuild: bool = False, archive: ArchiveLike | None = None) -> Executor:
+        """With the write client. Blocks; raises GuardError when the session is not armed."""
         ...
