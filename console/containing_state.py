@@ -134,13 +134,11 @@ def must_choose(views: Sequence[CallerView]) -> bool:
 
 def result_of(steps: Sequence[Step]) -> tuple[str, bool]:
     """What came of a rung in one line, and whether all of it is as it was meant to be."""
+    from sync.contain import last_of
+
     if not steps:
         return "Nothing had to be done.", True
-    by_target: dict[str, Step] = {}
-    for step in steps:
-        # A caller is fenced when the last way tried holds, whatever became of the ways before.
-        by_target[step.action.rpartition(" by ")[0] or step.action] = step
-    last = tuple(by_target.values())
+    last = last_of(steps)
     good = [one for one in last if one.outcome in STANDS]
     bad = [one for one in last if one not in good]
     if bad:

@@ -225,7 +225,8 @@ class Rungs:
                 containment.refuse_strangers()
                 # Each brake tells its own lock, so that two of them can be told apart.
                 made = containment.brakes(release, on_change=self._tell)
-                self._brakes = made
+                with self._lock:
+                    self._brakes = (*self._brakes, *made)
                 for one in made:
                     one.start()
                 message: Message = messages.RungEnded(())
@@ -243,7 +244,8 @@ class Rungs:
         self._app.run_in_background(self._release, name="release the brake")
 
     def _release(self) -> None:
-        brakes, self._brakes = self._brakes, ()
+        with self._lock:
+            brakes, self._brakes = self._brakes, ()
         for brake in brakes:
             brake.release()
 

@@ -152,6 +152,17 @@ class Step:
     outcome: Outcome
     detail: str = ""
     undo: str = ""
+    target: str = ""
+    """Whom it is done to, where several ways may be tried one after the other; else empty."""
+
+
+def last_of(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """What became of each thing that was to be done: a caller is fenced when the last way tried holds,
+    whatever became of the ways before."""
+    by_target: dict[str, Step] = {}
+    for step in steps:
+        by_target[step.target or step.action] = step
+    return tuple(by_target.values())
 
 
 class Fencing:
@@ -179,14 +190,14 @@ class Fencing:
         return tuple(steps)
 
     def _try(self, caller: Caller, method: Method) -> Step:
-        facts = METHODS[method]
+        facts, target = METHODS[method], caller.user_id
         action = f"fence {caller.label} by {method.value}"
         try:
             before = self._state(caller, method)
         except SourceError as error:
-            return Step(action, Outcome.NOT_RUN, f"Its state cannot be read: {error}")
+            return Step(action, Outcome.NOT_RUN, f"Its state cannot be read: {error}", target=target)
         if is_fenced(facts.command, before):
-            return Step(action, Outcome.SKIPPED, "It is fenced so already.", facts.undo)
+            return Step(action, Outcome.SKIPPED, "It is fenced so already.", facts.undo, target)
         parameters = _parameters(caller, method)
         self._journal.intent(
             action,
@@ -195,13 +206,19 @@ class Fencing:
             target_id=caller.user_id,
             command=facts.command,
             parameters=parameters,
-            before=before | {"account_id": caller.account_id, "seen_to": _seen_to(caller)},
+            before=before
+            | {
+                "account_id": caller.account_id,
+                "account": caller.account,
+                "username": caller.username,
+                "seen_to": _seen_to(caller),
+            },
         )
         outcome, detail, job_id = self._send(facts.command, parameters)
         if outcome is not Outcome.FAILED:
             outcome, detail = self._read_back(caller, method, detail)
         self._journal.outcome(action, outcome, detail, job_id=job_id)
-        return Step(action, outcome, detail, facts.undo)
+        return Step(action, outcome, detail, facts.undo, target)
 
     def _state(self, caller: Caller, method: Method) -> JsonObject:
         if method is Method.SOURCE:

@@ -106,39 +106,46 @@ class Containment:
         self._journal: ContainmentJournal | None = None
         self._is_armed = is_armed
         self._recognise = recognise
+        self._earlier: ContainmentJournal | None = None
         self._opening = threading.Lock()
+        self._arming = threading.Lock()
 
     def arm(self) -> None:
         """From now on things may be changed."""
-        self._is_armed = True
+        with self._arming:
+            self._is_armed = True
 
     def disarm(self) -> None:
         """Drop the client that could change anything; whatever runs keeps its own until it has ended."""
-        self._is_armed = False
-        self._fence = None
+        with self._arming:
+            self._is_armed = False
+            self._fence = None
 
     def close(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        with self._opening:
+            journals, self._journal, self._earlier = (self._journal, self._earlier), None, None
+        for journal in journals:
+            if journal is not None:
+                journal.close()
 
     # --- what it works with -------------------------------------------------------------------------------
 
     @property
     def fence(self) -> Fence:
-        """The client of containment. Raises GuardError without a key for writing, or when it is not armed."""
-        fence = self._fence
-        if fence is None:
-            credentials = self.environment.cloudstack.write
-            if credentials is None:
-                raise GuardError(
-                    f"The environment {self.environment.name} is read-only: it has no key for writing.",
-                    next_step=f"Name one as `write` under [environments.{self.environment.name}.cloudstack].",
-                )
+        """The client of containment. Raises GuardError without a key for writing, or when it is not armed:
+        asked at each access, so that a disarmed console hands none out."""
+        credentials = self.environment.cloudstack.write
+        if credentials is None:
+            raise GuardError(
+                f"The environment {self.environment.name} is read-only: it has no key for writing.",
+                next_step=f"Name one as `write` under [environments.{self.environment.name}.cloudstack].",
+            )
+        with self._arming:
             if not self._is_armed:
                 raise GuardError("The console is read-only.", next_step="Arm it first.")
-            self._fence = fence = Fence(credentials, clock=self._clock)
-        return fence
+            if self._fence is None:
+                self._fence = Fence(credentials, clock=self._clock)
+            return self._fence
 
     @property
     def journal(self) -> ContainmentJournal:
@@ -225,17 +232,18 @@ class Containment:
 
     def _journals(self) -> list[ContainmentJournal]:
         """Where something may stand that containment set: the journal in use, and this machine's own."""
-        found = [self.journal]
-        if not self.journal.has_all:
-            own = earlier_local(
-                self.environment.name,
-                operator=self._operator,
-                clock=self._clock,
-                local=self.environment.journal_path,
-            )
-            if own is not None:
-                found.append(own)
-        return found
+        journal = self.journal
+        if journal.has_all:
+            return [journal]
+        with self._opening:
+            if self._earlier is None:
+                self._earlier = earlier_local(
+                    self.environment.name,
+                    operator=self._operator,
+                    clock=self._clock,
+                    local=self.environment.journal_path,
+                )
+            return [journal] if self._earlier is None else [journal, self._earlier]
 
     def _brake_why_not(self) -> str:
         url = self.environment.cloudstack_database
@@ -313,7 +321,12 @@ class Containment:
         for view in views:
             taken = fencing.put_up(view.caller, view.methods)
             taken = taken or (
-                Step(f"fence {view.caller.label}", Outcome.NOT_RUN, "No way to fence it is offered here."),
+                Step(
+                    f"fence {view.caller.label}",
+                    Outcome.NOT_RUN,
+                    "No way to fence it is offered here.",
+                    target=view.caller.user_id,
+                ),
             )
             steps += taken
             for step in taken:

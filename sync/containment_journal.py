@@ -49,6 +49,13 @@ class Standing:
     """`succeeded`, or `unknown` where the call was never answered."""
 
     @property
+    def names(self) -> frozenset[str]:
+        """By which a fenced caller may be named: by its id, its user name, or ACCOUNT/USER."""
+        username, account = str(self.before.get("username", "")), str(self.before.get("account", ""))
+        by_name = {username, f"{account}/{username}"} if username else set()
+        return frozenset({self.target_id, self.target} | by_name)
+
+    @property
     def is_answered(self) -> bool:
         return self.outcome != Outcome.UNKNOWN.value
 

@@ -18,6 +18,7 @@ from sync import evidence
 from sync.approval_court import login
 from sync.cloudstack import Reader
 from sync.cloudstack_ini import Credentials
+from sync.errors import LedgerError
 from sync.ledger import Ledger, utc_now
 from sync.operator_name import current_operator
 from sync.pins import Server
@@ -313,6 +314,8 @@ def test_a_fence_that_somebody_took_away_is_gone_and_can_be_put_up_anew(run: Run
 def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sandbox: SandboxProcess) -> None:
     run("contain", "--fence", "--confirm", "lab")
     lift = ("contain", "--lift-fence", SYNC_USER, "--confirm", "lab")
+    for other in ("sync", "ROOT", "in", f"{SYNC_USER}/", f"other/{SYNC_USER}"):
+        assert run("contain", "--lift-fence", other, "--reason", "x", "--confirm", "lab").code == 64, other
     assert run(*lift).code == 64, "without a reason"
     ran = run(*lift, "--reason", "over")
     assert (ran.code, len(changing(sandbox))) == (1, 1)
@@ -331,6 +334,27 @@ def test_a_fence_is_lifted_by_two_names_while_stored_ids_are_gone(run: Run, sand
     assert user is not None
     assert user.state == "enabled"
     assert run(*lift, "--reason", "over", "--second", "bob").code == 64, "nothing stands any more"
+
+
+def test_a_rung_that_breaks_gives_the_brake_back_and_tells_what_was_done(
+    run: Run, configured: Configured, mariadb: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = mariadb.admin
+    text = configured.config.read_text()
+    line = f'[environments.lab]\ncloudstack_database = "{url.render_as_string(hide_password=False)}"\n'
+    configured.config.write_text(text.replace("[environments.lab]\n", line, 1))
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise LedgerError("The ledger cannot be written.")
+
+    monkeypatch.setattr("sync.containment.Containment.shield", broken)
+    ran = run("contain", "--all", "--hold", "60", "--confirm", "lab")
+    assert ran.code == LedgerError.exit_code
+    assert "done: fence ci-sync/ci-sync in ROOT by apikeyaccess" in ran.error
+    assert "The lock DomainCleanup is given back." in ran.error
+    entries = map(json.loads, run("ledger", "show", "--format", "json").out.splitlines())
+    brakes = [one["payload"] for one in entries if str(one["payload"].get("action", "")).startswith("brake")]
+    assert brakes[-1]["outcome"] == "not run", "the journal says that it is off"
 
 
 def test_a_brake_that_the_database_refuses_is_not_done_and_said_once(

@@ -205,6 +205,14 @@ def test_enable_user_is_not_sent_while_the_account_is_disabled(journal: Containm
     assert [command for command, _ in cloud.sent] == ["lockUser"]
 
 
+def test_a_standing_fence_is_named_by_its_fields_and_not_by_its_account(journal: ContainmentJournal) -> None:
+    caller = replace(CALLER, account="ops", username="in by/x")
+    for method in (Method.LOCK, Method.SOURCE):
+        Fencing(Cloud(), journal).put_up(caller, [method])
+    for standing in journal.standing("fence"):
+        assert standing.names == {"u-1", "ops/in by/x in ROOT", "in by/x", "ops/in by/x"}
+
+
 def test_what_a_killed_process_left_without_an_outcome_still_stands_and_is_undone(
     journal: ContainmentJournal,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -32,6 +33,48 @@ def test_somebody_else_may_agree_and_nobody_has_to_where_every_id_is_alive() -> 
     refuse_alone(WHY, OPERATOR, "bea")
     refuse_alone("", OPERATOR, "")
     refuse_alone("", OPERATOR, "jmartin")
+
+
+def test_a_disarmed_containment_hands_out_no_client_even_where_one_was_made_meanwhile() -> None:
+    write = SimpleNamespace(endpoint="https://c.example.org/client/api")
+    containment = Containment(
+        cast("Any", SimpleNamespace(name="lab", cloudstack=SimpleNamespace(write=write))),
+        reader=cast("Any", None),
+        operator=OPERATOR,
+    )
+    containment._fence = cast("Any", object())
+    assert containment.fence is containment._fence
+    containment.disarm()
+    containment._fence = cast("Any", object())
+    with pytest.raises(GuardError, match="read-only"):
+        _ = containment.fence
+    containment.arm()
+    assert containment.fence is containment._fence
+
+
+def test_this_machines_own_journal_is_opened_once_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    def journal(name: str, **named: object) -> SimpleNamespace:
+        return SimpleNamespace(
+            close=lambda: closed.append(name), standing=lambda _: [], note="", has_all=False, **named
+        )
+
+    opened: list[object] = []
+
+    def earlier(*_: object, **__: object) -> SimpleNamespace:
+        opened.append(object())
+        return journal("own")
+
+    monkeypatch.setattr("sync.containment.earlier_local", earlier)
+    containment = Containment(
+        cast("Any", SimpleNamespace(name="lab", journal_path=None)), reader=cast("Any", None), operator="x"
+    )
+    containment._journal = cast("Any", journal("team"))
+    for _ in range(3):
+        assert len(containment._journals()) == 2
+    containment.close()
+    assert (len(opened), closed) == (1, ["team", "own"])
 
 
 def test_containment_asks_for_both_whatever_front_end_calls_it() -> None:

@@ -142,6 +142,8 @@ def journal(tmp_path: Path) -> ContainmentJournal:
 
 def test_containment_sends_none_where_none_counts() -> None:
     containment = object.__new__(Containment)
+    containment.environment = SimpleNamespace(cloudstack=SimpleNamespace(write="a key"))
+    containment._arming, containment._is_armed = threading.Lock(), True
     containment._fence = SimpleNamespace(capabilities=lambda: replace(KNOWN, release="4.18.0"))
     one = domain("aurora")
     candidates = choose(world(one, vms=(vm("a", one),)), QUIET, parent="ROOT/ci").candidates

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,13 +130,16 @@ def _take(
     containment.refuse_strangers()
     confirm_word(session, _announced(look, possible, chosen), arguments.confirm)
     steps: list[Step] = []
-    with until_told() as stop:
-        if "fence" in possible:
-            steps += containment.fence_callers(chosen)
-        brakes = _start_brakes(containment, look) if "brake" in possible else ()
-        if "shield" in possible:
-            steps += containment.shield(look.shields.candidates, stop=stop)
-        show_steps(steps)
+    with until_told() as stop, ExitStack() as held:
+        try:
+            if "fence" in possible:
+                containment.fence_callers(chosen, on_step=steps.append)
+            brakes = _start_brakes(containment, look, held) if "brake" in possible else ()
+            if "shield" in possible:
+                containment.shield(look.shields.candidates, stop=stop, on_step=steps.append)
+        finally:
+            # Also of a rung that broke in the middle: what was done is done.
+            show_steps(steps)
         after = _hold(containment, brakes, stop, seconds=arguments.hold) if brakes else containment.look()
     if arguments.format == "json":
         document = look_json(session, after) | evidence | {"steps": plain(steps), "refused": list(refused)}
@@ -223,13 +226,10 @@ def confirm_word(session: Session, said: Sequence[str], given: str | None) -> No
 
 def exit_code(steps: Sequence[Step]) -> int:
     """0 when everything is done; 1 when something failed, 3 when something is unknown."""
-    unknown = {Outcome.UNKNOWN}
-    by_target: dict[str, Outcome] = {}
-    for step in steps:
-        # A caller is fenced when the last way tried holds, whatever became of the ways before.
-        by_target[step.action.rpartition(" by ")[0] or step.action] = step.outcome
-    outcomes = set(by_target.values())
-    if outcomes & unknown:
+    from sync.contain import last_of
+
+    outcomes = {step.outcome for step in last_of(steps)}
+    if Outcome.UNKNOWN in outcomes:
         return EXIT_UNKNOWN
     return EXIT_DRIFT if outcomes & {Outcome.FAILED, Outcome.NOT_RUN} else EXIT_DONE
 
@@ -237,7 +237,8 @@ def exit_code(steps: Sequence[Step]) -> int:
 # --- the brake ----------------------------------------------------------------------------------------------
 
 
-def _start_brakes(containment: Containment, look: Look) -> tuple[Brake, ...]:
+def _start_brakes(containment: Containment, look: Look, held: ExitStack) -> tuple[Brake, ...]:
+    """Ask for the locks; `held` gives them back, whatever becomes of the rungs after this one."""
     from sync.brake import BrakeState
 
     def tell(_lock: str, state: BrakeState, text: str) -> None:
@@ -246,7 +247,10 @@ def _start_brakes(containment: Containment, look: Look) -> tuple[Brake, ...]:
         say(f"brake: {state.value}. {text}")
 
     brakes = containment.brakes(look.release, on_change=tell)
-    return tuple(brake.start() for brake in brakes)
+    for brake in brakes:
+        held.callback(brake.release)
+        brake.start()
+    return brakes
 
 
 def _hold(
@@ -311,15 +315,14 @@ def _lift_fence(session: Session, containment: Containment, arguments: argparse.
     from sync.lifting import refuse_alone
 
     name = arguments.lift_fence
-    meant = [
-        one
-        for one in look.fences_standing
-        if name in (one.target_id, one.target, *one.target.partition(" in ")[0].split("/"))
-        or one.target.startswith(f"{name} in ")
-    ]
-    if not meant:
+    meant = [one for one in look.fences_standing if name in one.names]
+    if len({one.target_id for one in meant}) != 1:
         known = ", ".join(sorted({one.target for one in look.fences_standing})) or "none"
-        raise UsageError(f"The journal has no fence on {name!r}; it has: {known}.")
+        how = "fences on several that go by" if meant else "no fence on"
+        raise UsageError(
+            f"The journal has {how} {name!r}; it has: {known}.",
+            next_step="Name it as USER, as ACCOUNT/USER, or by its id.",
+        )
     if not arguments.reason:
         raise UsageError("Lifting a fence needs a reason.", next_step="Say it with --reason TEXT.")
     containment.refuse_strangers()

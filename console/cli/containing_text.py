@@ -14,7 +14,7 @@ from widgets.cells import counted
 
 if TYPE_CHECKING:
     from sync.contain import Rung, Step
-    from sync.containment import CallerView, Look
+    from sync.containment import Look
     from sync.settings import Environment
 
 _IN_FULL = (Stage.RUNNING, Stage.QUEUED, Stage.HALF_DONE, Stage.ORPHANED)
@@ -37,7 +37,7 @@ def show_look(environment: Environment, look: Look, *, brief: bool = False) -> N
         result(f"{look.situation.elsewhere} more deletions outside of {environment.parent}.")
     if brief:
         return
-    _callers(look.callers)
+    _callers(look)
     for one in look.fences_standing:
         held = look.fences.of(one.target_id)
         doubt = "" if held is None or held.hold is Hold.HOLDS else f"; now {held.hold.value}: {held.why}"
@@ -45,6 +45,8 @@ def show_look(environment: Environment, look: Look, *, brief: bool = False) -> N
     result("")
     for number, rung in enumerate(look.ladder, start=1):
         _rung(number, rung)
+        if rung is look.ladder[1] and look.fences.words:
+            result(f"   now: {look.fences.words}")
     show_shields(look, ())
 
 
@@ -72,19 +74,23 @@ def _deletions(deletions: Sequence[Deletion]) -> None:
             result(f"{stage.value}: {', '.join(names)}")
 
 
-def _callers(callers: Sequence[CallerView]) -> None:
-    for view in callers:
+def _callers(look: Look) -> None:
+    for view in look.callers:
         caller = view.caller
         admin = ", a root admin" if caller.is_root_admin else ""
         state = f" [{caller.state}]" if caller.state else ""
         number = counted(len(caller.deletions), "deletion")
         words = f"{number} in an hour, {caller.open_deletions} not ended"
-        result(f"who: {caller.label}{admin}{state}: {words}")
+        fence = look.fences.of(caller.user_id)
+        fenced = "" if fence is None else f", FENCE {fence.hold.value}"
+        if fence is not None and fence.hold is Hold.HOLDS:
+            fenced = ", FENCED"
+        result(f"who: {caller.label}{fenced}{admin}{state}: {words}")
         if caller.ask:
             result(f"     ask: {caller.ask} Name it with --caller to fence it.")
         if view.refusal:
             result(f"     must not be fenced: {view.refusal}")
-        elif view.methods:
+        elif view.methods and fenced != ", FENCED":
             result(f"     can be fenced by {', '.join(method.value for method in view.methods)}")
         if view.other_calls:
             calls = ", ".join(f"{type_} {times}" for type_, times, _ in view.other_calls)

@@ -669,6 +669,20 @@ async def test_its_loss_rings_wherever_one_is(monkeypatch: pytest.MonkeyPatch) -
         assert ("banner--text") in [tone for _, tone in header.lines(80)[0]]
 
 
+async def test_a_second_brake_is_given_back_together_with_the_first() -> None:
+    session = with_database()
+    app = contain_console(session)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await open_contain(pilot)
+        for _ in range(2):
+            assert app.rungs.brake("4.23.0")
+            await rest(pilot)
+        assert len(session.fake.brakes_made) == 2
+        app.rungs.release()
+        await rest(pilot)
+        assert session.fake.calls.count(("release", ())) == 2
+
+
 async def test_a_database_that_refuses_is_said_to_refuse_and_not_to_wait(monkeypatch: Any) -> None:
     session = with_database()
     app = contain_console(session)
@@ -740,11 +754,15 @@ def test_the_worst_of_several_brakes_speaks() -> None:
 
 def test_a_way_that_failed_before_one_that_held_is_no_failure() -> None:
     steps = (
-        Step("fence a/b in ROOT by apikeyaccess", Outcome.FAILED, "432"),
-        Step("fence a/b in ROOT by lockUser", Outcome.SUCCEEDED),
+        Step("fence a/b in ROOT by apikeyaccess", Outcome.FAILED, "432", target="u-1"),
+        Step("fence a/b in ROOT by lockUser", Outcome.SUCCEEDED, target="u-1"),
     )
     assert result_of(steps) == ("fence a/b in ROOT by lockUser: done and read back.", True)
     assert result_of(steps[:1])[1] is False
+    lifted = tuple(replace(step, action=f"lift {step.action}", target="") for step in steps)
+    assert result_of(lifted)[1] is False, "each fence is lifted for itself"
+    both = (*steps, Step("fence a/c by d in ROOT by lockUser", Outcome.FAILED, "432", target="u-2"))
+    assert result_of(both)[1] is False
 
 
 # --- evidence -----------------------------------------------------------------------------------------------
