@@ -383,13 +383,11 @@ class Operations:
         return waiting
 
     def recall(self) -> None:
-        """Ask the ledger, in a thread, for the newest rebuild of this incident that is over; RebuildRecalled
-        or RebuildNotRecalled tells of it."""
+        """Ask the ledger, in a thread, for the newest rebuild that is over, whatever was tried to be deleted
+        since; RebuildRecalled or RebuildNotRecalled tells of it."""
         from console.past_rebuild import LOOKED_BACK, recall
-        from sync.loss_basis import last_began
 
-        earliest = self._app.utc_clock() - LOOKED_BACK
-        after = max(last_began(self._app.situation) or earliest, earliest)
+        after = self._app.utc_clock() - LOOKED_BACK
 
         def work() -> None:
             try:

@@ -33,7 +33,7 @@ from console.waiting import if_one_waits
 from sync.deletion_text import situation_text
 from sync.drift import Loss
 from sync.loss_ledger import Fate
-from sync.model import Outcome
+from sync.model import STANDS, Outcome
 from sync.recovery import Assessment, Verification
 from widgets.cells import counted
 from widgets.steps import StepState, StepView
@@ -78,12 +78,15 @@ def _without_a_rebuild(situation: Situation) -> Step:
 
 
 def left_out(situation: Situation) -> int:
-    """How many projects are to be rebuilt by what was read after the rebuild, and were not in it."""
+    """How many projects are to be rebuilt by what was read after the rebuild, and were not in it, or were all
+    made by it and have gone again since.
+    """
     run, assessment = situation.rebuild, situation.assessment
     if run is None or run.is_going_on or assessment is None or not situation.is_fresh:
         return 0
-    mine = {action.project for action in run.plan.actions}
-    return sum(one.key not in mine for one in assessment.to_rebuild)
+    stands = {id for id, result in run.results.items() if result.outcome in STANDS}
+    undone = {action.project for action in run.plan.actions if action.id not in stands}
+    return sum(one.key not in undone for one in assessment.to_rebuild)
 
 
 def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:

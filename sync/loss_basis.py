@@ -39,12 +39,6 @@ def began(situation: Situation | None) -> datetime | None:
     return times[-1] if times else None
 
 
-def last_began(situation: Situation | None) -> datetime | None:
-    """When the last deletion of the last incident began: what was rebuilt before it may be gone again."""
-    times = [at for one in _incident(situation) if (at := one.since) is not None]
-    return times[0] if times else None
-
-
 def vanished(situation: Situation | None) -> frozenset[str]:
     """Ids of the domains that the last incident took out of the list: no capture from before lacks one."""
     stages = (Stage.RUNNING, Stage.ORPHANED, Stage.ENDED)

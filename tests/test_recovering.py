@@ -268,8 +268,12 @@ def test_the_current_step_follows_the_run(found: Assessment, run: RunState) -> N
     assert current(replace(now, run=replace(run, is_rebuild=False))) is Step.ASSESS
     assert current(replace(now, run=run)) is Step.REBUILD
     over = finished(ended(run))
-    assert current(replace(now, run=over)) is Step.VERIFY
-    assert current(replace(now, run=over, aftermath=proven(over, later()))) is Step.VERIFY
+    assert current(replace(now, run=over, is_fresh=False)) is Step.VERIFY
+    again = replace(now, run=over, aftermath=proven(over, rebuilt()))
+    assert current(again) is Step.ASSESS, "what went missing again is to be rebuilt first"
+    assert "Step 2 has 4 projects more." in steps(again, viewed=Step.REBUILD)[2].do
+    failed = finished(ended(run, Outcome.FAILED))
+    assert current(replace(again, run=failed)) is Step.VERIFY, "why it failed is read first"
     fine = replace(now, assessment=afterwards(), run=over, aftermath=proven(over, rebuilt()))
     assert current(fine) is Step.HAND_OVER
     stopped = finished(ended(ended(run, Outcome.NOT_RUN), of=2), why="stopped")
@@ -321,7 +325,7 @@ def of_kind(kind: str, found: Assessment, run: RunState) -> Situation:
         "stopped": situation(
             assessment=found, run=finished(ended(run, Outcome.NOT_RUN), why="stop"), ledger_run=interrupted
         ),
-        "over": situation(assessment=found, run=over),
+        "over": situation(assessment=found, run=over, is_fresh=False),
         "done": situation(assessment=afterwards(), run=over, aftermath=saved, is_drill=True),
     }[kind]
 

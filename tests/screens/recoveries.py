@@ -180,8 +180,8 @@ class DamagedSession(FakeSession):
         )
 
 
-def console_on(session: DamagedSession) -> ConsoleApp:
-    return ConsoleApp(session, clock=session.clock)
+def console_on(session: DamagedSession, **named: Any) -> ConsoleApp:
+    return ConsoleApp(session, clock=session.clock, **named)
 
 
 async def open_recovery(pilot: Pilot[Any]) -> ConsoleApp:

@@ -8,7 +8,6 @@ import stat
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
-from console.past_rebuild import LOOKED_BACK, recall
 from console.recovery_steps import Step
 from console.screens import recovery
 from console.screens.confirm import ConfirmScreen
@@ -719,42 +717,6 @@ def test_picture_of_the_end(snap_compare: Compare, size: tuple[int, int], in_fol
 
     app = console_on(DamagedSession(in_folder, armed=True))
     assert snap_compare(app, terminal_size=size, run_before=look)
-
-
-async def test_what_was_rebuilt_before_this_console_is_proven_and_handed_over_by_it(tmp_path: Path) -> None:
-    """The path goes on where another console, or a command, left it."""
-    first = DamagedSession(tmp_path, armed=True)
-    app = console_on(first)
-    async with app.run_test(size=LARGE, notifications=True) as pilot:
-        await open_recovery(pilot)
-        await start_rebuild(pilot, ALL)
-        await run_ends(pilot)
-    second = DamagedSession(tmp_path, armed=False)
-    second.cloud, second.is_deleting = first.cloud, False
-    second.operator = "day@console"
-    second.clock = first.clock
-    second.clock.advance(60)
-    app = console_on(second)
-    async with app.run_test(size=LARGE, notifications=True) as pilot:
-        await open_recovery(pilot)
-        await until(pilot, lambda: app.aftermath is not None)
-        await rest(pilot)
-        text = words_of(app)
-        assert f"{ALL} of {ALL} actions succeeded, in run " in text and "by night@console" in text
-        assert "nothing of it is left to repair" in text
-        assert app.aftermath is not None and app.aftermath.files and not app.aftermath.problem
-
-
-async def test_a_rebuild_from_before_a_newer_deletion_is_no_step_of_it(tmp_path: Path) -> None:
-    first = DamagedSession(tmp_path, armed=True)
-    app = console_on(first)
-    async with app.run_test(size=SMALL, notifications=True) as pilot:
-        await open_recovery(pilot)
-        await start_rebuild(pilot, ALL)
-        await run_ends(pilot)
-    after = first.clock() - timedelta(seconds=1)
-    assert recall(first.ledger, after=after - LOOKED_BACK) is not None
-    assert recall(first.ledger, after=first.clock() + timedelta(seconds=1)) is None
 
 
 async def test_a_run_that_cannot_be_finished_any_more_is_left_and_what_is_missing_is_planned_anew(
