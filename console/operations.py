@@ -251,7 +251,7 @@ class Operations:
             try:
                 report = run(lambda event: self._tell(RunProgressed(event)), stop, pause)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                self._tell(RunBroke(as_error(error, doing="executing the plan")))
+                self._tell(RunBroke(as_error(error, doing="executing the plan", changes=True)))
             else:
                 self._tell(RunFinished(report))
 

@@ -189,7 +189,7 @@ class Retirements:
             try:
                 message = RetirementEnded(work(app.session.retiring), None)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = RetirementEnded("", as_error(error, doing=doing))
+                message = RetirementEnded("", as_error(error, doing=doing, changes=True))
             app.post_message(message)
 
         app.run_worker(

@@ -200,7 +200,7 @@ class Rungs:
                 containment.refuse_strangers()
                 message: Message = messages.RungEnded(act(containment))
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = messages.ContainBroke(as_error(error, doing=doing))
+                message = messages.ContainBroke(as_error(error, doing=doing, changes=True))
             self._app.post_message(message)
 
         return self._begin(work, doing)
@@ -231,7 +231,7 @@ class Rungs:
                     one.start()
                 message: Message = messages.RungEnded(())
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = messages.ContainBroke(as_error(error, doing="braking"))
+                message = messages.ContainBroke(as_error(error, doing="braking", changes=True))
             self._app.post_message(message)
 
         return self._begin(work, "braking")

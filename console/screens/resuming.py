@@ -155,7 +155,8 @@ class ResumingScreen(ConsoleScreen):
             try:
                 broken = self.console.session.ledger.break_lease(owner=owner, reason=reason)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                self.post_message(self.LeaseBroken("", as_error(error, doing="breaking the lease")))
+                problem = as_error(error, doing="breaking the lease", changes=True)
+                self.post_message(self.LeaseBroken("", problem))
             else:
                 self.post_message(self.LeaseBroken(f"The lease was taken from {broken.words}."))
 

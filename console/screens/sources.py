@@ -265,7 +265,7 @@ class SourcesScreen(ConsoleScreen):
             try:
                 message = ExtentAccepted(session.accept(found, reason=reason))
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
-                message = ExtentAccepted(as_error(error, doing="accepting it"))
+                message = ExtentAccepted(as_error(error, doing="accepting it", changes=True))
             self.post_message(message)
 
         self.console.run_in_background(work, name=f"accept {found.side.value}")

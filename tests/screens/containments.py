@@ -135,6 +135,8 @@ class FakeContainment:
         self.calls: list[tuple[str, Any]] = []
         self.refusal: AbreastError | None = None
         """Raised instead of taking a rung."""
+        self.breakage: Exception | None = None
+        """Raised in the middle of a rung, after its first step."""
         self.outcome = Outcome.SUCCEEDED
         self.gate = threading.Event()
         """Holds shields back while it is cleared."""
@@ -173,6 +175,8 @@ class FakeContainment:
             assert self.gate.wait(10)
             steps.append(Step(action, self.outcome, "" if self.outcome is Outcome.SUCCEEDED else "No."))
             on_step(steps[-1])
+            if self.breakage is not None:
+                raise self.breakage
         return tuple(steps)
 
     def fence_callers(self, views: Any, *, on_step: Any) -> tuple[Step, ...]:
@@ -194,6 +198,8 @@ class FakeContainment:
 
     def brakes(self, release: str, *, on_change: Any) -> tuple[FakeBrake, ...]:
         self.calls.append(("brake", release))
+        if self.breakage is not None:
+            raise self.breakage
         self.brakes_made.append(FakeBrake(self, on_change))
         return (self.brakes_made[-1],)
 

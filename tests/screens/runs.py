@@ -48,7 +48,7 @@ class ScriptedExecutor:
         """By action id; what is not named succeeds."""
         self.refusal: AbreastError | None = None
         """Raised before anything is written."""
-        self.breakage: AbreastError | None = None
+        self.breakage: Exception | None = None
         """Raised after the first action."""
         self.holds: frozenset[str] = frozenset()
         """Ids of the actions that wait at the gate once they are submitted."""

@@ -454,6 +454,21 @@ async def test_a_refusal_stands_on_the_screen() -> None:
 # --- shields ------------------------------------------------------------------------------------------------
 
 
+async def test_a_fault_in_the_middle_of_a_rung_never_says_that_nothing_was_changed() -> None:
+    session = with_database()
+    session.fake.breakage = KeyError("apikeyaccess")
+    app = contain_console(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_contain(pilot)
+        for key, doing in (("f", "fencing"), ("s", "shielding"), ("b", "braking")):
+            app.clear_notifications()
+            await pilot.press(key)
+            await confirm(pilot)
+            told = said(app)
+            assert f"abreast failed while {doing}: KeyError at " in told
+            assert "something may have been changed" in told and "nothing was changed" not in told
+
+
 async def test_shields_show_their_progress_and_are_counted() -> None:
     session = armed()
     session.fake.gate.clear()

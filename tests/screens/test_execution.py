@@ -410,6 +410,21 @@ async def test_a_run_that_breaks_on_its_way_keeps_what_was_done_and_why(size) ->
         assert len(app.staged) == len(app.confirmed) == 5
 
 
+async def test_a_fault_in_the_middle_of_a_run_never_says_that_nothing_was_changed() -> None:
+    session = RunSession(INCIDENT)
+    session.scripted.breakage = KeyError("a secret of somebody's")
+    app = console_of(session)
+    async with app.run_test(**WIDE) as pilot:
+        await begin(pilot)
+        await ended(pilot)
+        assert app.run_state is not None
+        told = app.run_state.problem
+        assert "abreast failed while executing the plan: KeyError at run, line " in told
+        assert "something may have been changed: what was sent stands in the ledger" in told
+        assert "nothing was changed" not in told and "secret" not in told
+        assert "✓ succeeded" in screen_text(app), "what was done before is still shown"
+
+
 async def test_an_error_nobody_foresaw_is_an_error_of_the_run_not_of_the_console() -> None:
     session = RunSession(INCIDENT)
     session.scripted.run = None  # type: ignore[assignment]
