@@ -267,26 +267,6 @@ def toggle_staged(staged: Sequence[Action], offered: Sequence[Action]) -> tuple[
     return (*rest, *offered)
 
 
-def with_needs(action: Action, offered: Sequence[Action]) -> tuple[Action, ...]:
-    """The action and all that it needs among those offered, in the order offered."""
-    by_id = {candidate.id: candidate for candidate in offered}
-    wanted, queue = {action.id}, [action]
-    while queue:
-        for needed in queue.pop().needs:
-            if needed in by_id and needed not in wanted:
-                wanted.add(needed)
-                queue.append(by_id[needed])
-    return tuple(candidate for candidate in offered if candidate.id in wanted)
-
-
-def without_dependents(staged: Sequence[Action], removed: str) -> tuple[Action, ...]:
-    """What is staged, without the action of that id and without what needs it."""
-    gone = {removed}
-    while more := {action.id for action in staged if gone.intersection(action.needs)} - gone:
-        gone |= more
-    return tuple(action for action in staged if action.id not in gone)
-
-
 # --- a run --------------------------------------------------------------------------------------------------
 
 
@@ -331,7 +311,7 @@ class RunState:
     drift_before: Drift | None = None
     """The comparison it started from."""
     report: object | None = None
-    """`sync.executor.RunReport`, once it has ended by itself."""
+    """`sync.execution.RunReport`, once it has ended by itself."""
     recalled_of: str = ""
     """Who ran it, where it was not this console and is known from the ledger alone."""
 

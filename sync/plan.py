@@ -37,6 +37,7 @@ __all__ = [
     "wave_title",
     "waves",
     "with_needs",
+    "without_dependents",
 ]
 
 LIFETIME = timedelta(minutes=60)
@@ -145,6 +146,14 @@ def with_needs(actions: Iterable[Action], chosen: Collection[str]) -> tuple[Acti
     return tuple(action for action in given if action.id in wanted)
 
 
+def without_dependents(actions: Sequence[Action], out: Collection[str]) -> tuple[Action, ...]:
+    """The actions without those of these ids, and without all that needs them, in whatever order they are."""
+    gone = set(out)
+    while more := {action.id for action in actions if gone.intersection(action.needs)} - gone:
+        gone |= more
+    return tuple(action for action in actions if action.id not in gone)
+
+
 def totals(actions: Iterable[Action]) -> dict[ActionKind, int]:
     """How many actions of each kind, in the order of the kinds; the same action given twice is one."""
     kinds = {action.id: action.kind for action in actions}.values()
@@ -206,19 +215,18 @@ def take_out(plan: Plan, ids: Collection[str]) -> Plan:
 
     Raises UsageError for an id that is not in the plan.
     """
-    out = set(ids)
-    unknown = out - {action.id for action in plan.actions}
+    unknown = set(ids) - {action.id for action in plan.actions}
     if unknown:
         raise UsageError(f"The plan has no action `{min(unknown)}`.")
+    actions = without_dependents(plan.actions, ids)
+    out = {action.id for action in plan.actions} - {action.id for action in actions}
     notes = []
     for action in plan.actions:
-        need = next((need for need in action.needs if need in out), None)
         if action.id in ids:
             notes.append(f"taken out: {action.id}")
-        elif need is not None:
-            out.add(action.id)
+        elif action.id in out:
+            need = next(need for need in action.needs if need in out)
             notes.append(f"taken out: {action.id}, which needs {need}")
-    actions = tuple(action for action in plan.actions if action.id not in out)
     return _sealed(replace(plan, actions=actions, notes=(*plan.notes, *notes)))
 
 

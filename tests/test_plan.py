@@ -54,6 +54,7 @@ from sync.plan import (
     wave_title,
     waves,
     with_needs,
+    without_dependents,
 )
 from tests import examples as ex
 from tests import strategies as worlds
@@ -664,6 +665,14 @@ def test_taking_out_takes_what_needs_it_too_and_says_so() -> None:
     assert any("which needs" in note for note in smaller.notes)
     with pytest.raises(UsageError, match="no action"):
         take_out(plan, ["delete-domain ROOT/ci/zephyr"])
+
+
+def test_what_needs_it_goes_with_it_in_whatever_order_it_was_staged() -> None:
+    actions = plan_of(proposed(incident())).actions
+    left = {"boreal", "cirrus"}
+    for staged in (actions, actions[::-1]):
+        assert {one.project for one in without_dependents(staged, [actions[0].id])} == left
+    assert without_dependents(actions, []) == actions
 
 
 def test_order_may_be_changed_within_a_wave_only() -> None:

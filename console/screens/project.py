@@ -11,8 +11,9 @@ from textual.binding import BindingType
 
 from console import commands
 from console.screens.base import ConsoleScreen
-from console.state import toggle_staged, why_no_repair, with_needs, without_dependents
+from console.state import toggle_staged, why_no_repair
 from sync.model import Action, DriftRow
+from sync.plan import with_needs, without_dependents
 from widgets.action_list import ActionList
 from widgets.cells import clean, counted, fit
 from widgets.comparison import ComparisonList, comparison, last_known, summary, widths
@@ -190,9 +191,9 @@ class ProjectScreen(ConsoleScreen):
             app.staged = toggle_staged(app.staged, self.offered)
             return
         if any(staged.id == action.id for staged in app.staged):
-            app.staged = without_dependents(app.staged, action.id)
+            app.staged = without_dependents(app.staged, [action.id])
         else:
-            fresh = with_needs(action, self.offered)
+            fresh = with_needs(self.offered, [action.id])
             present = {staged.id for staged in app.staged}
             app.staged = (*app.staged, *(one for one in fresh if one.id not in present))
         self.actions.action_cursor(1)

@@ -13,8 +13,9 @@ from console import commands
 from console.confirmations import chosen, confirm, unconfirmed_needs, without
 from console.screens.base import ConsoleScreen
 from console.screens.confirm import ConfirmScreen, QuestionScreen
-from console.state import RunState, without_dependents
+from console.state import RunState
 from sync.model import Action, Plan, Reversibility
+from sync.plan import without_dependents
 from widgets.action_details import ActionDetails, change_texts, describe, is_creation, undo_text
 from widgets.action_list import object_of
 from widgets.approval_lines import approval_words
@@ -332,7 +333,7 @@ class ReviewScreen(ConsoleScreen):
         action = self.list.current
         if action is None:
             return
-        rest = without_dependents(self.console.staged, action.id)
+        rest = without_dependents(self.console.staged, [action.id])
         gone = len(self.console.staged) - len(rest)
         self.console.staged = rest
         if gone > 1:
