@@ -3,11 +3,12 @@
 How a screen plugs in: subclass `console.screens.base.ConsoleScreen`, set `SCOPE` to a scope of
 `console.commands`, compose `body()`, and call `self.follow("drift", handler)` in `on_mount` for each value
 it shows. The values are `desired`, `actual`, `drift`, `last_known`, `views`, `headline`, `sources`, `staged`
-(tuple of Action), `plan`, `run_state` (RunState | None), `console_mode`, `now`; all are immutable, set only
-here, in message handlers and in `console.operations`. Add the screen's commands to `console.commands` and
-its import to `_SCREENS`; `app.open("review")` pushes it. What takes long lives in `console.operations` on
-the App (`app.operations`), runs in thread workers that are never exclusive, and posts the messages of
-`console.messages`. `app.notify` never reads markup.
+(tuple of Action), `plan`, `run_state` (RunState | None), `console_mode`, `now`; all are immutable. They are
+set in message handlers and in `console.operations`; what is staged, confirmed and planned also by the screen
+where that is chosen. Add the screen's commands to `console.commands` and its import to `_SCREENS`;
+`app.open("review")` pushes it. What takes long lives in `console.operations` on the App (`app.operations`),
+runs in thread workers that are never exclusive, and posts the messages of `console.messages`. `app.notify`
+never reads markup.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ class ReadingBroke(Message):
 
 
 class DriftCompared(Message):
-    """The two sides were compared; `staged` is what of the staged actions is still proposed."""
+    """The two sides were compared; `kept` is what of the staged actions is still proposed, `dropped` the ids
+    of the others."""
 
     def __init__(
         self,
