@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from sync.approval_rules import login
 from sync.approval_text import facts_of
 from sync.ssh_signature import NAMESPACE, DamagedError, Signer, Verifier, read_envelope, read_signers
 
@@ -71,11 +72,6 @@ class Signature:
     @property
     def name(self) -> str:
         return self.principals[0] if self.principals else self.fingerprint or "nobody known"
-
-
-def login(name: str) -> str:
-    """Who a principal or an author is: `jmartin` for `jmartin@example.org` and for `JMartin@console-1`."""
-    return (name.partition("@")[0] or name).casefold()
 
 
 def joined(entries: Iterable[tuple[Sequence[str], object]]) -> tuple[tuple[str, ...], ...]:

@@ -29,6 +29,11 @@ DEFAULT_REQUIRED: Mapping[Reversibility, int] = MappingProxyType(
 """What holds where an environment says nothing: silence never lets anything through that cannot be undone."""
 
 
+def login(name: str) -> str:
+    """Who a principal or an author is: `jmartin` for `jmartin@example.org` and for `JMartin@console-1`."""
+    return (name.partition("@")[0] or name).casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalRules:
     """Who may approve in an environment, and how many must."""

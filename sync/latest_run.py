@@ -1,4 +1,7 @@
-"""The newest run of an environment, and who has hold of it: it goes on, was interrupted, or is over. Pure."""
+"""The newest run of an environment, and who has hold of it: it goes on, was interrupted, or is over.
+
+Judges what the ledger has read; asks nothing itself.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.approval_court import login
+from sync.approval_rules import login
 from sync.errors import GuardError
 
 

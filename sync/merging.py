@@ -1,7 +1,8 @@
 """Taking a journal that was kept elsewhere into the ledger: what is new in it, and how that is marked.
 
-Pure. The mark is the last entry of what was taken in: it names the journal by the hash of its first entry and
-says up to which one it was merged, so that merging again adds nothing, and one that was rewritten is refused.
+Asks no database itself. The mark is the last entry of what was taken in: it names the journal by the hash of
+its first entry and says up to which one it was merged, so that merging again adds nothing, and one that was
+rewritten is refused.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sync.approval_court import Court, Matter, Signature, Verdict, login
-from sync.approval_rules import ApprovalRules
+from sync.approval_court import Court, Matter, Signature, Verdict
+from sync.approval_rules import ApprovalRules, login
 from sync.errors import GuardError
 from sync.retirement import Campaign, Evidence, Proposal, Retirement, Signed
 from sync.retirement_history import History

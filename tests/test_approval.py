@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sync.approval import Standing, approve, assess, command_for, require, write_objects
-from sync.approval_court import Verdict, login
-from sync.approval_rules import ApprovalRules, refuse_unapproved
+from sync.approval_court import Verdict
+from sync.approval_rules import ApprovalRules, login, refuse_unapproved
 from sync.approval_text import facts_of, objects_text
 from sync.errors import GuardError, UsageError
 from sync.model import Plan, Reversibility

@@ -15,7 +15,7 @@ import pytest
 
 from console.__main__ import main
 from sync import evidence
-from sync.approval_court import login
+from sync.approval_rules import login
 from sync.cloudstack import Reader
 from sync.cloudstack_ini import Credentials
 from sync.errors import LedgerError
