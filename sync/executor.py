@@ -24,7 +24,7 @@ from sync.ledger import Clock, Ledger, utc_now
 from sync.ledger_entries import Written
 from sync.lookup import ArchiveLike, ReaderLike, WriterLike
 from sync.model import Action, ActionKind, ActionResult, JsonObject, Plan
-from sync.operations import OPERATIONS, missing_parameters, target_of, unknown_fields
+from sync.operations import OPERATIONS, contradictions, missing_parameters, target_of, unknown_fields
 from sync.pins import Server
 from sync.prediction import Prediction
 from sync.retirement_journal import open_projects
@@ -257,6 +257,12 @@ def _guard_action(action: Action) -> None:
         raise GuardError(
             f"“{action.id}” lacks {', '.join(missing)}, without which it cannot be sent.",
             next_step="Make a new plan.",
+        )
+    contradicting = contradictions(action)
+    if contradicting:
+        raise GuardError(
+            f"“{action.id}” says two things of what it is about: {', '.join(contradicting)}.",
+            next_step="The plan is damaged: make a new one.",
         )
     unknown = unknown_fields(action)
     if unknown:

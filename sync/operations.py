@@ -347,6 +347,45 @@ def unknown_fields(action: Action) -> list[str]:
     return [name for name in action.precondition if normalised(name) not in known]
 
 
+_NAMED = frozenset(
+    {
+        ActionKind.CREATE_NETWORK,
+        ActionKind.TAKE_ADDRESS,
+        ActionKind.REGISTER_TEMPLATE,
+        ActionKind.REGISTER_ISO,
+        ActionKind.DEPLOY_VM,
+    }
+)
+"""Whose target ends with the name that is sent."""
+
+
+def contradictions(action: Action) -> list[str]:
+    """Where the parameters name another object than the target, in words. One of them is read, shown and
+    signed, the other is sent: a plan with any was not made by abreast. Raises GuardError for a target that is
+    none.
+    """
+    kind, target, given = action.kind, target_of(action), values_of(action)
+    meant = {"domain": target.path, "account": target.account}
+    if kind is ActionKind.CREATE_DOMAIN:
+        parent, _, name = action.target.rpartition("/")
+        meant = {"parentdomain": parent, "name": name}
+    elif kind is ActionKind.UPDATE_LIMIT:
+        if target.name not in RESOURCE_TYPES:
+            return [f"CloudStack limits no {target.name}"]
+        meant["resourcetype"] = str(RESOURCE_TYPES[target.name])
+    elif kind is ActionKind.CREATE_USER:
+        meant["username"] = target.name
+    elif kind in _NAMED:
+        meant["name"] = target.name
+        account = "/" if kind is ActionKind.CREATE_NETWORK else f":{target.account}:"
+        meant["target"], given["target"] = f"{target.path}{account}{target.name}", action.target
+    return [
+        f"{name} is “{given[name]}” instead of “{value}”"
+        for name, value in meant.items()
+        if name in given and given[name] != value
+    ]
+
+
 _PERSON_AND_NAME = _PERSON | {"username"}
 _NEEDED: Mapping[ActionKind, frozenset[str]] = {
     ActionKind.RECOVER_VM: frozenset({"domain"}),

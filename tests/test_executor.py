@@ -29,6 +29,7 @@ from sync.errors import (
 from sync.executor import Confirmation, ExecutionEvent, ExecutionPolicy, Executor, RunReport
 from sync.ledger import EntryKind, Ledger, RunState
 from sync.model import Action, ActionKind, Outcome, Plan, Reversibility
+from sync.operations import contradictions
 from tests.fake_cloudstack import (
     PARENT,
     START,
@@ -970,6 +971,73 @@ def test_refuses_an_action_that_lacks_what_it_sends(bench: Bench) -> None:
     made = plan(replace(create_user("dune", "jmartin"), parameters={"command": "anything"}, needs=()))
     said = refused(bench, made, bench.confirmation(made))
     assert "lacks email, firstname, lastname, username" in said
+
+
+PERSON = {"username": "anna", "email": "a@example.org", "firstname": "A", "lastname": "B"}
+OWNER = {"domain": f"{PARENT}/dune", "account": "dune", "zone": "Z"}
+NET = {"domain": f"{PARENT}/dune", "account": "dune", "name": "net", "zone": "Z", "offering": "O"}
+IMAGE = {**OWNER, "name": "tpl", "format": "QCOW2", "hypervisor": "KVM"}
+MACHINE = {**OWNER, "name": "ci-1", "serviceofferingid": "1", "networks": "net", "template": "tpl"}
+ADDRESS = {**OWNER, "network": "net", "sourcenat": "no"}
+SOUND: dict[ActionKind, tuple[str, dict[str, str]]] = {
+    ActionKind.CREATE_DOMAIN: (f"{PARENT}/dune", {"name": "dune", "parentdomain": PARENT}),
+    ActionKind.CREATE_ACCOUNT: (
+        f"{PARENT}/dune:dune",
+        {"domain": f"{PARENT}/dune", "account": "dune", "role": "User", **PERSON},
+    ),
+    ActionKind.CREATE_USER: (
+        f"{PARENT}/dune:dune:anna", {"domain": f"{PARENT}/dune", "account": "dune", **PERSON}
+    ),
+    ActionKind.UPDATE_LIMIT: (
+        f"{PARENT}/dune#vm", {"domain": f"{PARENT}/dune", "resourcetype": "0", "max": "5"}
+    ),
+    ActionKind.CREATE_NETWORK: (f"{PARENT}/dune/net", NET),
+    ActionKind.TAKE_ADDRESS: (f"{PARENT}/dune:dune:192.0.2.7", ADDRESS),
+    ActionKind.REGISTER_TEMPLATE: (f"{PARENT}/dune:dune:tpl", IMAGE),
+    ActionKind.REGISTER_ISO: (f"{PARENT}/dune:dune:tpl", IMAGE),
+    ActionKind.DEPLOY_VM: (f"{PARENT}/dune:dune:ci-1", MACHINE),
+}  # fmt: skip
+"""Of each kind that sends where or as what it makes something: a target, and parameters that agree with it."""
+
+TWO_PLACES = [
+    (ActionKind.CREATE_DOMAIN, {"parentdomain": "ROOT/other"}),
+    (ActionKind.CREATE_DOMAIN, {"name": "fjord"}),
+    (ActionKind.CREATE_ACCOUNT, {"domain": f"{PARENT}/fjord"}),
+    (ActionKind.CREATE_ACCOUNT, {"account": "admin"}),
+    (ActionKind.CREATE_USER, {"domain": f"{PARENT}/fjord"}),
+    (ActionKind.CREATE_USER, {"account": "admin"}),
+    (ActionKind.CREATE_USER, {"username": "eve"}),
+    (ActionKind.UPDATE_LIMIT, {"domain": f"{PARENT}/fjord"}),
+    (ActionKind.UPDATE_LIMIT, {"resourcetype": "9"}),
+    (ActionKind.CREATE_NETWORK, {"domain": PARENT}),
+    (ActionKind.CREATE_NETWORK, {"name": "other"}),
+    (ActionKind.TAKE_ADDRESS, {"account": "admin"}),
+    (ActionKind.REGISTER_TEMPLATE, {"account": "admin"}),
+    (ActionKind.REGISTER_TEMPLATE, {"name": "other"}),
+    (ActionKind.REGISTER_ISO, {"domain": PARENT}),
+    (ActionKind.DEPLOY_VM, {"account": "admin"}),
+    (ActionKind.DEPLOY_VM, {"name": "other"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "otherwise"), TWO_PLACES, ids=[f"{kind.name}-{'-'.join(one)}" for kind, one in TWO_PLACES]
+)
+def test_refuses_an_action_whose_target_and_parameters_name_two_places(
+    bench: Bench, kind: ActionKind, otherwise: dict[str, str]
+) -> None:
+    target, parameters = SOUND[kind]
+    sound = action(kind, target, parameters=parameters)
+    assert contradictions(sound) == []
+    made = plan(replace(sound, parameters={**parameters, **otherwise}))
+    said = refused(bench, made, bench.confirmation(made))
+    assert "says two things of what it is about" in said or "is no target" in said
+    assert bench.cloud.log == []
+
+
+def test_refuses_a_limit_of_what_cloudstack_does_not_limit(bench: Bench) -> None:
+    made = plan(action(ActionKind.UPDATE_LIMIT, f"{PARENT}/dune#colour", parameters={"max": "5"}))
+    assert "CloudStack limits no colour" in refused(bench, made, bench.confirmation(made))
 
 
 def test_refuses_an_action_without_a_precondition(bench: Bench) -> None:

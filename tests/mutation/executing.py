@@ -87,6 +87,13 @@ EXECUTION = (
         EXECUTOR,
     ),
     guard(
+        "an action whose target and parameters name two places is refused",
+        "sync/executor.py",
+        "    if contradicting:\n        raise GuardError(",
+        "    if False:\n        raise GuardError(",
+        EXECUTOR,
+    ),
+    guard(
         "a precondition that cannot be checked is refused",
         "sync/executor.py",
         "    if unknown:\n        raise GuardError(",
