@@ -48,16 +48,15 @@ def is_restore(plan: Plan) -> bool:
 
 
 def capture_of(session: ConsoleSession, named: str) -> Capture:
-    """A file of `abreast capture`, or an automatic capture of a time. Raises UsageError, CaptureError."""
-    from console.cli.record import capture_moment
-    from sync.capture_file import read_file
+    """A file of `abreast capture`, or the newest complete automatic capture of a time or before. Raises
+    UsageError, CaptureError."""
+    from console.losses import chosen_capture
 
-    if Path(named).exists():
-        return read_file(Path(named))
-    at = capture_moment(named, session.clock())
-    store = session.captures.history
-    found: Capture = store.read(store.at(at).id)
-    return found
+    found = chosen_capture(session, named)
+    if not isinstance(found, int):
+        return found
+    read: Capture = session.captures.history.read(found)
+    return read
 
 
 def newest_before(session: ConsoleSession, situation: Situation | None) -> tuple[Basis, Capture]:

@@ -158,6 +158,15 @@ def test_a_frozen_zone_is_lifted_by_its_own_command_and_no_other_zone(site: Site
     assert site.allocation() == "Disabled" and site.sent()["updateZone"] == 0
 
 
+def test_approvals_that_are_needed_are_told_before_the_word_is_asked_for(site: Site) -> None:
+    assert site.cli.run("capture", "before.sqlite").returncode == EXIT_DONE
+    with site.cli.config.open("a", encoding="utf-8") as file:
+        file.write("[environments.lab.approvals.required]\nundoable = 1\n")
+    refused = site.cli.run("restore", "--capture", "before.sqlite", "--freeze-zone", ZONE, typed=WORD)
+    assert refused.returncode == EXIT_DRIFT and "needs the approval of 1" in refused.stderr
+    assert "Type lab" not in refused.stderr and site.sent()["updateZone"] == 0
+
+
 def test_what_is_asked_for_wrongly_is_wrong_usage(site: Site) -> None:
     for arguments, words in (
         (("--capture", "nowhere"), "There is no file nowhere, and it is no point in time"),

@@ -997,7 +997,7 @@ SOUND: dict[ActionKind, tuple[str, dict[str, str]]] = {
     ActionKind.REGISTER_ISO: (f"{PARENT}/dune:dune:tpl", IMAGE),
     ActionKind.DEPLOY_VM: (f"{PARENT}/dune:dune:ci-1", MACHINE),
 }  # fmt: skip
-"""Of each kind that sends where or as what it makes something: a target, and parameters that agree with it."""
+"""Of each kind that sends where or as what something is made: a target, and parameters that agree with it."""
 
 TWO_PLACES = [
     (ActionKind.CREATE_DOMAIN, {"parentdomain": "ROOT/other"}),

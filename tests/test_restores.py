@@ -6,14 +6,16 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from console.cli.restoring_text import print_text, write_json
-from console.restores import Restored, as_one, conclude, execute_stages, refuse_other_server
-from sync.errors import GuardError, UnreachableError
+from console.losses import chosen_capture
+from console.restores import Restored, as_one, capture_of, conclude, execute_stages, refuse_other_server
+from sync.errors import GuardError, UnreachableError, UsageError
 from sync.executor import RunReport
 from sync.ledger import EntryKind
 from sync.ledger import RunState as LedgerState
@@ -129,6 +131,20 @@ def test_the_stages_are_told_as_one_and_what_was_not_reached_was_not_run() -> No
 
 def actual(root: str, parent: str = "ROOT/ci") -> ActualInventory:
     return ActualInventory(Scope(parent), NOW, Coverage(CoverageState.COMPLETE, root_id=root), "d-ci")
+
+
+def test_a_moment_means_the_newest_complete_capture_as_losses_have_it() -> None:
+    """One that was cut off is no basis of a restore: what it does not have would look as if it never was."""
+    entries = [
+        SimpleNamespace(id=number, is_complete=is_complete, taken_at=NOW - timedelta(minutes=minutes))
+        for number, is_complete, minutes in ((1, True, 30), (2, True, 20), (3, False, 15), (4, True, 1))
+    ]
+    history = SimpleNamespace(entries=lambda: entries, read=lambda number: f"capture {number}")
+    session: Any = SimpleNamespace(clock=lambda: NOW, captures=SimpleNamespace(history=history))
+    assert capture_of(session, "10m") == "capture 2"
+    assert chosen_capture(session, "10m") == 2
+    with pytest.raises(UsageError, match="no complete capture"):
+        capture_of(session, "2h")
 
 
 def test_a_capture_of_another_server_or_parent_is_refused() -> None:

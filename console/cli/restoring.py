@@ -19,6 +19,7 @@ from console.cli.sessions import session_of
 from console.restore_pages import rebuilt_first
 from console.restores import (
     Restored,
+    all_actions,
     archives_of,
     capture_of,
     conclude,
@@ -178,15 +179,22 @@ def _thaw_one(work: Rebuild, name: str) -> int:
 
 
 def _confirm(restore_: Restore, made: Restoration, zone: Zone | None) -> None:
-    """The word of a named person, for the restore, the freeze before it and the thaw after it."""
+    """The word of a named person, for the restore, the freeze before it and the thaw after it.
+
+    Raises GuardError before anything is asked where the plan needs approvals: run so, it can have none.
+    """
+    from sync.approval import refuse_unsigned
+
+    session = restore_.session
+    plan = session.plan(all_actions(session, made.actions, zone))
     show_samples(made.actions)
+    refuse_unsigned(plan, session.environment.approvals, now=session.clock())
     if zone is not None:
         say(f"Before that zone {zone.name} is frozen, and opened again at the end. VMs in it go on running.")
-    for one in frozen(restore_.session):
+    for one in frozen(session):
         say(f"At the end zone {one.zone}, which is frozen, is opened again.")
-    environment = restore_.session.environment
-    say(f"{len(made.actions)} actions in {environment.heading}. Nothing is deleted.")
-    _ask_for_word(restore_.session)
+    say(f"{len(made.actions)} actions in {session.environment.heading}. Nothing is deleted.")
+    _ask_for_word(session)
 
 
 def _ask_for_word(session: Session) -> None:

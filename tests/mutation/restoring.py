@@ -18,6 +18,21 @@ RESTORES = (
         f"{SCREEN}::test_nothing_is_planned_from_readings_that_are_not_complete",
     ),
     guard(
+        "what a restore needs signed is told before its word is asked for",
+        "console/cli/restoring.py",
+        "    refuse_unsigned(plan, session.environment.approvals, now=session.clock())\n",
+        "",
+        "tests/test_cli_restore.py",
+        select="approvals",
+    ),
+    guard(
+        "a moment means a complete capture",
+        "console/losses.py",
+        "if one.is_complete and one.taken_at <= at]",
+        "if one.taken_at <= at]",
+        "tests/test_restores.py::test_a_moment_means_the_newest_complete_capture_as_losses_have_it",
+    ),
+    guard(
         "a capture of another server or parent is refused",
         "console/restores.py",
         "if len(ids) > 1 or then.scope.parent.casefold() != now.scope.parent.casefold():",
