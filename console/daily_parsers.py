@@ -35,8 +35,7 @@ def add_screens(commands: Commands) -> None:
     drill.add_argument(
         "--scenario",
         metavar="NAME",
-        default=DEFAULT,
-        help=f"which incident: {', '.join(SCENARIOS)}; `help` says what they are",
+        help=f"which incident: {', '.join(SCENARIOS)}; `help` says what they are (default: {DEFAULT})",
     )
     drill.add_argument(
         "--from",

@@ -7,15 +7,19 @@ from collections.abc import Collection, Sequence
 
 from sync.errors import UsageError
 
+_WORDS = {"projects": "naming projects"}
+_PLAIN = "text"
+"""The `--format` that everything has."""
+
 
 def refuse_idle(
     arguments: argparse.Namespace, options: Sequence[str], *, used: Collection[str], here: str
 ) -> None:
     """Raises UsageError for those of the `options` that were given and not `used` `here` (`with --undo`)."""
     idle = [
-        f"--{name.replace('_', '-')}"
+        _WORDS.get(name, f"--{name.replace('_', '-')}")
         for name in options
-        if name not in used and getattr(arguments, name) not in (None, False, [])
+        if name not in used and getattr(arguments, name) not in (None, False, [], _PLAIN)
     ]
     if idle:
         verb = "does" if len(idle) == 1 else "do"

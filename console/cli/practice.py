@@ -14,8 +14,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from console.cli.idle_options import refuse_idle
 from console.cli.output import result_json, result_lines, say
-from sync.drill_scenarios import listing
+from sync.drill_scenarios import DEFAULT, listing
 from sync.errors import EXIT_DONE, UnreachableError, UsageError, unwritable
 
 
@@ -42,20 +43,23 @@ def cleaning_up_when_ended() -> Iterator[None]:
 
 def drill(arguments: argparse.Namespace) -> int:
     """`abreast drill`: the incident, then the console on it; without a terminal it plays itself."""
+    scenario = arguments.scenario or DEFAULT
+    if arguments.capture is not None:
+        refuse_idle(arguments, ("scenario",), used=(), here="with --from, where nothing happens")
     with cleaning_up_when_ended():
         if arguments.capture is not None:
             return _rehearsed(arguments)
-        if arguments.scenario == "help":
+        if scenario == "help":
             result_lines(listing())
             return EXIT_DONE
         if arguments.script or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            return _scripted(arguments.scenario)
+            return _scripted(scenario)
         from console.cli.screens import run_app
         from console.session import Session
         from sync.drill import practice
         from sync.drill_stage import Stage
 
-        with practice(scenario=arguments.scenario, on_step=say) as incident:
+        with practice(scenario=scenario, on_step=say) as incident:
             return run_app(
                 Session(incident.environment),
                 start="overview",

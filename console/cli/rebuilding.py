@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.changing import NotConfirmedError, at_once, confirm, progress, report_json, stop_on_interrupt
+from console.cli.idle_options import refuse_idle
 from console.cli.output import ask, clipped, plain, result, result_json, result_lines, say, table, told_last
 from console.cli.reading import is_read, read_both, refuse_unread
 from console.cli.rehearsing import (
@@ -71,6 +72,8 @@ class Rebuild:
 
 def rebuild(arguments: argparse.Namespace) -> int:
     """`abreast rebuild [PROJECT…]`. Exit code 0 only when nothing of what was chosen is left, read anew."""
+    if arguments.rehearse_only:
+        refuse_idle(arguments, ("anew", "map"), used=(), here="with --rehearse-only")
     with session_of(arguments) as session, stop_on_interrupt() as stop:
         work = Rebuild(session, stop, is_to_rehearse=arguments.rehearse)
         if arguments.rehearse_only:

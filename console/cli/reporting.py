@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from console.cli.idle_options import refuse_idle
 from console.cli.output import plain, result, result_json, result_lines, say
 from console.cli.record import moment
 from console.cli.sessions import session_of
@@ -17,6 +18,10 @@ def report(arguments: argparse.Namespace) -> int:
     from sync.letters import template_from
     from sync.report_text import markdown
 
+    if arguments.output is None:
+        refuse_idle(arguments, ("template",), used=(), here="without -o, which writes the letters")
+    else:
+        refuse_idle(arguments, ("format",), used=(), here="with -o, which writes files")
     template = template_from(arguments.template)
     with session_of(arguments) as session:
         since = moment(arguments.since or DEFAULT_SINCE, session.clock())

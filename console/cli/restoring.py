@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.cli.changing import NotConfirmedError, progress, stop_on_interrupt
+from console.cli.idle_options import refuse_idle
 from console.cli.output import ask, say, told_last
 from console.cli.reading import read_all, read_both, refuse_unread
 from console.cli.rebuilding import Rebuild, finish_interrupted, show_samples
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from sync.stock import Zone
 
 
+_OPTIONS = ("projects", "capture", "archive", "serve", "freeze_zone", "map", "format")
+
+
 @dataclass
 class Restore:
     """One call of the command."""
@@ -68,6 +72,8 @@ class Restore:
 
 def restore(arguments: argparse.Namespace) -> int:
     """`abreast restore [PROJECT…] --capture …`. Exit code 0 only when all that was planned is in place."""
+    if arguments.thaw is not None:
+        refuse_idle(arguments, _OPTIONS, used=(), here="with --thaw")
     with session_of(arguments) as session, stop_on_interrupt() as stop, ExitStack() as stack:
         session.arm()
         work = Rebuild(session, stop)
