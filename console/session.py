@@ -493,9 +493,3 @@ def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:
             raise UsageError(f"There is no project or domain named {name}.", next_step=hint)
         chosen.append(row)
     return tuple(chosen)
-
-
-def within(drift: Drift, rows: Sequence[DriftRow]) -> Drift:
-    """The same comparison with only these rows: what was left out stays unseen, not absent."""
-    keys = frozenset(row.key for row in rows)
-    return replace(drift, rows=tuple(rows), scope=replace(drift.scope, projects=keys))

@@ -18,7 +18,6 @@ from typing import Any
 from sync.capture_codec import decode, encode
 from sync.model import ActualInventory, Coverage, DesiredInventory, JsonObject, NetworkRule, Side
 
-Inventory = DesiredInventory | ActualInventory
 PartKey = tuple[str, str, int]
 """Name of the list (`actual.vms`), id or key of the object, and which of several with the same."""
 

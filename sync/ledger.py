@@ -225,7 +225,7 @@ class Ledger:
                 self._lease = None
 
     def lease_holder(self) -> Holder | None:
-        """Who executes now, or was killed doing so."""
+        """Who executes now, or was killed doing so. For tests and scripts: the console asks `latest_run`."""
         with self._reading() as connection:
             return leases.holder_of(connection, self.environment)
 

@@ -40,7 +40,6 @@ _OFFERINGS = (
     Query("listVPCOfferings", "vpcoffering", _LISTALL),
 )
 EXPUNGE_DELAY = "expunge.delay"
-EXPUNGE_INTERVAL = "expunge.interval"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
@@ -224,8 +224,6 @@ class World:
     network_offerings: dict[str, Any]
     os_types: dict[str, Any]
     extracts: dict[str, Any]
-    vpcs: dict[str, Any]
-    invitations: dict[str, Any]
 
     def __init__(self, *, release: str = "4.23", clock: Clock | None = None, seed: int | None = None) -> None:
         self.release = release
@@ -464,6 +462,3 @@ def _toggle(index: dict[Any, dict[str, None]], key: Any, id: str, *, add: bool) 
 
 TABLES = tuple(World.__annotations__)
 """Every table a world has. A record in one has at least `id`, `number` and `removed`."""
-
-Seeder = Callable[[World], None]
-"""Fills an empty world."""
