@@ -261,20 +261,15 @@ def _with_candidates(
 def _take_in(retiring: Retiring, id: str, source: Path) -> str:
     """Every signature of the file or folder, each with what became of it. Raises UsageError, GuardError when
     none of them counts."""
+    from sync.approval_intake import signatures_in
+
     history = retiring.history()
     retirement = history.find(id)
     campaign = next((one for one in history.campaigns if one.id == id), None)
     if retirement is None and campaign is None:
         raise UsageError(f"There is no retirement or campaign {id}.")
-    try:
-        files = sorted(source.glob("*.sig")) if source.is_dir() else [source]
-        contents = {file: file.read_bytes() for file in files}
-    except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
-    if not contents:
-        raise UsageError(f"{source} has no file that ends in .sig.")
     taken, refused = [], []
-    for file, content in contents.items():
+    for file, content in signatures_in(source).items():
         try:
             if retirement is not None:
                 taken.append(retiring.sign(retirement, content).name)

@@ -37,25 +37,44 @@ def write_plan(plan: Plan, folder: Path) -> Path:
 def take_in(plan_file: Path, source: Path) -> tuple[Path, ...]:
     """Copy a signature file, or all `*.sig` files of a folder, beside the plan, where they are judged.
 
-    Nothing there is replaced by something else. Raises UsageError when there is none, or it is no signature
-    by its size.
+    Nothing there is replaced by something else. Raises UsageError as `signatures_in`, StorageError.
+    """
+    found = signatures_in(source)
+    try:
+        return tuple(_take(plan_file, file, content) for file, content in found.items())
+    except OSError as error:
+        raise UsageError(f"What lies beside {plan_file} cannot be read: {error.strerror}.") from None
+
+
+def signatures_in(source: Path) -> dict[Path, bytes]:
+    """What is in a signature file, or in all `*.sig` files of a folder.
+
+    Raises UsageError when there is none, there are too many, or one is no signature by its size.
     """
     try:
         files = sorted(source.glob("*.sig")) if source.is_dir() else [source]
         if not files:
             raise UsageError(f"{source} has no file that ends in .sig.")
         if len(files) > _MOST:
-            raise UsageError(f"{source} has {len(files)} files that end in .sig: too many for one plan.")
-        return tuple(_take(plan_file, file) for file in files)
+            raise UsageError(f"{source} has {len(files)} files that end in .sig: too many at once.")
+        return {file: signature_in(file) for file in files}
     except OSError as error:
         raise UsageError(f"{source} cannot be read: {error.strerror}.") from None
 
 
-def _take(plan_file: Path, source: Path) -> Path:
-    with source.open("rb") as stream:
-        content = stream.read(LONGEST_SIGNATURE + 1)
+def signature_in(file: Path) -> bytes:
+    """What is in one signature file. Raises UsageError when it cannot be read, or is none by its size."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LONGEST_SIGNATURE + 1)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
     if len(content) > LONGEST_SIGNATURE:
-        raise UsageError(f"{source} is no signature: it is longer than {LONGEST_SIGNATURE // 1024} KiB.")
+        raise UsageError(f"{file} is no signature: it is longer than {LONGEST_SIGNATURE // 1024} KiB.")
+    return content
+
+
+def _take(plan_file: Path, source: Path, content: bytes) -> Path:
     name = source.name.removesuffix(".sig").removeprefix(f"{plan_file.name}.")
     name = quote(name, safe="@+")[:_LONGEST_NAME] or "signature"
     number = 1

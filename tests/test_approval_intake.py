@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from console.retirements import _take_in
 from sync.approval import assess, objects_file
 from sync.approval_court import Verdict
-from sync.approval_intake import take_in, write_plan
+from sync.approval_intake import signature_in, take_in, write_plan
 from sync.approval_text import objects_text
 from sync.errors import UsageError
 from sync.plan_file import from_json
@@ -92,6 +95,32 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
     long.write_bytes(b"x" * (LONGEST_SIGNATURE + 1))
     with pytest.raises(UsageError, match="is no signature: it is longer than 64 KiB"):
         take_in(file, long)
+    with pytest.raises(UsageError, match="is no signature: it is longer than 64 KiB"):
+        signature_in(long)
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be made"):
         write_plan(PLAN, tmp_path / "file" / "plans")
+
+
+def test_a_retirement_takes_in_no_more_than_a_plan_does(tmp_path: Path) -> None:
+    """A folder that was named by mistake is not read whole, however large its files are."""
+    retirement = SimpleNamespace(id="r-1")
+    history = SimpleNamespace(find=lambda _: retirement, campaigns=())
+    signed: list[bytes] = []
+
+    def sign(_: object, content: bytes) -> SimpleNamespace:
+        signed.append(content)
+        return SimpleNamespace(name="anna")
+
+    retiring: Any = SimpleNamespace(history=lambda: history, sign=sign)
+    long = tmp_path / "long.sig"
+    long.write_bytes(b"x" * (LONGEST_SIGNATURE + 1))
+    with pytest.raises(UsageError, match="is no signature: it is longer than 64 KiB"):
+        _take_in(retiring, "r-1", long)
+    long.unlink()
+    for number in range(51):
+        (tmp_path / f"{number}.sig").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"51 files that end in \.sig: too many"):
+        _take_in(retiring, "r-1", tmp_path)
+    assert signed == []
+    assert _take_in(retiring, "r-1", tmp_path / "0.sig").startswith("Signed by anna")

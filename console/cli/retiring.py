@@ -215,11 +215,9 @@ def _signature(arguments: argparse.Namespace, text: str, word: str) -> bytes:
         if (arguments.confirm or ask(f"Type {word} to sign all of it, anything else to leave:")) != word:
             raise GuardError("Not confirmed: nothing was signed.")
         return sign(text.encode(), arguments.key)
-    try:
-        content: bytes = arguments.signature.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{arguments.signature} cannot be read: {error.strerror}.") from None
-    return content
+    from sync.approval_intake import signature_in
+
+    return signature_in(arguments.signature)
 
 
 def _write_text(text: str, name: str) -> int:
