@@ -46,8 +46,9 @@ def misplaced(
     Asked only where the parent holds the domain of no project. A single living id is enough while the parent
     does not exist. Names may be alike by chance, and a lost tree may have a twin: they count in numbers, not
     against a parent that is known to have lost domains, and beside one that exists not for projects whose
-    stored id is gone everywhere.
+    stored id is gone everywhere. A domain that was listed without its path lies nowhere.
     """
+    by_id = {key: domain for key, domain in by_id.items() if domain.path}
     if by_id and (not ground.exists or _is_telling(len(by_id), len(projects))):
         parents = Counter(_above(domain) for domain in by_id.values())
         return _words(ground, parents, len(projects), by_id=True)

@@ -141,6 +141,22 @@ def test_without_root_in_the_list_nothing_is_complete() -> None:
     assert "ROOT itself is not among the domains" in inventory.coverage.why
 
 
+@pytest.mark.parametrize("field", ["path", "name"])
+def test_domains_without_a_path_are_not_a_complete_list(field: str) -> None:
+    """A proxy may take a field away: every project would be missing and its VMs left without a domain."""
+
+    def stripped(command: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        answer = server(union)(command, parameters)
+        if command == "listDomains" and answer:
+            rows = [{key: row[key] for key in row if key != field or row["id"] == "root"} for row in DOMAINS]
+            answer = {**answer, "domain": rows}
+        return answer
+
+    inventory = gather(stripped)
+    assert inventory.coverage.state is CoverageState.PARTIAL
+    assert "2 of 3 domains were listed without a path or a name" in inventory.coverage.why
+
+
 @pytest.mark.parametrize(
     ("lost", "words"),
     [

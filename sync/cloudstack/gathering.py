@@ -367,11 +367,16 @@ class Gathering:
     def _contradictions(self) -> Iterator[str]:
         """Lists that came without an error and cannot be true beside what else was read.
 
+        A domain without a path lies nowhere, and what is in it would look as if its domain were gone.
         `{}` is how CloudStack answers for nothing (measured), so a list that got lost on its way looks proven
         and empty. The caller's own account and user are in their lists as ROOT is in its own; a running VM
         has a root volume and a network, an attached volume its VM.
         """
         server = self._server
+        listed = tuple(self._listed())
+        nowhere = sum(not (one.path and one.name) for one in listed)
+        if nowhere:
+            yield f"{nowhere} of {len(listed)} domains were listed without a path or a name, so lie nowhere."
         if server.is_root_admin and server.account:
             for name, called, own in (
                 ("accounts", "name", server.account),

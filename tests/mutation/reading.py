@@ -19,6 +19,13 @@ MAPPING = "tests/test_mapping.py"
 
 COVERAGE = (
     guard(
+        "domains that were listed without a path are no complete list",
+        "sync/cloudstack/gathering.py",
+        "        if nowhere:\n",
+        "        if False:\n",
+        GATHERING,
+    ),
+    guard(
         "a column of the mapping that is no field is refused",
         "sync/mapping.py",
         "    if there and not is_whole_table:",
