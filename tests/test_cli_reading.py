@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from console.__main__ import main
 from console.cli.output import ask, clipped, result, result_lines, safe, say, table
-from console.cli.reading import refuse_unread, verdict
+from console.cli.reading import console_problem, refuse_unread, verdict
 from console.cli.rebuilding import show_samples
 from sync.drift import compare
 from sync.errors import IncompleteError
@@ -45,6 +47,16 @@ def test_a_name_that_is_too_long_or_has_a_tab_leaves_the_columns_where_they_are(
     assert clipped("x" * 60) == "x" * 60
     assert clipped("x" * 300) == "x" * 59 + "…"
     assert safe("a\tb") == "a\\u{9}b"
+
+
+def test_check_tells_what_of_the_configuration_keeps_the_console_closed() -> None:
+    def problem(*, theme: str | None = None, **keys: str) -> str:
+        environment: Any = SimpleNamespace(keys=keys, theme=theme)
+        return console_problem(environment)
+
+    assert problem() == problem(theme="light") == ""
+    assert problem(theme="nope").startswith("The console will not open: theme: there is no theme 'nope'.")
+    assert problem(nothing="x").startswith("The console will not open: keys")
 
 
 def test_a_name_with_an_end_of_line_writes_no_line_of_its_own(

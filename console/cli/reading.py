@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sync.deletions import Situation
     from sync.freezes import Freeze
     from sync.ledger_check import Watch
+    from sync.settings import Environment
 
 _AS_SAID = "as said above."
 
@@ -125,7 +126,7 @@ def summary(
         "ledger_problem": tampering,
         "frozen_zones": None if zones is None else plain(tuple(zones)),
         "journal_problem": session.journal_problem,
-        "keys_problem": _keys_problem(session),
+        "keys_problem": console_problem(session.environment),
         "coverage": {"desired": plain(drift.desired), "actual": plain(drift.actual)},
         "server": plain(session.recogniser.last),
         "taken_at": {
@@ -212,7 +213,7 @@ def _print_check(
         result(shortened(line))
     for one in drift.hidden:
         result(f"hidden: {one.project}, {one.what} ({one.rule})")
-    for problem in (*drift.rule_problems, session.journal_problem, _keys_problem(session)):
+    for problem in (*drift.rule_problems, session.journal_problem, console_problem(session.environment)):
         if problem:
             result(problem)
 
@@ -234,14 +235,17 @@ def _saying_once(drift: Drift) -> Callable[[str], str]:
     return shortened
 
 
-def _keys_problem(session: Session) -> str:
-    """What is wrong with the configuration's `keys`; empty when nothing."""
-    if not session.environment.keys:
-        return ""
-    from console.keymap import checked_keymap
-
+def console_problem(environment: Environment) -> str:
+    """What of the configuration's `keys` and `theme` keeps the console closed; empty when nothing."""
     try:
-        checked_keymap(session.environment.keys)
+        if environment.keys:
+            from console.keymap import checked_keymap
+
+            checked_keymap(environment.keys)
+        if environment.theme:
+            from console.themes import named
+
+            named(environment.theme)
     except ConfigurationError as error:
         return f"The console will not open: {error}"
     return ""
