@@ -180,7 +180,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with path.open("rb") as file:
                 size = path.stat().st_size
-                first, last = self._range(size)
+                asked = self._range(size)
+                if asked is None:
+                    self._refuse(size)
+                    return
+                first, last = asked
                 self._head(first, last, size)
                 if with_body:
                     self.server.on_fetch(f"CloudStack fetches {path.name}")
@@ -190,12 +194,21 @@ class _Handler(BaseHTTPRequestHandler):
             # Gone, or the other side went away: the download fails there, and is read back as failed.
             self.close_connection = True
 
-    def _range(self, size: int) -> tuple[int, int]:
-        """First and last byte that are asked for."""
+    def _range(self, size: int) -> tuple[int, int] | None:
+        """First and last byte that are asked for; None for what lies behind the end. What is no range, as one
+        that ends before it begins, asks for the whole file (RFC 9110)."""
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
         first = int(asked[1]) if asked else 0
-        last = int(asked[2]) if asked and asked[2] else size - 1
-        return (first, min(last, size - 1)) if first < size else (0, size - 1)
+        last = int(asked[2]) if asked and asked[2] else max(first, size - 1)
+        if asked is None or last < first:
+            return 0, size - 1
+        return (first, min(last, size - 1)) if first < size else None
+
+    def _refuse(self, size: int) -> None:
+        self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        self.send_header("Content-Range", f"bytes */{size}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _head(self, first: int, last: int, size: int) -> None:
         is_part = (first, last) != (0, size - 1)

@@ -99,10 +99,14 @@ def test_a_file_is_served_whole_in_part_and_not_to_whoever_guesses(tmp_path: Pat
         assert get(url) == (200, CONTENT)
         assert get(url, Range="bytes=9990-") == (206, CONTENT[9990:])
         assert get(url, Range="bytes=5-9") == (206, CONTENT[5:10])
+        assert get(url, Range="bytes=9990-20000") == (206, CONTENT[9990:])
+        assert get(url, Range="bytes=5-3") == (200, CONTENT), "that is no range"
+        assert get(url, Range="bytes=10000-") == (416, b"")
+        assert get(url, Range="bytes=10000-10005") == (416, b"")
         base = url.rsplit("/", 2)[0]
         for path in ("/", "/base%20image.qcow2", "/manifest.json", "/../manifest.json", "/x/manifest.json"):
             assert get(base + path)[0] == 404
-    assert told == ["CloudStack fetches base image.qcow2"] * 3
+    assert told == ["CloudStack fetches base image.qcow2"] * 5
     with pytest.raises(OSError, match=r"refused|closed|reset"):
         urllib.request.urlopen(url, timeout=5)
 
