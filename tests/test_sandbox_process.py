@@ -125,6 +125,15 @@ def test_nothing_that_is_printed_by_accident_holds_a_secret() -> None:
         assert "chosen-token" not in text
 
 
+def test_its_command_line_holds_no_secret_and_what_it_complains_of_stops_it_never() -> None:
+    with SandboxProcess.start(token="chosen-token") as sandbox:
+        process = Path(f"/proc/{sandbox.pid}")
+        assert b"env:" in (process / "cmdline").read_bytes()
+        assert b"chosen-token" not in (process / "cmdline").read_bytes()
+        assert not str((process / "fd" / "2").readlink()).startswith("pipe:"), "nobody reads that"
+        assert isinstance(sandbox.control.log(), list)
+
+
 def test_why_it_did_not_start_is_said(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text("no state")

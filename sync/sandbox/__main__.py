@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--world", default="empty", help="empty, drill, large, or a file")
     parser.add_argument("--release", choices=RELEASES, default=NEW)
     parser.add_argument("--speed", type=float, default=1.0, help="virtual seconds per real second")
-    parser.add_argument("--token", help="of the control paths; a random one if left out")
+    parser.add_argument(
+        "--token", help="of the control paths, or `env:VARIABLE` that has it; a random one if left out"
+    )
     parser.add_argument(
         "--access-log",
         type=Path,
@@ -101,11 +103,12 @@ def _world(chosen: argparse.Namespace) -> World:
 
 def _locks(url: str | None) -> DatabaseLocks | None:
     """The lock table in a database. Raises LockDatabaseError."""
-    if not url:
-        return None
-    if url.startswith("env:"):
-        url = os.environ.get(url.removeprefix("env:"), "")
-    return DatabaseLocks(url)
+    return DatabaseLocks(_of_environment(url)) if url else None
+
+
+def _of_environment(text: str) -> str:
+    """What the variable has that `env:VARIABLE` names; any other text as it is."""
+    return os.environ.get(text.removeprefix("env:"), "") if text.startswith("env:") else text
 
 
 async def _serve(chosen: argparse.Namespace, world: World) -> None:
@@ -114,7 +117,7 @@ async def _serve(chosen: argparse.Namespace, world: World) -> None:
     log = access_log.wanted_file(chosen.access_log)
     if log is not None:
         engine.on_access = access_log.AccessLog(log)
-    sandbox = Sandbox(engine, chosen.token or secrets.token_urlsafe(24), chosen.state)
+    sandbox = Sandbox(engine, _of_environment(chosen.token or "") or secrets.token_urlsafe(24), chosen.state)
     sandbox.save()
     runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from typing import Any
 TOKEN_HEADER = "X-Sandbox-Token"
 STOP_SECONDS = 10.0
 LOCK_VARIABLE = "ABREAST_SANDBOX_LOCK_DATABASE"
+TOKEN_VARIABLE = "ABREAST_SANDBOX_TOKEN"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -146,34 +148,38 @@ class SandboxProcess:
         command += ["--release", release, "--speed", str(speed), "--port", str(port)]
         if state is not None:
             command += ["--state", str(state)]
+        # Not on the command line, where every user of the machine could read it.
+        variables = dict(os.environ)
         if token is not None:
-            command += ["--token", token]
+            command += ["--token", f"env:{TOKEN_VARIABLE}"]
+            variables[TOKEN_VARIABLE] = token
         if manual_clock:
             command.append("--manual-clock")
         if service_times is not None:
             command.append("--service-times" if service_times else "--no-service-times")
-        variables = None
         if lock_database is not None:
-            # Not on the command line, where every user of the machine could read it.
             command += ["--lock-database", f"env:{LOCK_VARIABLE}"]
-            variables = os.environ | {LOCK_VARIABLE: lock_database}
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=variables,
-        )
-        assert process.stdout is not None and process.stderr is not None
-        line = process.stdout.readline()
-        if not line:
-            said = process.stderr.read().strip().splitlines()
-            code = process.wait()
-            _close(process)
-            raise SandboxError(
-                f"The sandbox did not start (exit {code}): {said[-1] if said else 'it said nothing'}"
+            variables[LOCK_VARIABLE] = lock_database
+        # A file takes whatever it says; a pipe that nobody reads would fill up, and stop it.
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=variables,
             )
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                code = process.wait()
+                _close(process)
+                stderr.seek(0)
+                said = stderr.read().strip().splitlines()
+                raise SandboxError(
+                    f"The sandbox did not start (exit {code}): {said[-1] if said else 'it said nothing'}"
+                )
         return cls(process, Ready(**json.loads(line)))
 
     @property
@@ -220,7 +226,7 @@ class SandboxProcess:
 
 
 def _close(process: subprocess.Popen[str]) -> None:
-    for stream in (process.stdin, process.stdout, process.stderr):
+    for stream in (process.stdin, process.stdout):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
