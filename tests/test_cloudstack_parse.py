@@ -31,8 +31,10 @@ def test_every_recorded_row_becomes_a_value(release: str) -> None:
     assert domains
     assert all(one.id and one.name and one.path.endswith(one.name) for one in domains)
     accounts = [parse.account(row) for row in rows(release, "listAccounts", "account")]
+    assert accounts
     assert all(one.id and one.name and one.domain_id and one.state and one.role for one in accounts)
     users = [parse.user(row) for row in rows(release, "listUsers", "user")]
+    assert users
     assert all(one.account_id and one.username and one.source == "native" for one in users)
 
     def all_of(command: str, key: str, make: Any) -> list[Any]:
