@@ -142,6 +142,27 @@ CONTAINMENT = (
         LIFTING,
     ),
     guard(
+        "fence: a disarmed containment hands out no client",
+        "sync/containment.py",
+        "            if not self._is_armed:\n",
+        "            if False:\n",
+        LIFTING,
+    ),
+    guard(
+        "fence: one that is gone is critical in a comparison",
+        "console/cli/reading.py",
+        "if is_deleting or drift.fences.lost or",
+        "if is_deleting or",
+        FENCE_CHECK,
+    ),
+    guard(
+        "shield: a call that was never answered stays unknown",
+        "sync/shield.py",
+        "        if sent is Outcome.UNKNOWN:\n",
+        "        if False:\n",
+        SHIELD,
+    ),
+    guard(
         "containing needs the environment's word",
         "console/cli/containing.py",
         "    if given != word:\n        raise",
