@@ -12,13 +12,14 @@ import pytest
 
 from console.__main__ import main
 from console.cli.output import ask, clipped, result, result_lines, safe, say, table
+from console.cli.planning import show
 from console.cli.reading import console_problem, refuse_unread, verdict
 from console.cli.rebuilding import show_samples
 from sync.drift import compare
 from sync.errors import IncompleteError
-from sync.model import Drift, Shrinkage
+from sync.model import ActionKind, Drift, Shrinkage
 from tests.examples import COMPLETE, NOON, actual, desired, domain, failed, partial, project
-from tests.fake_cloudstack import create_domain
+from tests.fake_cloudstack import action, create_domain, plan
 
 SHRUNK = Shrinkage("domains", 12, 40, NOON - timedelta(minutes=3), ("aurora",))
 
@@ -47,6 +48,19 @@ def test_a_name_that_is_too_long_or_has_a_tab_leaves_the_columns_where_they_are(
     assert clipped("x" * 60) == "x" * 60
     assert clipped("x" * 300) == "x" * 59 + "…"
     assert safe("a\tb") == "a\\u{9}b"
+
+
+def test_a_review_tells_a_change_by_what_is_and_what_will_be(capsys: pytest.CaptureFixture[str]) -> None:
+    limit = action(
+        ActionKind.UPDATE_LIMIT,
+        "ROOT/ci/dune#vm",
+        parameters={"domain": "ROOT/ci/dune", "resourcetype": "0", "max": "10"},
+        precondition={"max": "5"},
+    )
+    show(plan(limit, create_domain("fjord", networkdomain="f.example.org")))
+    out = capsys.readouterr().out
+    assert "vm limit 5 → 10" in out and "resourcetype" not in out
+    assert "name=fjord, networkdomain=f.example.org" in out
 
 
 def test_check_tells_what_of_the_configuration_keeps_the_console_closed() -> None:

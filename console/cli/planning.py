@@ -149,8 +149,9 @@ def show(made: Plan) -> None:
 def _action_row(action: Action) -> tuple[str, str, str, str, str]:
     from widgets.action_details import change_texts, is_creation
 
-    parameters = ", ".join(f"{name}={value}" for name, value in action.parameters.items())
-    change = parameters or "; ".join(change_texts(action))
+    change = "; ".join(change_texts(action))
+    if is_creation(action):
+        change = ", ".join(f"{name}={value}" for name, value in action.parameters.items())
     reversible = action.reversibility.value
     if is_creation(action):
         # No undoing deletes what was made.
