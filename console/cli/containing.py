@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from console.cli.idle_options import refuse_idle
 from console.cli.output import ask, plain, result_json, say, told_last
 from console.cli.sessions import session_of
 from console.cli.situation import situation_json
+from console.cli.stopping import until_told
 from console.session import Session
 from sync.errors import (
     EXIT_CRITICAL,
@@ -288,23 +288,6 @@ def _brake_json(brake: Brake) -> JsonObject:
         "losses": brake.losses,
         "refusal": brake.refusal,
     }
-
-
-@contextmanager
-def until_told() -> Iterator[threading.Event]:
-    """An event that ctrl+c, SIGTERM and a closed terminal set; whatever runs is ended in order."""
-    stop = threading.Event()
-
-    def request(*_: object) -> None:
-        stop.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    earlier = {number: signal.signal(number, request) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 # --- lifting a fence, evidence ------------------------------------------------------------------------------

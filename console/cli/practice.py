@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from console.cli.idle_options import refuse_idle
 from console.cli.output import result_json, result_lines, say
+from console.cli.stopping import until_told
 from sync.drill_scenarios import DEFAULT, listing
 from sync.errors import EXIT_DONE, UnreachableError, UsageError, unwritable
 
@@ -106,10 +106,8 @@ def sandbox(arguments: argparse.Namespace) -> int:
     from sync.sandbox.process import SandboxError, SandboxProcess
 
     _refuse_impossible(arguments)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
+        stop = stack.enter_context(until_told())
         state = _captured_state(arguments, stack)
         database = _ci_database(arguments.world, arguments.state, stack)
         try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from console.cli.output import result_json, say
 from console.cli.sessions import open_session, session_of
+from console.cli.stopping import until_told
 from console.faults import as_error
 from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_STOPPED, UsageError
@@ -76,17 +75,14 @@ def run_app(
 
 
 def watch_headless(session: Session) -> int:
-    """One JSON line a refresh to stdout, until SIGINT or SIGTERM. Never arms, never writes."""
+    """One JSON line a refresh to stdout, until it is told to end. Never arms, never writes."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from console.cli.reading import frozen_zones, is_read, read_all, summary, tampering_words
     from sync.ledger_check import Watch
 
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
     previous, watch = None, Watch(lambda: session.ledger)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="capture") as pool:
+    with until_told() as stop, ThreadPoolExecutor(max_workers=1, thread_name_prefix="capture") as pool:
         capturing: Future[object] | None = None
         while not stop.is_set():
             started = session.clock()
