@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from console.__main__ import main
 from sync.sandbox.worlds.build_machines import OFFERING
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +70,31 @@ class Configured:
         process = self.start(*arguments)
         out, error = process.communicate(typed, timeout=within)
         return subprocess.CompletedProcess(arguments, process.returncode, out, error)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command in this process."""
+
+    code: int
+    out: str
+    error: str
+
+
+Run = Callable[..., Ran]
+
+
+def in_process(lab: Configured, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs commands in this process, on the lab; `typed` is what stands on stdin."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(lab.folder / "data"))
+
+    def call(*arguments: str, typed: str = "") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        capsys.readouterr()
+        code = main(["--config", str(lab.config), *arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return call
 
 
 def configure(folder: Path, access: Access, ci_database: str, *, more: str = "") -> Configured:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import stat
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from console.__main__ import main
 from sync import evidence
 from sync.approval_rules import login
 from sync.cloudstack import Reader
@@ -26,23 +22,13 @@ from sync.sandbox.incident import SYNC_USER
 from sync.sandbox.naive_sync import CallRefused
 from sync.sandbox.process import SandboxProcess
 from sync.secret import Secret
-from tests.cli import Configured
+from tests.cli import Configured, Run, in_process
 from tests.containment import Incident, start_sandbox
 from tests.databases import Server as Database
 from tests.databases import free_port
 from tests.stores import Store
 
 pytest_plugins = ["tests.databases"]
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    error: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -71,15 +57,7 @@ def configured(incident: Incident) -> Configured:
 
 @pytest.fixture
 def run(configured: Configured, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("XDG_DATA_HOME", str(configured.folder / "data"))
-
-    def call(*arguments: str, typed: str = "") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        capsys.readouterr()
-        code = main(["--config", str(configured.config), *arguments])
-        return Ran(code, *capsys.readouterr())
-
-    return call
+    return in_process(configured, capsys, monkeypatch)
 
 
 def changing(sandbox: SandboxProcess) -> list[str]:

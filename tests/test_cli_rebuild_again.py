@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from console.__main__ import main
 from sync.plan import build, from_json, to_json
 from sync.sandbox.process import SandboxProcess
 from sync.sandbox.worlds import blueprint_for, write_database
 from sync.sandbox.worlds.build_machines import OFFERING
-from tests.cli import NETWORK, Access, Configured, configure
+from tests.cli import NETWORK, Access, Configured, Run, configure, in_process
 from tests.executions import execution
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -41,28 +38,9 @@ def lab(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Co
     return configure(folder / "lab", access, f"sqlite:///{folder / 'ci.sqlite'}", more=NETWORK)
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    error: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def run(lab: Configured, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A command in this process, on the lab."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(lab.folder / "data"))
-
-    def call(*arguments: str, typed: str = "") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        capsys.readouterr()
-        code = main(["--config", str(lab.config), *arguments])
-        return Ran(code, *capsys.readouterr())
-
-    return call
+    return in_process(lab, capsys, monkeypatch)
 
 
 def add_project(lab: Configured, name: str) -> None:
