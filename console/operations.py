@@ -100,7 +100,7 @@ class Operations:
             else:
                 self._app.post_message(PlanMade(generation, plan))
 
-        self._thread(work, "plan")
+        self._app.run_in_background(work, name="plan")
         return generation
 
     def is_latest_plan(self, generation: int) -> bool:
@@ -131,7 +131,7 @@ class Operations:
             else:
                 self._app.post_message(RunPlanned(plan, approved))
 
-        self._thread(work, "plan")
+        self._app.run_in_background(work, name="plan")
         return True
 
     def take_run_plan(self, plan: Plan, approved: Approved | None = None) -> None:
@@ -371,7 +371,7 @@ class Operations:
                 problem = as_error(error, doing="reading the ledger")
                 self._app.post_message(LedgerUnread(generation, problem))
 
-        self._thread(work, "ledger")
+        self._app.run_in_background(work, name="ledger")
 
     def is_latest_answer(self, generation: int) -> bool:
         """Whether the ledger was not asked again since."""
@@ -396,7 +396,7 @@ class Operations:
                 problem = as_error(error, doing="asking the ledger for the last rebuild")
                 self._app.post_message(RebuildNotRecalled(problem))
 
-        self._thread(work, "ledger")
+        self._app.run_in_background(work, name="ledger")
 
     # --- after a rebuild ----------------------------------------------------------------------------------
 
@@ -449,4 +449,5 @@ class Operations:
         return True
 
     def _thread(self, work: Callable[[], None], group: str) -> None:
+        """What changes or writes something: the end of the process waits for it."""
         self._app.run_worker(work, name=group, group=group, thread=True, exclusive=False, exit_on_error=False)

@@ -266,17 +266,35 @@ print(sorted(heavy & set(sys.modules)))
     assert done.stdout.splitlines() == ["['DRILL', 'READ-ONLY']", "[]"]
 
 
-def test_a_reading_that_hangs_does_not_keep_the_shell_from_coming_back() -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("hangs", "ask"),
+    [
+        ("session.read_actual = hang", "pass"),
+        ("session.plan = hang", "pilot.app.operations.make_plan(())"),
+        ("session.ledger.latest_run = hang", "pilot.app.operations.ask_ledger()"),
+    ],
+    ids=["a reading", "a plan", "the ledger"],
+)
+def test_what_hangs_and_changes_nothing_does_not_keep_the_shell_from_coming_back(
+    hangs: str, ask: str
+) -> None:
+    code = f"""
 import sys, time
 from tests.screens.world import FakeSession
 from console.app import ConsoleApp
+begun = []
+def hang(*_, **__):
+    begun.append(1)
+    time.sleep(600)
 session = FakeSession()
-session.read_actual = lambda **_: time.sleep(30)
+{hangs}
 async def quit(pilot):
-    await pilot.pause(0.5)
+    await pilot.pause()
+    {ask}
+    while not begun:
+        await pilot.pause(0.05)
     await pilot.press("q")
 print(ConsoleApp(session).run(headless=True, auto_pilot=quit), file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stderr.strip() == "0"
