@@ -18,6 +18,7 @@ from sync.callers import Caller, find_callers
 from sync.cloudstack import Capabilities, Fence, Reader
 from sync.contain import METHODS, Fencing, Means, Method, Rung, Step, ladder, may_use, methods, refusal
 from sync.containment_journal import ContainmentJournal, Standing, earlier_local, in_time, open_journal
+from sync.deletion_text import clock_words
 from sync.deletions import Reading, Situation, assess
 from sync.errors import (
     AbreastError,
@@ -199,6 +200,7 @@ class Containment:
             brake_locks=lock_names(release),
             shield_why_not=shield_why_not,
         )
+        ahead = clock_words((one.since for one in situation.deletions), reading.taken_at)
         choice = choose(reading.world, situation, parent=self.environment.parent, projects=projects)
         return Look(
             situation=situation,
@@ -211,7 +213,7 @@ class Containment:
             shields_standing=shields,
             shields_lost=lost(shields, reading.world),
             fences=held,
-            notes=(note,) if note else (),
+            notes=tuple(one for one in (note, ahead) if one),
         )
 
     def _offered(self) -> tuple[Capabilities | None, str]:

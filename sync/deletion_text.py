@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
 from sync.deletions import Situation, Stage
+
+_CLOCKS_APART = timedelta(minutes=1)
+"""Less is no news: nobody reads a time that closely."""
+
+
+def clock_words(times: Iterable[datetime | None], now: datetime) -> str:
+    """That CloudStack's clock is ahead, where something it tells of is yet to come; empty where it is not."""
+    ahead = max((at for at in times if at is not None), default=now) - now
+    if ahead < _CLOCKS_APART:
+        return ""
+    minutes = int(ahead.total_seconds() // 60)
+    return f"CloudStack's clock is at least {minutes} min ahead of this one: its times are as it tells them."
 
 
 def situation_text(situation: Situation, *, past: bool = False) -> str:

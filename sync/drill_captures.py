@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sync.capture import Capture, captured
 from sync.capture_store import CaptureStore
@@ -14,13 +14,15 @@ from sync.settings import Environment
 
 
 def capture_of_the_eve(environment: Environment, *, at: str) -> Capture:
-    """Read both sides, and store them where the environment's captures are, as taken at `at` (ISO 8601).
+    """Read both sides, and store them where the environment's captures are, as taken at `at` (ISO 8601), or
+    now where that is yet to come.
 
     The readings are real, their time is the cloud's: it was turned back for the incident to have happened.
     Raises AbreastError.
     """
     assert environment.captures is not None, "a drill has captures"
-    scope, when = Scope(parent=environment.parent), datetime.fromisoformat(at)
+    scope = Scope(parent=environment.parent)
+    when = min(datetime.fromisoformat(at), datetime.now(UTC))
     reader = Reader(environment.cloudstack.read)
     try:
         actual = reader.inventory(scope, limits=True)

@@ -50,6 +50,11 @@ class Scenario:
     """What the screen says when the drill opens: what is the drill's doing, and what to try."""
 
 
+PACE = (
+    "The practice cloud works ten times as fast as a real one; it tells of what it does in the time of your "
+    "own clock."
+)
+"""True of all of them."""
 SCENARIOS: Mapping[str, Scenario] = {
     one.name: one
     for one in (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.deletion_rows import settled
+from sync.deletion_text import clock_words
 from sync.deletions import Deletion, Kind, Situation, Stage, can_tell
 from sync.hollow import is_emptied
 from sync.model import Coverage, CoverageState, Drift, DriftKind, DriftRow, Side, Subject
@@ -121,6 +122,9 @@ def _unrecorded(drift: Drift, *, is_brief: bool) -> Iterator[str]:
     more = f" and {len(found) - 2} more" if len(found) > 2 else ""
     verb = "deletion is" if len(found) == 1 else "deletions are"
     yield f"{_number(len(found))} {verb} not in the ledger" + ("." if is_brief else f": {shown}{more}.")
+    ahead = clock_words((one.at for one in found[-2:]), drift.actual_taken_at)
+    if ahead and not is_brief:
+        yield ahead
 
 
 def _fences(drift: Drift) -> Iterator[str]:

@@ -187,6 +187,13 @@ def test_evidence_is_for_its_owner_alone_and_has_no_keys(
     assert changing(sandbox) == ["updateUser"], "it is fenced all the same"
 
 
+def test_times_to_come_are_said_to_be_of_another_clock(run: Run, incident: Incident) -> None:
+    assert "clock is at least" not in run("contain").out
+    incident.control.advance(180.0)
+    incident.sync.call("deleteDomain", id=incident.domains()["p05"], cleanup="true")
+    assert "! CloudStack's clock is at least " in run("contain").out
+
+
 def test_the_report_tells_from_saved_evidence_what_cloudstack_tells_of_no_more(
     run: Run, sandbox: SandboxProcess, configured: Configured, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_UNKNOWN, UnreachableError, U
 from sync.loss_ledger import Fate
 from sync.model import Drift, DriftKind, Subject
 from sync.sandbox import announce
+from sync.sandbox.incident import client_of
 from sync.sandbox.naive_sync import USER_AGENT, Client, NotASandboxError
 from sync.sandbox.process import SandboxError, SandboxProcess
 from sync.sandbox.worlds.lab import DYING, HOLLOW, LIMITED_TO, UNEXPECTED
@@ -319,6 +321,22 @@ def test_the_drill_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
         assert Path(f"/proc/{pid}").exists()
     assert list(tmp_path.iterdir()) == []
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_happens_in_a_drill_is_told_in_the_time_of_who_looks() -> None:
+    with practice(scenario=QUIET, speed=3600.0) as drill:
+        drill.control.advance(7200.0)
+        client = client_of(drill.keys)
+        root = next(one["id"] for one in client.call("listDomains")["domain"] if one["name"] == "ROOT")
+        client.call("createDomain", name="late", parentdomainid=root)
+        asked = {"type": "DOMAIN.CREATE", "startdate": f"{datetime.now(UTC):%Y-%m-%d}"}
+        told = client.call("listEvents", listall="true", **asked)["event"]
+        lives_in = datetime.fromisoformat(drill.control.now())
+        client.close()
+    (at,) = (datetime.fromisoformat(one["created"]) for one in told if "late" in json.dumps(one))
+    now = datetime.now(UTC)
+    assert now - timedelta(minutes=5) < at <= now + timedelta(seconds=3)
+    assert lives_in > now + timedelta(hours=1), "it lives faster all the same"
 
 
 def test_an_error_inside_ends_the_sandbox_too(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -158,3 +158,20 @@ def test_a_clock_runs_at_its_speed_and_can_be_moved() -> None:
     assert clock.now() < first - timedelta(minutes=50)
     with pytest.raises(ValueError, match="above 0"):
         WallClock(speed=0)
+
+
+def test_a_fast_clock_can_tell_of_what_is_new_in_real_time_and_never_of_a_time_to_come() -> None:
+    clock = WallClock(speed=1000.0, start=datetime.now(UTC) - timedelta(hours=1))
+    assert clock.told(clock.now() + timedelta(hours=9)) > datetime.now(UTC) + timedelta(hours=7)
+    night = clock.now()
+    clock.tell_real_time()
+    came = datetime.now(UTC)
+    clock.advance(3600.0)
+    assert clock.told(night) == night, "what was before keeps its time"
+    assert clock.told(night - timedelta(days=1)) == night - timedelta(days=1)
+    new = clock.told(clock.now())
+    assert came - timedelta(seconds=1) < new <= datetime.now(UTC) + timedelta(seconds=3600 / 1000)
+    assert clock.told(night + timedelta(microseconds=1)) >= night
+    fast = WallClock(speed=1000.0, start=datetime.now(UTC) + timedelta(hours=1))
+    fast.tell_real_time()
+    assert fast.told(datetime.now(UTC) + timedelta(minutes=50)) <= datetime.now(UTC), "nor what came before"

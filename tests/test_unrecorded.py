@@ -213,6 +213,13 @@ def test_events_that_cannot_be_read_prove_no_peace() -> None:
     assert verdict(drift(check=DeletionCheck(problem="listEvents may not be called"))) == (3, "unknown")
 
 
+def test_a_time_to_come_is_said_to_be_of_another_clock() -> None:
+    for seconds, said in ((0, False), (50, False), (44 * 60 + 10, True)):
+        check = DeletionCheck(tuple(told(events(AURORA, *ALL, at=seconds))))
+        text = headline(drift(check=check)).text
+        assert ("CloudStack's clock is at least 44 min ahead of this one" in text) is said, text
+
+
 def test_the_headline_names_the_latest_and_counts_the_rest() -> None:
     check = DeletionCheck(tuple(told(*(events(AURORA, *ALL, at=60 * number) for number in range(5)))))
     text = headline(drift(check=check)).text

@@ -35,11 +35,14 @@ class DrillScreen(ModalScreen["Turn | None"]):
         self._scenario, self._turns = scenario, {turn.id: turn for turn in turns}
 
     def compose(self) -> ComposeResult:
+        from sync.drill_scenarios import PACE
+
         one = self._scenario
         promise = f"At the end: nothing repairable is left, the losses are told exactly, and {one.promise}."
         with Vertical(classes="confirm"):
             yield Paragraphs([f"Drill: {one.name}"], tone="tone--strong", id="question-title")
-            yield Facts([one.sentence, *(turn.words for turn in self._turns.values()), *one.notes, promise])
+            turns = (turn.words for turn in self._turns.values())
+            yield Facts([one.sentence, *turns, *one.notes, PACE, promise])
             is_alone = not self._turns
             keys = (
                 "enter closes." if is_alone else "tab goes to the next button, enter presses it, esc closes."

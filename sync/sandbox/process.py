@@ -90,6 +90,10 @@ class Control:
         """Move the sandbox's clock by virtual seconds; what is due in them happens."""
         self._send("POST", "clock", {"advance": seconds})
 
+    def tell_real_time(self) -> None:
+        """From now on the API tells of what happens at the real time, however fast the clock runs."""
+        self._send("POST", "clock", {"tells": "real"})
+
     def now(self) -> str:
         """The sandbox's virtual time, ISO 8601."""
         return str(self._send("GET", "clock")["now"])

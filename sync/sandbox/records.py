@@ -13,7 +13,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.sandbox.clock import Clock, ManualClock
+from sync.sandbox.clock import Clock, ManualClock, shown
 from sync.sandbox.persistable import record
 from sync.sandbox.service_times import ServiceTimes
 from sync.sandbox.usage import Usage
@@ -268,6 +268,10 @@ class World:
     def now(self) -> datetime:
         """The current virtual time; inside a background step the moment at which that step was due."""
         return self.moment or self.clock.now()
+
+    def shown(self, moment: datetime) -> str:
+        """A virtual time as the API tells it."""
+        return shown(self.clock.told(moment))
 
     def new_id(self) -> str:
         """A random UUID, reproducible for a seeded world."""

@@ -183,8 +183,11 @@ class Sandbox:
         return {"now": self.engine.world.clock.now().isoformat(), "speed": self.speed}
 
     async def _advance(self, http: web.Request) -> Any:
-        self.engine.world.clock.advance(float((await http.json())["advance"]))
+        asked, clock = await http.json(), self.engine.world.clock
+        clock.advance(float(asked.get("advance", 0.0)))
         self.engine.tick()
+        if asked.get("tells") == "real" and isinstance(clock, WallClock):
+            clock.tell_real_time()
         self._dirty = True
         return await self._clock(http)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sync.sandbox import limits
-from sync.sandbox.clock import shown
 from sync.sandbox.permissions import ACCOUNT_TYPES, role_of
 from sync.sandbox.records import Account, Domain, Job, Role, User, World
 from sync.sandbox.releases import IN_GIB, NEW, OLD, Resource, resources
@@ -28,7 +27,7 @@ def domain_row(world: World, domain: Domain, *, created: bool = True) -> dict[st
         row["networkdomain"] = domain.network_domain
     row["path"] = domain.path
     if created and domain.created is not None:
-        row["created"] = shown(domain.created)
+        row["created"] = world.shown(domain.created)
     return row | {"secondarystoragetotal": 0.0}
 
 
@@ -72,7 +71,7 @@ def account_row(world: World, account: Account, *, full: bool = True) -> dict[st
     states = [vm.state for vm in world.owned(account.id, "vms")]
     row["vmstopped"] = sum(state == "Stopped" for state in states)
     row["vmrunning"] = sum(state in RUNNING for state in states)
-    row |= {"state": account.state, "created": shown(account.created)}
+    row |= {"state": account.state, "created": world.shown(account.created)}
     if account.network_domain:
         row["networkdomain"] = account.network_domain
     row["user"] = [user_row(world, user) for user in world.users_of(account.id)]
@@ -94,7 +93,7 @@ def user_row(world: World, user: User, *, caller: Account | None = None) -> dict
         "firstname": user.firstname,
         "lastname": user.lastname,
         "email": user.email,
-        "created": shown(user.created),
+        "created": world.shown(user.created),
         "state": user.state,
         "account": account.name,
         "accounttype": account.type,
@@ -135,7 +134,7 @@ def key_row(world: World, user: User) -> dict[str, Any]:
             "userid": user.id,
             "username": user.username,
             "id": user.key_pair_id,
-            "created": shown(user.key_created),
+            "created": world.shown(user.key_created),
             "accounttype": ACCOUNT_TYPE_NAMES[account.type],
             "accountid": account.id,
             "accountname": account.name,
@@ -179,9 +178,9 @@ def job_row(world: World, job: Job) -> dict[str, Any]:
         row["jobinstancetype"] = job.instance_type
     if job.instance_id is not None:
         row["jobinstanceid"] = job.instance_id
-    row["created"] = shown(job.created)
+    row["created"] = world.shown(job.created)
     if job.completed is not None:
-        row["completed"] = shown(job.completed)
+        row["completed"] = world.shown(job.completed)
     return row
 
 

@@ -185,6 +185,9 @@ async def test_the_page_says_what_it_is_about_and_lets_others_act(size: tuple[in
         assert isinstance(app.screen, DrillScreen)
         assert "Drill: second-wave" in screen_text(app)
         assert "Switch on: somebody does it." in screen_text(app)
+        await pilot.press("pagedown")
+        await pilot.pause()
+        assert "ten times as fast" in screen_text(app)
         await pilot.press("enter")
         await settle(pilot)
         assert "has been switched on" not in said(app), "Close has the focus"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sync.sandbox.clock import shown
 from sync.sandbox.engine import Call, command
 from sync.sandbox.errors import refused_parameter
 from sync.sandbox.paging import Listing
@@ -21,7 +20,8 @@ def list_events(call: Call) -> Listing:
     shown_events = [
         event
         for event in found
-        if (since is None or event.created >= since) and (until is None or event.created < until)
+        if (since is None or call.world.clock.told(event.created) >= since)
+        and (until is None or call.world.clock.told(event.created) < until)
     ]
     return Listing(
         shown_events[::-1],
@@ -79,7 +79,7 @@ def _row(call: Call, event: Event) -> dict[str, Any]:
         "account": account.name,
         "domainid": domain.id,
         "domain": domain.name,
-        "created": shown(event.created),
+        "created": world.shown(event.created),
         "state": event.state,
     }
     if call.release == NEW:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sync.sandbox import lifecycle, limits
-from sync.sandbox.clock import shown
 from sync.sandbox.commands.common_machines import event, has_text, live, simple_job
 from sync.sandbox.commands.deletion import clean_account, remove_account
 from sync.sandbox.commands.views_machines import tag_rows
@@ -43,7 +42,7 @@ def project_row(world: World, project: Project) -> dict[str, Any]:
         "state": project.state,
         "tags": tag_rows(world, project),
         **counts,
-        "created": shown(project.created),
+        "created": world.shown(project.created),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.sandbox.clock import shown
 from sync.sandbox.engine import COMMANDS, Call, command, known_command
 from sync.sandbox.errors import invalid
 from sync.sandbox.paging import Listing
@@ -73,7 +72,7 @@ def list_management_servers(call: Call) -> Listing:
     row = catalog("identity", call.release)["server"] | {"id": world.server_id}
     hosts = list(world.hosts)
     if call.release == NEW:
-        started = shown(world.started)
+        started = world.shown(world.started)
         row |= {"lastserverstart": started, "lastserverstop": started, "lastboottime": started}
         row |= {"agents": hosts, "lastagents": hosts, "agentscount": len(hosts)}
         row["pendingjobscount"] = sum(job.status == 0 for job in world.jobs.values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sync.sandbox import lifecycle
-from sync.sandbox.clock import shown
 from sync.sandbox.records import World
 from sync.sandbox.records_machines import (
     Network,
@@ -80,8 +79,8 @@ def vm_row(
     row: dict[str, Any] = {"id": vm.id, "name": vm.name, "displayname": vm.display_name}
     row |= _vm_owner(world, vm)
     row |= {
-        "created": shown(vm.created),
-        "lastupdated": shown(vm.updated),
+        "created": world.shown(vm.created),
+        "lastupdated": world.shown(vm.updated),
         "state": vm.state,
         "haenable": False,
     }
@@ -224,9 +223,9 @@ def volume_row(world: World, volume: Volume) -> dict[str, Any]:
     if vm is not None:
         row |= {"vmname": vm.name, "vmdisplayname": vm.display_name, "vmstate": vm.state}
         row |= {"vmtype": "User"} if modern(world) else {}
-    row |= {"provisioningtype": "thin", "size": volume.size, "created": shown(volume.created)}
+    row |= {"provisioningtype": "thin", "size": volume.size, "created": world.shown(volume.created)}
     if volume.attached is not None:
-        row |= {"attached": shown(volume.attached)}
+        row |= {"attached": world.shown(volume.attached)}
     row |= {"state": volume.state} | owner_fields(world, volume.account_id) | {"storagetype": "shared"}
     row |= {"diskkbsread": 0, "diskkbswrite": 0, "diskioread": 0, "diskiowrite": 0}
     row |= {"hypervisor": "Simulator"}
@@ -272,7 +271,11 @@ def snapshot_row(world: World, snapshot: Snapshot, *, created: bool = False) -> 
     row |= {"snapshottype": snapshot.interval} if full else {}
     row |= {"volumeid": volume.id, "volumename": volume.name, "volumetype": volume.type}
     row |= {"volumestate": volume.state} if modern(world) else {}
-    row |= {"created": shown(snapshot.created), "name": snapshot.name, "intervaltype": snapshot.interval}
+    row |= {
+        "created": world.shown(snapshot.created),
+        "name": snapshot.name,
+        "intervaltype": snapshot.interval,
+    }
     row |= {"state": snapshot.state, "physicalsize": 0, "zoneid": volume.zone_id}
     row |= {"zonename": world.zones[volume.zone_id].name} if modern(world) else {}
     row |= {"revertable": False}
@@ -316,7 +319,7 @@ def vm_snapshot_row(world: World, shot: VmSnapshot) -> dict[str, Any]:
     row |= zone_fields(world, vm.zone_id) if modern(world) else {"zoneid": vm.zone_id}
     row |= {"virtualmachineid": vm.id}
     row |= {"virtualmachinename": vm.name} if modern(world) else {}
-    row |= {"current": shot.current, "type": shot.type, "created": shown(shot.created)}
+    row |= {"current": shot.current, "type": shot.type, "created": world.shown(shot.created)}
     row |= owner_fields(world, shot.account_id)
     row |= {"hypervisor": "Simulator"} if modern(world) else {}
     return row | {"tags": tag_rows(world, shot), "hasannotations": False}

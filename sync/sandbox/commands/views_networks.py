@@ -6,7 +6,6 @@ import uuid
 from functools import lru_cache
 from typing import Any
 
-from sync.sandbox.clock import shown
 from sync.sandbox.commands.views_machines import modern, os_name, owner_fields, tag_rows, zone_fields
 from sync.sandbox.records import World
 from sync.sandbox.records_machines import Address, Network, Router, Template
@@ -57,7 +56,7 @@ def network_row(world: World, network: Network) -> dict[str, Any]:
     row |= {"tags": tag_rows(world, network), "details": {}, "displaynetwork": True}
     row |= {"strechedl2subnet": False, "redundantrouter": False}
     row |= {"supportsvmautoscaling": True} if modern(world) else {}
-    row |= {"created": shown(network.created), "receivedbytes": 0, "sentbytes": 0}
+    row |= {"created": world.shown(network.created), "receivedbytes": 0, "sentbytes": 0}
     row |= {"egressdefaultpolicy": offering["egressdefaultpolicy"]}
     if modern(world):
         row |= {"publicmtu": 1500, "privatemtu": 1500, "keepmacaddressonpublicnic": True}
@@ -98,7 +97,7 @@ def router_row(world: World, router: Router) -> dict[str, Any]:
     row |= {"guestnetworkid": network.id, "guestnetworkname": network.name}
     row |= {"templateid": template.id}
     row |= {"templatename": template.name} if modern(world) else {}
-    row |= {"created": shown(router.created), "state": router.state}
+    row |= {"created": world.shown(router.created), "state": router.state}
     row |= owner_fields(world, router.account_id)
     row |= {"serviceofferingid": zone["routerofferingid"], "serviceofferingname": SYSTEM_OFFERING}
     row |= {"isredundantrouter": False, "redundantstate": "UNKNOWN", "version": "4.10.0"}
@@ -172,7 +171,7 @@ def address_row(world: World, address: Address) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": address.id,
         "ipaddress": address.name,
-        "allocated": shown(address.created),
+        "allocated": world.shown(address.created),
         **zone_fields(world, address.zone_id),
         "issourcenat": address.source_nat,
         **owner_fields(world, address.account_id),
@@ -205,7 +204,7 @@ def template_row(world: World, template: Template) -> dict[str, Any]:
         "name": template.name,
         "displaytext": template.display_text,
         "ispublic": template.public,
-        "created": shown(template.created),
+        "created": world.shown(template.created),
         "isready": template.ready,
         "passwordenabled": template.password_enabled,
         "format": template.format,
