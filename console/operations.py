@@ -31,7 +31,7 @@ from console.messages import (
     RunProgressed,
 )
 from console.state import RunPhase, RunState
-from sync.errors import AbreastError, GuardError, StaleError
+from sync.errors import AbreastError, GuardError, LeaseHeldError, StaleError
 from sync.model import Action, ActionResult, Drift, Outcome, Plan
 from sync.pace import Pace
 from widgets.action_details import describe
@@ -336,7 +336,12 @@ class Operations:
         if run is None:
             return
         self._app.run_state = replace(
-            run, phase=RunPhase.FAILED, active={}, ended_at=self._app.utc_clock(), problem=str(error)
+            run,
+            phase=RunPhase.FAILED,
+            active={},
+            ended_at=self._app.utc_clock(),
+            problem=str(error),
+            is_refused_by_lease=not run.run_id and isinstance(error, LeaseHeldError),
         )
         self._app.show_error(error)
         self._settle({*run.results, *run.active})
@@ -381,6 +386,18 @@ class Operations:
         """What waits for an answer; nothing does afterwards."""
         waiting, self._after_answer = self._after_answer, []
         return waiting
+
+    def let_go(self) -> None:
+        """Forget a rebuild that was refused because something else was executed, when that is over: what the
+        ledger has is the path again, the interrupted run or the newest rebuild."""
+        run, found = self._app.run_state, self._app.ledger_run
+        if run is None or not run.is_rebuild or not run.is_refused_by_lease:
+            return
+        if found is None or found.latest.holder is not None:
+            return
+        self._app.run_state = self._app.rebuild_run = None
+        if found.is_over:
+            self.recall()
 
     def recall(self) -> None:
         """Ask the ledger, in a thread, for the newest rebuild that is over, whatever was tried to be deleted

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from console.faults import as_error
-from console.state import RunState
+from console.state import RunPhase, RunState
 from sync.agents import ChangedAddress, Reach, changed_addresses, judge, reach
 from sync.hollow import is_emptied
 from sync.model import Action, ActionResult, Drift, DriftKind, DriftRow, Outcome
@@ -24,6 +24,7 @@ from widgets.findings import FindingGroup
 from widgets.waves import WaveView
 
 if TYPE_CHECKING:
+    from console.ledger_run import LedgerRun
     from console.session_protocol import ConsoleSession
     from sync.deletions import Situation
     from sync.model import ActualInventory, DesiredInventory
@@ -232,6 +233,21 @@ def is_unfinished(run: RunState) -> bool:
     if run.is_going_on:
         return False
     return run.report is None or is_left_open(run.problem, {one.outcome for one in run.results.values()})
+
+
+def left_open(found: LedgerRun | None) -> RunState | None:
+    """An interrupted run as far as the ledger has it, for what is shown of it; None of any other."""
+    if found is None or found.plan is None:
+        return None
+    return RunState(
+        found.plan,
+        RunPhase.FAILED,
+        found.latest.run.started_at,
+        run_id=found.run_id,
+        results=found.results,
+        ended_at=found.latest.last_at,
+        problem=found.words,
+    )
 
 
 def is_read_after(run: RunState, drift: Drift) -> bool:

@@ -158,7 +158,7 @@ def _assess(situation: Situation) -> StepView:
 def _assess_state(situation: Situation) -> StepState:
     """Done once a rebuild stands on it, and as long as it is known."""
     assessment = situation.assessment
-    if situation.rebuild is None or assessment is None:
+    if situation.rebuild is None or situation.rebuild.has_not_begun or assessment is None:
         return StepState.WAITING
     if assessment.unproven:
         return StepState.BAD
@@ -366,7 +366,7 @@ def _verify(situation: Situation) -> StepView:
     run, after, key = situation.rebuild, situation.aftermath, situation.key
     why = "Reports are not believed: only what both sides say counts."
     title = Step.VERIFY.value
-    if run is None or run.is_going_on:
+    if run is None or run.is_going_on or run.has_not_begun:
         do = "Comes by itself when the run has ended."
         return StepView(title, StepState.WAITING, "not done: both sides are read anew", do, why)
     if situation.is_finished_elsewhere:

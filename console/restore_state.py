@@ -87,6 +87,11 @@ class Restoring:
         """Whether there is something to confirm."""
         return self.plan is not None and not self.is_run and not self.problem and not self.step
 
+    def is_overtaken_by(self, end: datetime | None) -> bool:
+        """Whether it is planned by a reading from before a rebuild ended, was not run, and waits for none."""
+        is_after = self.read_at is not None and end is not None and self.read_at >= end
+        return not (self.is_run or self.is_waiting or is_after)
+
 
 def kinds(plan: Plan) -> Mapping[str, int]:
     """Kind of action → how many, in the plan's order."""

@@ -82,6 +82,15 @@ class Restores:
 
         app.run_in_background(work, name="plan the restore")
 
+    def follow_rebuild(self, rebuild: RunState) -> None:
+        """A rebuild was proven: plan by a reading from after it, the first time or anew; not behind a restore
+        that was run. Behind a rebuild of this console `go_on` plans anew."""
+        state = self._app.restoring
+        if state is None:
+            self.begin()
+        elif rebuild.recalled_of and state.is_overtaken_by(rebuild.ended_at):
+            self.begin(state.wish)
+
     def _planned(self, state: Restoring, drift: Drift, actual: ActualInventory | None) -> Restoring:
         """In a thread. Raises AbreastError."""
         session, wish = self._app.session, state.wish

@@ -287,8 +287,8 @@ class RunningApp(ReadingApp):
             from console.recovering import with_links
 
             self.aftermath = with_links(message.aftermath, self.aftermath)
-            if self.restoring is None and self.session.captures.exist:
-                self.restores.begin()
+            if self.restoring is not None or self.session.captures.exist:
+                self.restores.follow_rebuild(run)
 
     @on(RebuildRecalled)
     def _take_recalled(self, message: RebuildRecalled) -> None:
@@ -332,6 +332,7 @@ class RunningApp(ReadingApp):
         if self.operations.is_going_on:
             return
         known, self.ledger_run = self.ledger_run, message.found
+        self.operations.let_go()
         self._tell_of(message.found, known)
         for then in waiting:
             then()

@@ -312,6 +312,8 @@ class RunState:
     """The comparison it started from."""
     report: object | None = None
     """`sync.execution.RunReport`, once it has ended by itself."""
+    is_refused_by_lease: bool = False
+    """Whether it has not begun because something else was executed."""
     recalled_of: str = ""
     """Who ran it, where it was not this console and is known from the ledger alone."""
 

@@ -6,6 +6,7 @@ Judges what the ledger has read; asks nothing itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sync.errors import LeaseHeldError
 from sync.lease import Holder, Standing
@@ -21,6 +22,8 @@ class LatestRun:
     """Number of its newest entry: unchanged as long as nobody goes on with it."""
     last_operator: str
     """Who wrote that entry."""
+    last_at: datetime
+    """When that was: an interrupted run was still alive then."""
     holder: Holder | None
     """Who has the environment's lease, for this run or something else; None when whoever had it is gone."""
     standing: Standing | None

@@ -320,7 +320,7 @@ class Ledger:
                 return None
             run = run_of(row)
             last = connection.execute(
-                select(entries_table.c.seq, entries_table.c.operator)
+                select(entries_table.c.seq, entries_table.c.operator, entries_table.c.at)
                 .where(entries_table.c.environment == self.environment, entries_table.c.run_id == run.run_id)
                 .order_by(entries_table.c.seq.desc())
                 .limit(1)
@@ -332,7 +332,8 @@ class Ledger:
                 standing = holder.standing(now, is_local=is_local(self._engine))
         if standing is Standing.GONE:
             holder = standing = None
-        return LatestRun(run, last.seq, last.operator, holder, standing)
+        last_at = datetime.fromisoformat(last.at)
+        return LatestRun(run, last.seq, last.operator, last_at, holder, standing)
 
     def interrupted_run(self) -> RunSummary | None:
         """The newest run, if it was stopped or killed with work left, and nobody goes on with it."""

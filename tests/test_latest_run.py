@@ -76,6 +76,7 @@ def test_what_was_killed_is_interrupted_at_once(store: Store, ledger: Ledger) ->
         other.kill()
         killed = latest(ledger)
         assert killed.is_interrupted and killed.holder is None
+        assert killed.last_at == ledger.entries(run_id="run-1")[-1].at
         killed.refuse_held()
 
 

@@ -24,6 +24,7 @@ from console.recovering import (
     groups,
     is_read_after,
     is_unfinished,
+    left_open,
     not_rebuilt,
     noteworthy,
     questions,
@@ -96,7 +97,7 @@ def in_ledger(
 ) -> LedgerRun:
     """The run as the ledger has it: interrupted, unless somebody holds it or it has ended."""
     summary = RunSummary("run-1", "drill", "night@console", "", run.total, NOW, None, LedgerState.RUNNING)
-    latest = LatestRun(replace(summary, **values), 7, "night@console", holder, standing)
+    latest = LatestRun(replace(summary, **values), 7, "night@console", NOW, holder, standing)
     return LedgerRun(latest, run.plan if latest.is_interrupted else None)
 
 
@@ -569,3 +570,24 @@ def test_a_proof_that_cannot_even_begin_is_told(run: RunState, monkeypatch: pyte
     )
     assert (found.run_id, found.proof) == ("run-1", None)
     assert "concluding the rebuild" in found.problem
+
+
+def test_of_an_interrupted_run_its_own_figures_are_shown_and_of_no_other(run: RunState) -> None:
+    found = in_ledger(run)
+    done = {action.id: ActionResult(action.id, Outcome.SUCCEEDED) for action in run.plan.actions[:3]}
+    shown = left_open(replace(found, results=done))
+    assert shown is not None and (done_count(shown), shown.total) == (3, run.total)
+    assert (shown.started_at, shown.ended_at) == (NOW, found.latest.last_at), "it does not grow older"
+    assert is_unfinished(shown)
+    ended_elsewhere = in_ledger(run, state=LedgerState.FINISHED, ended_at=NOW)
+    assert left_open(ended_elsewhere) is left_open(None) is None
+
+
+def test_a_rebuild_that_was_refused_is_neither_verified_nor_a_reason_to_tick_a_step(
+    found: Assessment, run: RunState
+) -> None:
+    refused = replace(run, phase=RunPhase.FAILED, ended_at=NOW, problem="Another execution is running.")
+    shown = steps(situation(assessment=found, run=refused), viewed=Step.REBUILD)
+    assert shown[1].state is not StepState.DONE
+    assert shown[2].found == "not begun: Another execution is running."
+    assert shown[4].found.startswith("not done")

@@ -26,6 +26,7 @@ from console.recovering import (
     failures,
     groups,
     is_unfinished,
+    left_open,
     noteworthy,
     questions,
     waves,
@@ -254,6 +255,13 @@ class RecoveryScreen(PathScreen):
         """What is to be rebuilt."""
         return chosen(self.assessment, self.choice) if self.assessment is not None else ()
 
+    @property
+    def shown_run(self) -> RunState | None:
+        """The rebuild whose progress is shown: this console's, or what is known of an interrupted run."""
+        found = self.console.ledger_run
+        left = found if found is not None and found.run_id != self.left_run else None
+        return self.rebuild_run or left_open(left)
+
     def show(self) -> None:
         """Show the steps and the panel of the one that is looked at; a new step is looked at by itself."""
         if not self.is_attached:
@@ -323,7 +331,7 @@ class RecoveryScreen(PathScreen):
         return [finding.key for finding in self.findings.current] if self.is_mounted else []
 
     def _show_run(self) -> None:
-        run = self.rebuild_run
+        run = self.shown_run
         self.troubles.empty_text = (
             "Nothing has been sent." if run is None else "No failure, nothing under way."
         )
@@ -336,7 +344,7 @@ class RecoveryScreen(PathScreen):
 
     def show_progress(self) -> None:
         """The bar, the rate and what is left."""
-        run = self.rebuild_run
+        run = self.shown_run
         if run is None or self._viewed is not Step.REBUILD:
             return
         now = self.console.utc_clock()
@@ -364,7 +372,7 @@ class RecoveryScreen(PathScreen):
     @on(VirtualList.CursorMoved, "#troubles")
     def show_result(self) -> None:
         """The whole text of what came of the action under the cursor."""
-        run, action = self.rebuild_run, self.troubles.current
+        run, action = self.shown_run, self.troubles.current
         result = run.results.get(action.id) if run is not None and action is not None else None
         self.query_one(ResultNote).show(result)
 
@@ -392,9 +400,7 @@ class RecoveryScreen(PathScreen):
             return self.offers_to_hold(command)
         if command.id == "next-failure":
             return (
-                self._viewed is Step.REBUILD
-                and self.rebuild_run is not None
-                and failures(self.rebuild_run) > 0
+                self._viewed is Step.REBUILD and self.shown_run is not None and failures(self.shown_run) > 0
             )
         return True
 
@@ -438,7 +444,7 @@ class RecoveryScreen(PathScreen):
 
     def action_next_failure(self) -> None:
         """The failures stand first: the next one of them."""
-        run = self.rebuild_run
+        run = self.shown_run
         if run is not None and (bad := failures(run)):
             self.troubles.cursor = (self.troubles.cursor + 1) % bad
 
