@@ -45,7 +45,12 @@ def _saved(after: Aftermath | None) -> str:
     new_ids = sum(after.new_ids.values())
     if not new_ids and not after.passwords:
         return "no new id, no new password"
-    return f"saved: {counted(new_ids, 'new id')}, {counted(after.passwords, 'password')}"
+    return f"saved: {counted(new_ids, 'new id')}, {counted(after.passwords, 'password')}{_of_several(after)}"
+
+
+def _of_several(after: Aftermath) -> str:
+    """Nothing tells what of an earlier rebuild was handed over already: it is named again."""
+    return f" of {after.rebuilds} rebuilds" if after.rebuilds > 1 else ""
 
 
 def _written(state: Reporting | None) -> str:
@@ -85,7 +90,8 @@ def hand_over_page(situation: Situation, width: int, *, environment: str) -> lis
     if after is not None and after.problem:
         lines += [*heading("Not everything was saved"), *wrapped(after.problem, width, tone="tone--bad"), []]
     if after is not None and after.password_file and after.passwords:
-        title = f"New passwords: {counted(after.passwords, 'user')}; for your eyes and each user's own"
+        users = f"{counted(after.passwords, 'user')}{_of_several(after)}"
+        title = f"New passwords: {users}; for your eyes and each user's own"
         lines += [*wrapped(title, width, tone="tone--strong"), *_paths((after.password_file,), width), []]
     if state is not None and state.files:
         lines += _report(state, width)
@@ -93,7 +99,7 @@ def hand_over_page(situation: Situation, width: int, *, environment: str) -> lis
         lines += _no_report(situation, width, environment=environment)
     if after is not None and after.files:
         words = ", ".join(counted(number, what) for what, number in after.new_ids.items())
-        title = f"Identity map, old ids to new ones: {words}"
+        title = f"Identity map{_of_several(after)}, old ids to new ones: {words}"
         lines += [*wrapped(title, width, tone="tone--strong"), *_paths(after.files, width), []]
     made = situation.restoring
     if made is not None and made.ended is not None and made.files:

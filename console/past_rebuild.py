@@ -30,6 +30,21 @@ def recall(ledger: Ledger, *, after: datetime) -> RunState | None:
     return None
 
 
+def others(ledger: Ledger, *, after: datetime, than: str) -> tuple[RunState, ...]:
+    """The other rebuilds that began later and made something, the oldest first; interrupted ones among them:
+    their new passwords and ids are to be handed over too. Raises LedgerError."""
+    found = (
+        _rebuild_of(ledger, run, run.ended_at or run.started_at)
+        for run in reversed(ledger.runs())
+        if run.run_id != than and run.started_at >= after
+    )
+    return tuple(
+        one
+        for one in found
+        if one is not None and any(it.outcome is Outcome.SUCCEEDED for it in one.results.values())
+    )
+
+
 def _rebuild_of(ledger: Ledger, run: RunSummary, ended_at: datetime) -> RunState | None:
     from sync.executor import RunReport
     from sync.journal import begun, results_of

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from console.faults import as_error
@@ -57,7 +58,9 @@ class Aftermath:
     to_link: tuple[StaleId, ...] = ()
     """Every id that had to be stored since the rebuild, by any reading; also what is stored by now."""
     passwords: int = 0
-    """How many users got a new one in this run."""
+    """How many users got a new one, in this rebuild and the others of the last two days."""
+    rebuilds: int = 1
+    """How many rebuilds the passwords and new ids are of."""
     password_file: str = ""
     problem: str = ""
     """Why the proof or the files could not be made; empty when they were."""
@@ -287,6 +290,11 @@ def _reached(session: ConsoleSession, after: Drift, desired: DesiredInventory) -
     return reach(finding for row in after.rows for finding in judge(row, said.get(row.key)))
 
 
+def _report(run: RunState) -> Any:
+    """Of a run that is over; its type is not imported before a run is."""
+    return run.report
+
+
 def conclude(
     session: ConsoleSession,
     run: RunState,
@@ -300,9 +308,9 @@ def conclude(
     capture where `situation` tells which one. `now` is CloudStack as it was read last. Blocks; never raises.
     """
     from console.losses import captured_before
-    from sync.identity_map import identity_map, new_credentials, summary, write
+    from console.past_rebuild import LOOKED_BACK, others
+    from sync.identity_map import identity_map, merged, new_credentials, summary, write
 
-    report: Any = run.report
     at = min(after.desired_taken_at, after.actual_taken_at)
     made = Aftermath(run.run_id, at, None)
     try:
@@ -310,12 +318,17 @@ def conclude(
         made = replace(made, agents=_reached(session, after, desired))
         made = replace(made, proof=verify(run.drift_before or after, after, rules=session.rules))
         vault = session.vault
-        passwords = new_credentials(run.plan, report, vault)
-        made = replace(made, passwords=len(passwords), password_file=str(vault.path))
+        earlier = others(session.ledger, after=session.clock() - LOOKED_BACK, than=run.run_id)
+        drawn = [new_credentials(one.plan, _report(one), vault) for one in (*earlier, run)]
+        users = {(one.domain_path, one.account, one.username) for some in drawn for one in some}
+        made = replace(made, passwords=len(users), password_file=str(vault.path), rebuilds=len(drawn))
         before = captured_before(session, situation)
-        rows = identity_map(run.plan, report, desired, before=before, now=now)
+        maps = [
+            identity_map(one.plan, _report(one), desired, before=before, now=now) for one in (*earlier, run)
+        ]
+        rows = merged(chain.from_iterable(maps[:-1]), maps[-1], now=now)
         if rows:
-            files = write(rows, vault.path.parent, name=f"identity-map-{report.run_id}")
+            files = write(rows, vault.path.parent, name=f"identity-map-{run.run_id}")
             made = replace(made, files=tuple(map(str, files)), new_ids=summary(rows))
         if made.proof is not None and made.proof.stale_ids:
             written = session.write_relinks(made.proof.stale_ids)

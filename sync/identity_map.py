@@ -7,7 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,29 @@ def identity_map(
             if is_new:
                 rows += [Identity(what, action.project, name, old_id, new_id) for old_id in old_ids or ("",)]
     return tuple(rows)
+
+
+def merged(
+    earlier: Iterable[Identity], newest: Sequence[Identity], *, now: ActualInventory | None
+) -> tuple[Identity, ...]:
+    """The maps of earlier runs, oldest first, and of the newest as one: each object with the id of the last
+    run that made it, and of what only earlier ones made nothing that is gone again by `now`."""
+    alive = None if now is None else frozenset(map(id_key, living(now)))
+    remade = {_named(row) for row in newest}
+    rows = [*earlier, *newest]
+    current = {_named(row): row.new_id for row in rows}
+    found: dict[tuple[str, str, str], Identity] = {}
+    for row in rows:
+        name, new_id = _named(row), current[_named(row)]
+        is_there = name in remade or alive is None or id_key(new_id) in alive
+        if is_there and id_key(row.old_id) != id_key(new_id):
+            found[*name, id_key(row.old_id)] = replace(row, new_id=new_id)
+    known = {_named(row) for row in found.values() if row.old_id}
+    return tuple(row for row in found.values() if row.old_id or _named(row) not in known)
+
+
+def _named(row: Identity) -> tuple[str, str]:
+    return row.what, row.name.casefold()
 
 
 def _different(ids: Iterable[str], *, beside: Set[str]) -> tuple[str, ...]:

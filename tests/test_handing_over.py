@@ -84,6 +84,14 @@ def test_passwords_come_first_then_letters_then_the_report() -> None:
     assert nobody.do.endswith("report. Letters to the owners, then the report.")
 
 
+def test_what_several_rebuilds_made_is_said_to_be_of_several() -> None:
+    several = replace(AFTER, rebuilds=2)
+    assert view(aftermath=several).found == "saved: 7 new ids, 4 passwords of 2 rebuilds; no report yet"
+    text = said(aftermath=several)
+    assert "New passwords: 4 users of 2 rebuilds;" in text and "Identity map of 2 rebuilds, old" in text
+    assert "rebuilds" not in said()
+
+
 def test_it_is_done_when_report_and_letters_are_written_and_nothing_ran_since() -> None:
     going = view(reporting=ASKED)
     assert (going.state, going.do) == (StepState.CURRENT, "Wait: both sides are read for the report.")

@@ -137,6 +137,10 @@ async def test_what_is_rebuilt_elsewhere_after_a_run_of_this_console_is_taken_in
         await rest(pilot)
         text = words_of(app)
         assert f"actions succeeded, in run {run_id} by day@console" in text, text
+        users = len(session.vault.credentials())
+        assert app.aftermath is not None and (app.aftermath.passwords, app.aftermath.rebuilds) == (users, 2)
+        assert f"{users} passwords of 2 rebuilds" in text, text
+        assert app.aftermath.new_ids["domain"] == 4, "cirrus once, with the newest of its ids"
         assert "nothing of it is left to repair" in text
 
 
