@@ -173,7 +173,7 @@ async def test_ranges_that_a_capture_knows_do_not_make_it_stale(
     monkeypatch.setattr(session, "compare", lambda *sides: compare(*sides, network_rule=rule))
     ranges = {"root/ci/cirrus/cirrus-net": ("10.7.0.1", "255.255.0.0")}
     monkeypatch.setattr(
-        "console.losses.rules_with_ranges", lambda session, _: replace(session.rules, ranges=ranges)
+        "console.rebuild_plan.rules_with_ranges", lambda session, _: replace(session.rules, ranges=ranges)
     )
     app = console_on(session)
     async with app.run_test(size=(120, 40)) as pilot:
