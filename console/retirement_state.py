@@ -53,6 +53,8 @@ class Listing:
     candidates: tuple[Candidate, ...] = ()
     held: tuple[str, ...] = ()
     """What is held of containment, in words, where a step is next that destroys: it waits for that."""
+    apart: str = ""
+    """Why no wait can be judged, as clocks differ or are not known; empty where it can."""
     problem: str = ""
     """Why nobody can be told who may be proposed; empty where it is known."""
     without_record: int = 0
@@ -100,6 +102,8 @@ def why_no_step(listing: Listing, retirement: Retirement, now: datetime) -> str:
     standing = listing.standings.get(retirement.id)
     try:
         refuse_early(retirement, now)
+        if listing.apart:
+            return f"No wait can be judged: {listing.apart.rstrip('.')}."
         if standing is None:
             return "Its signatures have not been judged yet."
         refuse_unapproved(retirement, standing)
@@ -167,7 +171,10 @@ def _judged(one: Candidate, view: View, history: History, wish: Wish, limits: Re
     wish = replace(wish, keys=(one.key,), is_empty=False)
     try:
         (now,) = sightings_of(view, [one.key])
-        apart = replace(now, desired_at=now.desired_at - APART, actual_at=now.actual_at - APART)
+        earlier = now.since - APART if now.since is not None else None
+        apart = replace(
+            now, desired_at=now.desired_at - APART, actual_at=now.actual_at - APART, until=earlier
+        )
         made = propose(wish, view, replace(history, sightings=(apart,)), limits)
     except AbreastError as error:
         return replace(one, why_not=str(error))

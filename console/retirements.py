@@ -18,6 +18,7 @@ from console.messages import RetirementEnded, RetirementProgressed, RetirementsB
 from console.refresh import Cadence
 from console.retirement_state import Listing, RetireState, can_be_signed, candidates_of
 from console.retirement_words import undone_lines
+from sync.clocks import why_apart
 from sync.errors import GuardError, SourceError, UsageError, unwritable
 from sync.retirement import DESTRUCTIVE, Campaign, Retirement
 from sync.retirement_approval import Standing, campaign_standing, campaigns_for, needed_for, standing_of
@@ -26,6 +27,7 @@ from sync.retirement_text import campaign_text, loss_text
 
 if TYPE_CHECKING:
     from console.retiring import RetiringApp
+    from sync.clocks import Clocks
     from sync.model import ActionResult, ActualInventory, DesiredInventory
     from sync.retirement_calls import Call
     from sync.retiring import Retiring
@@ -230,11 +232,19 @@ def listing_of(
         release = actual.release if actual is not None else ""
         held_ = held(retiring.environment, retiring.ledger, release=release)
     made = Listing(now, history, limits, standings, campaigns, signers, held=held_)
-    return _with_candidates(made, retiring, desired, actual)
+    try:
+        clocks = retiring.clocks()
+    except SourceError as error:
+        return replace(made, problem=str(error), apart=f"CloudStack's clock cannot be asked: {error}")
+    return _with_candidates(replace(made, apart=why_apart(clocks)), retiring, desired, actual, clocks)
 
 
 def _with_candidates(
-    made: Listing, retiring: Retiring, desired: DesiredInventory | None, actual: ActualInventory | None
+    made: Listing,
+    retiring: Retiring,
+    desired: DesiredInventory | None,
+    actual: ActualInventory | None,
+    clocks: Clocks,
 ) -> Listing:
     from sync.cloudstack.retirement_reading import offerings_of_domains
 
@@ -245,7 +255,7 @@ def _with_candidates(
         offerings = offerings_of_domains(retiring.reader)
     except SourceError as error:
         return replace(made, problem=f"What would go with a domain cannot be read: {error}")
-    view = View(desired, actual, offerings, made.at, retiring.environment.network)
+    view = View(desired, actual, offerings, clocks, clocks, retiring.environment.network)
     wish = Wish(
         id="",
         environment=retiring.environment.name,

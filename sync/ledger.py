@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -57,7 +57,6 @@ from sync.operator_name import current_operator
 from sync.pins import Pins
 
 __all__ = [
-    "NO_HASH",
     "Clock",
     "Entry",
     "EntryKind",
@@ -65,7 +64,6 @@ __all__ = [
     "RunState",
     "RunSummary",
     "Verification",
-    "canonical",
     "hash_of",
     "utc_now",
 ]
@@ -224,6 +222,11 @@ class Ledger:
             finally:
                 self._lease = None
 
+    def shared_time(self) -> datetime | None:
+        """The database's time now; None where it is a file of one machine. Raises LedgerError."""
+        with self._reading() as connection:
+            return None if is_local(self._engine) else self._database_now(connection)
+
     def lease_holder(self) -> Holder | None:
         """Who executes now, or was killed doing so. For tests and scripts: the console asks `latest_run`."""
         with self._reading() as connection:
@@ -328,8 +331,7 @@ class Ledger:
             holder = leases.holder_of(connection, self.environment)
             standing = None
             if holder is not None:
-                now = self._database_now(connection)
-                standing = holder.standing(now, is_local=is_local(self._engine))
+                standing = holder.standing(self._database_now(connection), is_local=is_local(self._engine))
         if standing is Standing.GONE:
             holder = standing = None
         last_at = datetime.fromisoformat(last.at)
@@ -439,11 +441,8 @@ class Ledger:
         if connection.execute(self._head_query()).one_or_none() is not None:
             return
         row = insert(heads_table).values(environment=self.environment, seq=0, hash=NO_HASH)
-        try:
-            with connection.begin_nested():
-                connection.execute(row)
-        except IntegrityError:
-            return
+        with suppress(IntegrityError), connection.begin_nested():
+            connection.execute(row)
 
     def _set_run(self, connection: Connection, run_id: str, **values: str | None) -> None:
         changed = connection.execute(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from sync.clocks import latest_of
 from sync.radius import ObjectKind
 
 OFFERING = "offering"
@@ -100,7 +101,11 @@ class Sighting:
     desired_at: datetime
     """When the CI database was read,"""
     actual_at: datetime
-    """and CloudStack."""
+    """and CloudStack; both by the clock of whoever read them."""
+    since: datetime | None = None
+    """By all clocks it was this late at least when they began to be read,"""
+    until: datetime | None = None
+    """and no later than this when they had been; None where one clock alone told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +252,10 @@ class Signed:
     """Operator who put it into the ledger, not who signed."""
 
 
+BEGUN_CLOCKS, ENDED_CLOCKS = "begun_clocks", "ended_clocks"
+"""Facts of a step: what all clocks said when it began, and when it ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """One step, begun and perhaps ended."""
@@ -257,6 +266,22 @@ class Done:
     facts: Mapping[str, object] = field(default_factory=dict)
     """What has to be known later: what was so before, until when to wait, what is left."""
     ended_at: datetime | None = None
+
+    @property
+    def begun_by(self) -> datetime:
+        """It had begun then, by the latest of the clocks that were kept."""
+        return latest_of(self.facts.get(BEGUN_CLOCKS), self.begun_at)
+
+    @property
+    def ended_by(self) -> datetime | None:
+        """It had ended then, by the latest of the clocks that were kept; None where it has not ended."""
+        return None if self.ended_at is None else latest_of(self.facts.get(ENDED_CLOCKS), self.ended_at)
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """Until when whatever comes after it has to wait; None where it has not, or this has not ended."""
+        until = self.facts.get("until") if self.ended_at is not None else None
+        return datetime.fromisoformat(until) if isinstance(until, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +335,7 @@ class Retirement:
     @property
     def due_at(self) -> datetime | None:
         """Until when the next step has to wait; None where it has not."""
-        if self.last is None or self.last.ended_at is None:
-            return None
-        until = self.last.facts.get("until")
-        return datetime.fromisoformat(until) if isinstance(until, str) else None
+        return self.last.waits_until if self.last is not None else None
 
     @property
     def can_be_undone(self) -> bool:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 
+from sync.clocks import Clocks, refuse_apart
 from sync.cloudstack.reader import Reader
 from sync.cloudstack.retirement_reading import offerings_of_domains
 from sync.errors import GuardError, SourceError, UsageError
@@ -69,8 +70,20 @@ class Desk:
 
     # --- what all need --------------------------------------------------------------------------------------
 
+    def clocks(self) -> Clocks:
+        """All clocks, read now. Raises SourceError, LedgerError where one of them is not answered."""
+        server = self.reader.server_time()
+        return Clocks(self.clock(), server, self.ledger.shared_time())
+
+    def agreed_clocks(self) -> Clocks:
+        """The same. Raises GuardError besides unless all are known and agree."""
+        clocks = self.clocks()
+        refuse_apart(clocks)
+        return clocks
+
     def view(self) -> View:
         """Both sides and the offerings, read now. Raises GuardError where the offerings cannot be read."""
+        before = self.clocks()
         desired, actual = self.read_both()
         try:
             offerings = offerings_of_domains(self.reader)
@@ -79,7 +92,7 @@ class Desk:
                 f"Which offerings would go with the domain cannot be read: {error}",
                 next_step="Allow listServiceOfferings, listDiskOfferings, listNetworkOfferings in the role.",
             ) from None
-        return View(desired, actual, offerings, self.clock(), self.environment.network)
+        return View(desired, actual, offerings, before, self.clocks(), self.environment.network)
 
     def server(self) -> Server:
         found = self.reader.capabilities()

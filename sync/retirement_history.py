@@ -133,17 +133,20 @@ class _Making:
 
 
 def sighting_json(one: Sighting) -> JsonObject:
+    times = {name: at for name in _SIGHTED if (at := getattr(one, name)) is not None}
     return {
         "project": one.project,
         "kind": one.kind,
         "domain_id": one.domain_id,
-        "desired_at": one.desired_at.isoformat(),
-        "actual_at": one.actual_at.isoformat(),
+        **{name: at.isoformat() for name, at in times.items()},
     }
 
 
+_SIGHTED = ("desired_at", "actual_at", "since", "until")
+
+
 def sighting_from(content: JsonObject) -> Sighting:
-    times = {name: datetime.fromisoformat(content[name]) for name in ("desired_at", "actual_at")}
+    times = {name: datetime.fromisoformat(content[name]) for name in _SIGHTED if name in content}
     return Sighting(content["project"], content["kind"], content["domain_id"], **times)
 
 

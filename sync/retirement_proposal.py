@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from sync import blast
+from sync.clocks import Clocks, refuse_apart
 from sync.drift import compare
 from sync.errors import GuardError
 from sync.machine_states import GONE
@@ -65,7 +66,10 @@ class View:
     desired: DesiredInventory
     actual: ActualInventory
     offerings: tuple[Offering, ...]
-    now: datetime
+    before: Clocks
+    """What all clocks said before the sides were read,"""
+    after: Clocks
+    """and afterwards."""
     network: NetworkRule | None = None
     """What network every project has by default, where the environment has such a rule."""
 
@@ -74,13 +78,20 @@ class View:
         """The comparison of the two, made once for all that is decided from it."""
         return compare(self.desired, self.actual, network_rule=self.network)
 
+    @property
+    def now(self) -> datetime:
+        """By this machine's clock, which dates the readings."""
+        return self.after.own
+
 
 # --- readings -----------------------------------------------------------------------------------------------
 
 
 def refuse_unfit(view: View) -> None:
-    """Raises GuardError unless both sides are complete, whole, fresh, of the pinned server, and agree with
-    the readings before them."""
+    """Raises GuardError unless both sides are complete, whole, fresh, of the pinned server, agree with the
+    readings before them, and all clocks agree on when that was."""
+    for clocks in (view.before, view.after):
+        refuse_apart(clocks)
     for side, one in ((Side.DESIRED, view.desired), (Side.ACTUAL, view.actual)):
         why = _unfit(one, view.now)
         if why:
@@ -120,7 +131,10 @@ def sightings_of(view: View, keys: Iterable[str]) -> tuple[Sighting, ...]:
 def _sighting(view: View, key: str, row: DriftRow | None) -> Sighting:
     kind = row.kind.value if row is not None else IN_NEITHER
     domain_id = row.view.domain_id if row is not None and row.view is not None else ""
-    return Sighting(key, kind, domain_id, view.desired.taken_at, view.actual.taken_at)
+    return Sighting(
+        key, kind, domain_id, view.desired.taken_at, view.actual.taken_at, view.before.earliest,
+        view.after.latest,
+    )  # fmt: skip
 
 
 def _earlier_sighting(now: Sighting, before: Iterable[Sighting]) -> Sighting:
@@ -131,12 +145,15 @@ def _earlier_sighting(now: Sighting, before: Iterable[Sighting]) -> Sighting:
     for one in reversed(recent):
         if (one.kind, one.domain_id) != (now.kind, now.domain_id):
             break
-        same.append(one)
+        if one.until is not None:
+            same.append(one)
     for one in same:
-        if now.desired_at - one.desired_at >= APART and now.actual_at - one.actual_at >= APART:
+        if min(now.desired_at - one.desired_at, now.actual_at - one.actual_at) < APART:
+            continue
+        if _lay_between(one, now) >= APART:
             return one
     minutes = int(APART.total_seconds() // 60)
-    since = max((max(one.desired_at, one.actual_at) for one in same[-1:]), default=_last_of(now))
+    since = max((_last_of(one) for one in same[-1:]), default=_last_of(now))
     raise GuardError(
         f"{now.project} has to be unexpected in two readings, at least {minutes} minutes apart; "
         f"one of them is recorded, of {since:%Y-%m-%d %H:%M} UTC.",
@@ -149,7 +166,14 @@ def _first_of(one: Sighting) -> datetime:
 
 
 def _last_of(one: Sighting) -> datetime:
-    return max(one.desired_at, one.actual_at)
+    return max(one.desired_at, one.actual_at, one.until or one.desired_at)
+
+
+def _lay_between(one: Sighting, other: Sighting) -> timedelta:
+    """The time from one to the other by the most cautious of all clocks; none where one clock alone told."""
+    if one.until is None or other.since is None:
+        return timedelta(0)
+    return other.since - one.until
 
 
 # --- proposing ----------------------------------------------------------------------------------------------

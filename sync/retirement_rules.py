@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from sync.clocks import TOLERANCE
 from sync.deletions import Kind, Situation
 from sync.errors import GuardError, StaleError
 from sync.machine_states import AWAKE, DESTROYED
@@ -26,14 +27,26 @@ from sync.retirement_proposal import (
 )
 
 LONGEST_CAMPAIGN = timedelta(days=92)
+_BACK = 2 * TOLERANCE
+"""So far may two moments, of which each was dated by clocks that agree, seem to go back."""
 
 
 def refuse_early(retirement: Retirement, now: datetime) -> None:
-    """Raises GuardError while the next step has to wait, StaleError when it is too late for it."""
+    """Raises GuardError while the next step has to wait, StaleError when it is too late for it.
+
+    `now` is what the most cautious of all clocks says: a wait is never over by another one alone.
+    """
     step = retirement.next_step
     if step is None:
         raise GuardError(f"{retirement.proposal.name} is {retirement.stage.value}: there is no next step.")
-    due = retirement.due_at
+    last = max((one.ended_by or one.begun_by for one in retirement.steps), default=now)
+    if last - now > _BACK:
+        raise GuardError(
+            f"A step of {retirement.proposal.name} is recorded at {last:%Y-%m-%d %H:%M} UTC, which is still "
+            "to come: the clock that dated it was ahead, and no wait since then is known to be over.",
+            next_step="Wait until then, or undo it: there is no other way around it.",
+        )
+    due = max((one.waits_until for one in retirement.steps if one.waits_until), default=None)
     if due is not None and now < due:
         raise GuardError(
             f"{retirement.proposal.name} is {retirement.stage.value} until {due:%Y-%m-%d %H:%M} UTC.",
@@ -214,7 +227,7 @@ def destroyed_lately(history: History, now: datetime) -> tuple[str, ...]:
         if one.proposal.is_empty:
             continue
         for done in one.steps:
-            if done.step in DESTRUCTIVE and now - done.begun_at < WINDOW:
+            if done.step in DESTRUCTIVE and now - done.begun_by < WINDOW:
                 for project in one.proposal.projects:
                     found.setdefault(project, done.begun_at)
     return tuple(sorted(found, key=lambda project: found[project]))

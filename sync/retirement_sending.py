@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sync import polling
 from sync.archiving import Archiving
+from sync.clocks import TOLERANCE
 from sync.cloudstack.reader import Reader
 from sync.cloudstack.retirement_reading import os_type_of, row_of, seen, templates_named
 from sync.cloudstack.retirer import Retirer
@@ -236,7 +237,8 @@ class Sender:
             return _result(call, Outcome.SUCCEEDED, "It is kept.") if self.is_reached(call) else None
         if intent.job_id is not None and self._is_known(intent.job_id):
             return self._follow_and_verify(call, intent.job_id)
-        left = timedelta(seconds=SETTLE_SECONDS) - (self._clock() - intent.at)
+        # Who intended it may have another clock.
+        left = timedelta(seconds=SETTLE_SECONDS) + TOLERANCE - (self._clock() - intent.at)
         result = self._read_for(call, left.total_seconds())
         if result is None and self._is_running(call):
             return _result(call, Outcome.UNKNOWN, "A job of its kind runs; it is read again later.")

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from sync.archive_manifest import ArchivedTemplate
 from sync.archiving import AT_ONCE, Archiving
+from sync.clocks import why_apart
 from sync.cloudstack.retirement_reading import EXPUNGE_DELAY, seconds_of, seen
 from sync.cloudstack.retirer import Permit, Retirer
 from sync.containment_held import held
@@ -24,7 +25,7 @@ from sync.journal import Intent
 from sync.machine_states import GOING
 from sync.model import ActionResult, Outcome, Scope, Side
 from sync.radius import ObjectKind
-from sync.retirement import DESTRUCTIVE, Retirement, Step
+from sync.retirement import BEGUN_CLOCKS, DESTRUCTIVE, ENDED_CLOCKS, Retirement, Step
 from sync.retirement_approval import campaigns_for, refuse_unapproved, standing_of
 from sync.retirement_calls import Call, before_quarantine, calls_of, calls_to_undo, owned_ids
 from sync.retirement_desk import Desk
@@ -126,8 +127,11 @@ class Steps:
 
     def _refuse(self, retirement: Retirement, confirmed: Confirmation) -> Step:
         """The next step, when everything but the two sides lets it be done."""
-        now, history, rules = self._desk.clock(), self._desk.history(), self._desk.environment.approvals
-        refuse_early(retirement, now)
+        clocks, history, rules = (
+            self._desk.agreed_clocks(), self._desk.history(), self._desk.environment.approvals,
+        )  # fmt: skip
+        now = clocks.own
+        refuse_early(retirement, clocks.earliest)
         step = retirement.next_step
         assert step is not None
         if (confirmed.step, confirmed.word) != (step, word_for(retirement)):
@@ -149,15 +153,15 @@ class Steps:
                 campaigns=campaigns_for(retirement, history, rules, now=now),
             )
         if step is Step.DELETE_ACCOUNTS:
-            self._refuse_unexpunged(retirement, now)
+            self._refuse_unexpunged(retirement, clocks.earliest)
         return step
 
     def _refuse_unexpunged(self, retirement: Retirement, now: datetime) -> None:
         """The delay in force may have been made longer since the VMs were destroyed."""
         destroyed = retirement.done(Step.DESTROY)
-        if destroyed is None or destroyed.ended_at is None:
+        if destroyed is None or destroyed.ended_by is None:
             return
-        until = destroyed.ended_at + self._expunge_delay()
+        until = destroyed.ended_by + self._expunge_delay()
         if now < until:
             raise GuardError(
                 f"The VMs of {retirement.proposal.name} can be recovered until {until:%Y-%m-%d %H:%M} UTC.",
@@ -311,28 +315,37 @@ class Steps:
     # --- facts ----------------------------------------------------------------------------------------------
 
     def _facts_before(self, retirement: Retirement, step: Step, view: View) -> dict[str, object]:
+        facts: dict[str, object] = {BEGUN_CLOCKS: view.after.json()}
         if step is Step.QUARANTINE:
-            return {"before": before_quarantine(retirement, view.actual)}
+            facts["before"] = before_quarantine(retirement, view.actual)
         if step is Step.DESTROY:
-            return {"expunge_seconds": self._expunge_delay().total_seconds()}
-        return {}
+            facts["expunge_seconds"] = self._expunge_delay().total_seconds()
+        return facts
 
     def _facts_after(self, retirement: Retirement, step: Step, calls: Sequence[Call]) -> dict[str, object]:
         """What has to be known later. Raises GuardError where the step did not bring about what it must."""
-        now = self._desk.clock()
+        facts: dict[str, object] = {}
+        wait: timedelta | None = None
         if step is Step.QUARANTINE:
             awake = self._not_at_rest(retirement)
             if awake:
                 self._stop(retirement, step, f"{'. '.join(awake[:5])}.")
-            if retirement.proposal.is_empty:
-                return {}
-            return {"until": (now + timedelta(days=retirement.proposal.quarantine_days)).isoformat()}
-        if step is Step.ARCHIVE:
-            return {"templates": self._templates(retirement, step, calls)}
-        if step is Step.DESTROY:
-            return {"until": (now + self._expunge_delay()).isoformat()}
-        self._let_go(retirement, step)
-        return {}
+            if not retirement.proposal.is_empty:
+                wait = timedelta(days=retirement.proposal.quarantine_days)
+        elif step is Step.ARCHIVE:
+            facts["templates"] = self._templates(retirement, step, calls)
+        elif step is Step.DESTROY:
+            wait = self._expunge_delay()
+        else:
+            self._let_go(retirement, step)
+        clocks = self._desk.clocks()
+        why = why_apart(clocks)
+        if why:
+            self._stop(retirement, step, f"when it ended is not known, so no wait can begin: {why}.")
+        facts[ENDED_CLOCKS] = clocks.json()
+        if wait is not None:
+            facts["until"] = (clocks.latest + wait).isoformat()
+        return facts
 
     def _not_at_rest(self, retirement: Retirement) -> list[str]:
         """What is awake when nothing is on its way to rest any more, or has been for too long. Who takes over

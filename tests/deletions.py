@@ -63,6 +63,7 @@ RETIREMENTS = frozenset(
     {
         "tests.test_retiring",
         "tests.test_retiring_archive",
+        "tests.test_retiring_clocks",
         "tests.test_retiring_contained",
         "tests.test_retiring_limits",
         "tests.test_cli_retire",

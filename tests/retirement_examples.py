@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sync import blast
+from sync.clocks import Clocks
 from sync.model import (
     ActualInventory,
     Coverage,
@@ -76,7 +77,8 @@ def view(
     actual: ActualInventory | None = None,
     offerings: tuple[Offering, ...] = (),
 ) -> View:
-    return View(desired or desired_side(at=at), actual or actual_side(at=at), offerings, at)
+    clocks = Clocks(at, at, at)
+    return View(desired or desired_side(at=at), actual or actual_side(at=at), offerings, clocks, clocks)
 
 
 def sighting(at: datetime = EARLIER, **changes: Any) -> Sighting:

@@ -69,6 +69,8 @@ class Lab:
     """Of the configuration's [environments.lab.retirement]."""
     ledger: str = ""
     """URL; a file in the folder where it is empty."""
+    runs: bool = False
+    """Whether the sandbox's answers bear this machine's time, by which commands run, and not the lab's."""
 
     # --- making it ------------------------------------------------------------------------------------------
 
@@ -128,6 +130,8 @@ class Lab:
     def session(self, operator: str = PROPOSER) -> Session:
         """A console of somebody's, on some machine: nothing is shared with the others but the ledger."""
         made = Session(self.environment(), operator=operator, clock=self.clock)
+        if self.runs:
+            made.reader.server_time = self.clock  # type: ignore[method-assign]
         self.sessions.append(made)
         return made
 
@@ -295,7 +299,7 @@ def lab(
         ready = box.ready
         hand = Client(endpoint=ready.url, key=ready.key, secret=ready.secret, token=ready.token)
         clock = clock_of(box)
-        made = Lab(folder, box, hand, clock, limits=limits, ledger=ledger)
+        made = Lab(folder, box, hand, clock, limits=limits, ledger=ledger, runs=runs)
         write_database(blueprint_for("drill"), made.database)
         made.retire_in_ci_database(PROJECT)
         made.configure()

@@ -19,10 +19,10 @@ from sqlalchemy.engine import Connection
 
 from sync import ledger_schema
 from sync.errors import ConfigurationError, LedgerError
-from sync.ledger import NO_HASH, EntryKind, Ledger, RunState, canonical
+from sync.ledger import EntryKind, Ledger, RunState
 from sync.ledger_check import Chain, Watch
 from sync.ledger_database import LATEST_REVISION
-from sync.ledger_entries import Written, exported, stamp
+from sync.ledger_entries import NO_HASH, Written, canonical, exported, stamp
 from sync.model import Outcome
 from sync.pins import Server
 from tests.fake_cloudstack import START, Clock

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.characters import with_unseen
+from sync.clocks import Clocks
 from sync.errors import GuardError, StaleError
 from sync.model import Coverage, CoverageState, NetworkRule, Scope, Shrinkage
 from sync.radius import ObjectKind, Offering
@@ -306,7 +307,7 @@ def test_no_path_leads_from_an_unfit_view_to_a_proposal(
     if is_expected:
         desired = replace(desired, projects={**desired.projects, "zephyr": project("zephyr", "zoe")})
     actual = actual_side(at=NOON - actual_age, coverage=actual_coverage)
-    seen = View(desired, actual, (), NOON)
+    seen = View(desired, actual, (), Clocks(NOON, NOON), Clocks(NOON, NOON))
     before = tuple(sighting(NOON - abs(age)) for age in sorted(sighted, key=abs, reverse=True))
     try:
         made = propose(wish(), seen, History(sightings=before), LIMITS)

@@ -116,9 +116,15 @@ def test_what_owns_something_is_no_empty_domain(site: Lab) -> None:
         site.retiring().propose([PROJECT], is_empty=True)
 
 
-def test_on_postgresql_several_machines_share_one_retirement(tmp_path: Path, postgresql: Server) -> None:
+def test_on_postgresql_several_machines_share_one_retirement(
+    tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = postgresql.create_database().render_as_string(hide_password=False)
     with lab(tmp_path, ledger=url) as site:
+        # The lab is 200 days in the past, the database is not.
+        with pytest.raises(GuardError, match="days behind the ledger database's"):
+            site.retiring().propose([PROJECT])
+        monkeypatch.setattr("sync.ledger.database_now", lambda _, clock: clock())
         site.approved()
         assert site.step(operator="alice@console-2").stage is Stage.QUARANTINED
         assert site.retiring("bob@console-3").of(PROJECT).stage is Stage.QUARANTINED

@@ -7,11 +7,13 @@ would be an empty list, and an empty list is what an incident looks like.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ import urllib3
 
 from sync.cloudstack import faults
 from sync.cloudstack.values import Clock, Credentials
-from sync.errors import AbreastError, DataError, ThrottledError
+from sync.errors import AbreastError, DataError, ForbiddenError, ThrottledError
 from sync.model import JsonObject
 
 LONGEST_THROTTLED = 15.0
@@ -48,8 +50,13 @@ class _Session(requests.Session):
     A response hook would not do: `cs` prepares its requests without the session.
     """
 
+    date: str | None = None
+    """The Date of the last answer; None where it had none, or there was no answer."""
+
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        self.date = None
         response = super().send(request, **settings)
+        self.date = response.headers.get("Date")
         response.encoding = "utf-8"
         return response
 
@@ -78,6 +85,7 @@ class Connection:
         self._counter_lock = threading.Lock()
         self._calls = 0
         self._throttled = 0
+        self._ahead: timedelta | None = None
         self.endpoint = faults.shown_endpoint(credentials.endpoint)
         self._timeout = max(1, round(credentials.timeout_seconds))
         if credentials.verify is False:
@@ -105,6 +113,18 @@ class Connection:
     def clean(self, text: str) -> str:
         """CloudStack's words as they may be shown: one line, clipped, without this credential's secrets."""
         return faults.clean(text, self._secrets_of({}))
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock was ahead of the server's at the last answer, of any thread's; None
+        where it named no time."""
+        return self._ahead
+
+    def server_time(self) -> datetime | None:
+        """What the server's clock says now; None where its answer names no time. Raises SourceError."""
+        with contextlib.suppress(ForbiddenError):
+            self.read("listCapabilities")
+        return faults.moment(self._local.session.date)
 
     def read(self, command: str, parameters: Mapping[str, str] | None = None) -> JsonObject:
         """The answer to a call that changes nothing, inside its wrapper.
@@ -172,6 +192,8 @@ class Connection:
             return faults.network(call, error)
         except UnicodeError:
             return DataError(f"{command} was not sent: one of its values is no valid text.")
+        at = faults.moment(self._local.session.date)
+        self._ahead = self._clock() - at if at is not None else None
         body = _unwrapped(command, text)
         return faults.unreadable(call, text) if body is None else body
 
@@ -184,11 +206,11 @@ class Connection:
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = self._new_client()
+            session = self._local.session = _Session()
+            client = self._local.client = self._new_client(session)
         return client
 
-    def _new_client(self) -> Any:
-        session = _Session()
+    def _new_client(self, session: requests.Session) -> Any:
         # CloudStack never redirects, and a redirected POST would carry a password to wherever it is told.
         session.max_redirects = 0
         if _is_loopback(self._credentials.endpoint):

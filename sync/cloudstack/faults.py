@@ -12,7 +12,7 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -187,11 +187,18 @@ def _unauthorized(call: Call, skew_seconds: float | None) -> UnauthorizedError:
 
 def skew(date_header: str | None, now: datetime) -> float | None:
     """Seconds that our clock is ahead of the server's (negative: behind); None when it gives no time."""
+    at = moment(date_header)
+    return (now - at).total_seconds() if at is not None else None
+
+
+def moment(date_header: str | None) -> datetime | None:
+    """What a server's Date says; None where it says no moment."""
     if not date_header:
         return None
     try:
-        return (now - parsedate_to_datetime(date_header)).total_seconds()
-    except (ValueError, TypeError):
+        found = parsedate_to_datetime(date_header)
+        return found.astimezone(UTC) if found.tzinfo is not None else None
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

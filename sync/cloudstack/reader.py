@@ -96,6 +96,16 @@ class Reader:
         """Calls so far that were refused with 429 at first, by all threads."""
         return self._connection.throttled
 
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock was ahead of CloudStack's at the last answer; None where that is not
+        known."""
+        return self._connection.ahead
+
+    def server_time(self) -> datetime | None:
+        """What CloudStack's clock says now; None where its answer names no time. Raises SourceError."""
+        return self._connection.server_time()
+
     def _read(self, command: str, parameters: Mapping[str, str]) -> JsonObject:
         try:
             return self._connection.read(command, parameters)

@@ -10,7 +10,8 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,19 @@ class Sandbox:
         app.router.add_get(storage.PATH, self._storage)
         app.router.add_route("*", "/{path:.*}", self._api)
         app.cleanup_ctx.append(self._background)
+        app.on_response_prepare.append(self._date)
         return app
 
     def save(self) -> None:
         """Write the state file, if there is one. Raises OSError."""
         if self.state is not None:
             persistence.save(self.engine.world, self.state)
+
+    async def _date(self, _http: web.Request, response: web.StreamResponse) -> None:
+        """The Date of an answer is told by the clock by which signatures expire."""
+        response.headers["Date"] = format_datetime(
+            self.engine.world.clock.callers_now().astimezone(UTC), usegmt=True
+        )
 
     # --- the API -------------------------------------------------------------------------------------
 

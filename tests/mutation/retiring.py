@@ -6,6 +6,8 @@ from tests.mutation.guard import guard
 
 RULES = "tests/test_retirement_rules.py"
 RETIRING = "tests/test_retiring.py"
+CLOCKS = "tests/test_clocks.py"
+RETIRING_CLOCKS = "tests/test_retiring_clocks.py"
 CONTAINED = "tests/test_retiring_contained.py"
 ARCHIVE = "tests/test_retiring_archive.py"
 DOWNLOAD = "tests/test_download.py"
@@ -66,9 +68,79 @@ RETIREMENT = (
     guard(
         "retirement: unexpected in two readings",
         "sync/retirement_proposal.py",
-        "if now.desired_at - one.desired_at >= APART and now.actual_at - one.actual_at >= APART:",
-        "if True:",
+        "        if min(now.desired_at - one.desired_at, now.actual_at - one.actual_at) < APART:\n",
+        "        if False:\n",
         RULES,
+    ),
+    guard(
+        "retirement clocks: two readings by the most cautious of all clocks",
+        "sync/retirement_proposal.py",
+        "        if _lay_between(one, now) >= APART:\n",
+        "        if True:\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: readings while all clocks agree",
+        "sync/retirement_proposal.py",
+        "        refuse_apart(clocks)\n",
+        "        pass\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: CloudStack's clock has to be known",
+        "sync/clocks.py",
+        "    if clocks.server is None:\n",
+        "    if False:\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: no further apart than is tolerated",
+        "sync/clocks.py",
+        "        if abs(by) > TOLERANCE:\n",
+        "        if False:\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: a wait is over by the earliest",
+        "sync/clocks.py",
+        "        return min(self._known)\n",
+        "        return self.own\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: a wait begins by the latest",
+        "sync/clocks.py",
+        "        return max(self._known)\n",
+        "        return self.own\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: they agree before a step",
+        "sync/retirement_desk.py",
+        "        refuse_apart(clocks)\n",
+        "        pass\n",
+        RETIRING_CLOCKS,
+    ),
+    guard(
+        "retirement clocks: no step ends while they do not agree",
+        "sync/retirement_steps.py",
+        "        why = why_apart(clocks)\n        if why:\n",
+        "        why = why_apart(clocks)\n        if False:\n",
+        RETIRING_CLOCKS,
+    ),
+    guard(
+        "retirement clocks: a step that is dated in the future",
+        "sync/retirement_rules.py",
+        "    if last - now > _BACK:\n",
+        "    if False:\n",
+        CLOCKS,
+    ),
+    guard(
+        "retirement clocks: the wait of an earlier step has to be over too",
+        "sync/retirement_rules.py",
+        "    due = max((one.waits_until for one in retirement.steps if one.waits_until), default=None)\n",
+        "    due = retirement.due_at\n",
+        CLOCKS,
     ),
     guard(
         "retirement: only what nobody else has",
