@@ -115,7 +115,7 @@ def refuse_other_server(before: Capture, now: ActualInventory) -> None:
 
 def keys_of(drift: Drift, projects: Sequence[str]) -> frozenset[str] | None:
     """The keys of the projects that were named; None where none was: all. Raises UsageError."""
-    from console.session import choose_rows
+    from console.choosing import choose_rows
 
     return frozenset(row.key for row in choose_rows(drift, projects)) if projects else None
 

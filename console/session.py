@@ -19,7 +19,7 @@ from console.deletions import Deletions
 from console.fences import Fences
 from console.recognition import Other, Recogniser
 from console.shields import Shields
-from sync.errors import GuardError, LedgerError, UsageError
+from sync.errors import GuardError, LedgerError
 from sync.operator_name import current_operator
 
 if TYPE_CHECKING:
@@ -471,25 +471,3 @@ class Session:
                 self._ledger.close()
             self._ledger = self._reader = self._writer = self._ci_database = None
         self.captures.close()
-
-
-def choose_rows(drift: Drift, projects: Sequence[str]) -> tuple[DriftRow, ...]:
-    """The rows of the named projects, or all. Raises UsageError, naming the nearest, for an unknown one."""
-    if not projects:
-        return drift.rows
-    from difflib import get_close_matches
-
-    from sync.model import project_key
-
-    by_key = {row.key: row for row in drift.rows}
-    chosen = []
-    for name in projects:
-        row = by_key.get(project_key(name))
-        if row is None:
-            near = get_close_matches(project_key(name), list(by_key), n=1)
-            hint = (
-                f"Did you mean {by_key[near[0]].name}?" if near else "`abreast inventory desired` lists them."
-            )
-            raise UsageError(f"There is no project or domain named {name}.", next_step=hint)
-        chosen.append(row)
-    return tuple(chosen)

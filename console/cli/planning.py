@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.choosing import choose_rows
 from console.cli.output import clipped, plain, result, result_json, result_lines, say, table
 from console.cli.reading import read_both, refuse_unread
 from console.cli.sessions import options_of, session_of
-from console.session import choose_rows
 from sync.errors import EXIT_DONE, AbreastError, UsageError
 from sync.model import Action, DriftRow, JsonObject, Plan
 from widgets.cells import counted

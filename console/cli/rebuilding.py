@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.choosing import choose_rows
 from console.cli.changing import NotConfirmedError, at_once, confirm, progress, report_json, stop_on_interrupt
 from console.cli.idle_options import refuse_idle
 from console.cli.output import ask, clipped, plain, result, result_json, result_lines, say, table, told_last
@@ -27,7 +28,7 @@ from console.cli.rehearsing import (
 )
 from console.cli.sessions import session_of
 from console.restores import frozen
-from console.session import Session, choose_rows
+from console.session import Session
 from sync.errors import EXIT_DONE, EXIT_DRIFT, EXIT_STOPPED, EXIT_UNKNOWN, AbreastError
 from sync.model import (
     Action,
