@@ -14,7 +14,7 @@ import pytest
 import sync.atomic_file
 from sync.credentials import CredentialFile
 from sync.drift import compare
-from sync.errors import GuardError, UsageError
+from sync.errors import GuardError, StorageError, UsageError
 from sync.executor import RunReport
 from sync.identities import Identity, by_capture
 from sync.identity_map import changed_earlier, identity_map, new_credentials, summary, write
@@ -359,7 +359,7 @@ def test_a_map_that_cannot_be_written_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sync.atomic_file.os, "fsync", full)
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         write((), tmp_path)
     assert len(json.loads((tmp_path / "identity-map.json").read_text())) == 2
     assert len(list(tmp_path.iterdir())) == 2
