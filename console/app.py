@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from textual.widget import AwaitMount
 
     from console.session_protocol import ConsoleSession
+    from console.state import RunState
     from sync.drill_stage import Stage
     from sync.errors import AbreastError
+    from sync.model import Action
 
 _SCREENS = {
     "opening": "console.screens.opening:OpeningScreen",
@@ -47,6 +49,7 @@ _SCREENS = {
     "project": "console.screens.project:ProjectScreen",
     "watch": "console.screens.watch:WatchScreen",
     "help": "console.screens.help:HelpScreen",
+    "page": "console.screens.page:PageScreen",
     "confirm": "console.screens.confirm:ConfirmScreen",
     "sources": "console.screens.sources:SourcesScreen",
     "radius": "console.screens.radius:RadiusScreen",
@@ -204,6 +207,20 @@ class ConsoleApp(PractisingApp):
 
     async def action_help(self) -> None:
         await self.open("help", getattr(self.screen, "SCOPE", "app"))
+
+    async def action_messages(self) -> None:
+        """All that was announced lately, in full."""
+        from console.screens.page import announcement_lines
+
+        await self.open("page", lambda width: announcement_lines(self.announced, width))
+
+    async def open_result(self, run: RunState | None, action: Action | None) -> None:
+        """The whole of what came of an action of that run."""
+        from widgets.action_details import result_lines
+
+        if run is not None and action is not None:
+            result = run.results.get(action.id)
+            await self.open("page", lambda width: result_lines(action, result, width))
 
     def action_help_quit(self) -> None:
         """ctrl+c: Textual's own answer is markup and names a key that is not in the table of commands."""

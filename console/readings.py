@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.reactive import var
 
+from console.announcing import AnnouncingApp
 from console.commands import Mode
-from console.keystrokes import KeystrokesApp
 from console.messages import (
     ActualRead,
     AgentsBroke,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from sync.agents import JenkinsReading
     from sync.capture_store import CaptureEntry
     from sync.deletions import Situation
-    from sync.errors import AbreastError
     from sync.freezes import Freeze
     from sync.model import Action, ActualInventory, DesiredInventory, Drift
     from widgets.values import Freshness, RowView, SourceStatus
@@ -53,7 +52,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class ReadingApp(KeystrokesApp[int]):
+class ReadingApp(AnnouncingApp):
     """Holds what is known of one environment, and keeps it fresh."""
 
     now: var[datetime] = var(utc_now)
@@ -88,9 +87,8 @@ class ReadingApp(KeystrokesApp[int]):
     """Zones that a restore has left closed, by the last reading of the ledger and of CloudStack."""
 
     def __init__(self, session: ConsoleSession, *, clock: Callable[[], datetime], is_watching: bool) -> None:
-        super().__init__()
+        super().__init__(clock=clock, keys=session.environment.keys)
         self.session = session
-        self.utc_clock = clock
         self.set_reactive(ReadingApp.now, clock())
         self.set_reactive(
             ReadingApp.console_mode,
@@ -120,14 +118,6 @@ class ReadingApp(KeystrokesApp[int]):
         self.refresher.tick()
         self.agent_watch.tick(self.desired)
         self.ledger_watch.tick()
-
-    def notify(self, message: str, **options: Any) -> None:
-        """As Textual's, but text is never markup."""
-        super().notify(message, **{**options, "markup": False})
-
-    def show_error(self, error: AbreastError) -> None:
-        """Announce an error. It must have a lasting place elsewhere: a source's status, a row, the ledger."""
-        self.notify(str(error), severity="error", timeout=10)
 
     @property
     def can_tell_deletions(self) -> bool:

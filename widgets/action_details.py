@@ -132,6 +132,26 @@ class ActionDetails(Lines):
         return ", ".join(f"{describe(id)}{' (not confirmed)' if id in self._unmet else ''}" for id in needs)
 
 
+def result_lines(action: Action, result: ActionResult | None, width: int) -> list[Line]:
+    """The action and what came of it, nothing left out."""
+    lines: list[Line] = [[(f" {line}", "tone--strong")] for line in wrap(describe(action.id), width - 2)]
+    lines.append([])
+    if result is None:
+        lines.append([(" Nothing has come of it yet.", "tone--muted")])
+    else:
+        tone = OUTCOME_CLASSES[result.outcome]
+        lines += _whole("outcome", outcome_text(result.outcome), width, tone)
+        lines += _whole("", result.detail, width, tone)
+    lines += _whole("change", "; ".join(change_texts(action)), width)
+    lines += _whole("why", action.reason, width)
+    lines += _whole("undo", undo_text(action), width)
+    return lines + _whole("needs", ", ".join(map(describe, action.needs)), width)
+
+
+def _whole(label: str, text: str, width: int, tone: str = "") -> list[Line]:
+    return _labelled(label, text, width, most=len(text), tone=tone) if text else []
+
+
 def undo_text(action: Action) -> str:
     """How it can be taken back; where that is more than to undo it, the class of it first."""
     if action.undo and action.reversibility is Reversibility.UNDOABLE:

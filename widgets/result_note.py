@@ -1,10 +1,13 @@
-"""What came of one action, in whole."""
+"""What came of one action, as far as three lines go; its page has the whole."""
 
 from __future__ import annotations
 
 from sync.model import ActionResult
+from widgets.cells import fit
 from widgets.kinds import OUTCOME_CLASSES
 from widgets.lines import Line, Lines, wrap
+
+_MOST = 3
 
 
 class ResultNote(Lines):
@@ -24,4 +27,7 @@ class ResultNote(Lines):
         if self._result is None or not self._result.detail:
             return []
         tone = OUTCOME_CLASSES[self._result.outcome]
-        return [[(f" {line}", tone)] for line in wrap(self._result.detail, width - 2)[:3]]
+        lines = wrap(self._result.detail, width - 2)
+        if len(lines) > _MOST:
+            lines = [*lines[: _MOST - 1], fit(" ".join(lines[_MOST - 1 :]), width - 2)]
+        return [[(f" {line}", tone)] for line in lines]

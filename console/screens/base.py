@@ -69,6 +69,10 @@ class ConsoleScreen(Screen[ScreenResult]):
         self.follow("staged", lambda _: self.show_keys())
         self.bindings_updated_signal.subscribe(self, lambda _: self.show_keys())
 
+    def on_screen_resume(self) -> None:
+        """What waited for the answer to a question is announced, unless another question follows at once."""
+        self.call_after_refresh(self.console.announce_waiting)
+
     def _frozen_words(self, found: Sequence[Freeze]) -> tuple[str, ...]:
         """The first zone that a restore left closed and what opens it, and how many more there are."""
         if not found:

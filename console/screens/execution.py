@@ -139,6 +139,8 @@ class ExecutionScreen(ConsoleScreen):
         run = self.console.run_state
         if run is None:
             return command.id == "history"
+        if command.id == "open":
+            return self.list.current is not None
         if command.id in ("stop", "pause"):
             return self.offers_to_hold(command)
         if command.id == "recover":
@@ -168,6 +170,11 @@ class ExecutionScreen(ConsoleScreen):
         ]
         if bad:
             self.list.cursor = next((index for index in bad if index > self.list.cursor), bad[0])
+
+    @on(VirtualList.Chosen)
+    async def action_open(self) -> None:
+        """The whole of what came of the action under the cursor."""
+        await self.console.open_result(self.console.run_state, self.list.current)
 
     async def action_recover(self) -> None:
         await self.console.open("recovery")

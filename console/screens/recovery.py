@@ -371,7 +371,7 @@ class RecoveryScreen(PathScreen):
 
     @on(VirtualList.CursorMoved, "#troubles")
     def show_result(self) -> None:
-        """The whole text of what came of the action under the cursor."""
+        """What came of the action under the cursor."""
         run, action = self.shown_run, self.troubles.current
         result = run.results.get(action.id) if run is not None and action is not None else None
         self.query_one(ResultNote).show(result)
@@ -380,6 +380,8 @@ class RecoveryScreen(PathScreen):
 
     def offers(self, command: commands.Command) -> bool:
         is_going_on = self.console.operations.is_going_on
+        if command.id == "open" and self._viewed is Step.REBUILD:
+            return self.troubles.current is not None
         if command.id in ("choose", "choose-all", "open"):
             return self._viewed is Step.ASSESS and self.assessment is not None
         if command.id in ("losses", "other-capture"):
@@ -449,7 +451,11 @@ class RecoveryScreen(PathScreen):
             self.troubles.cursor = (self.troubles.cursor + 1) % bad
 
     @on(VirtualList.Chosen, "#findings")
+    @on(VirtualList.Chosen, "#troubles")
     async def action_open(self) -> None:
+        if self._viewed is Step.REBUILD:
+            await self.console.open_result(self.shown_run, self.troubles.current)
+            return
         item = self.findings.item
         if isinstance(item, Finding):
             await self.console.open("project", item.key)

@@ -150,7 +150,7 @@ class RestoreScreen(ResumingScreen):
 
     @on(VirtualList.CursorMoved, "#troubles")
     def show_result(self) -> None:
-        """The whole text of what came of the action under the cursor."""
+        """What came of the action under the cursor."""
         run, action = self.run, self.troubles.current
         result = run.results.get(action.id) if run is not None and action is not None else None
         self.query_one(ResultNote).show(result)
@@ -167,6 +167,8 @@ class RestoreScreen(ResumingScreen):
             return not is_going_on
         if command.id == "restore-view":
             return self.run is not None
+        if command.id == "open":
+            return self._is_run_viewed and self.troubles.current is not None
         if command.id in ("resume", "break-lease"):
             return self.offers_to_finish(command)
         if command.id in ("stop", "pause"):
@@ -187,6 +189,11 @@ class RestoreScreen(ResumingScreen):
         is_awaited = state is not None and state.is_run and state.ended is None and not state.problem
         if not self.console.operations.is_going_on and not is_awaited:
             self.console.restores.begin(state.wish if state is not None else None)
+
+    @on(VirtualList.Chosen, "#troubles")
+    async def action_open(self) -> None:
+        """The whole of what came of the action under the cursor."""
+        await self.console.open_result(self.run, self.troubles.current)
 
     def action_other_view(self) -> None:
         self._is_run_viewed = not self._is_run_viewed

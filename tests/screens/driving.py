@@ -71,8 +71,9 @@ def screen_text(app: ConsoleApp) -> str:
 
 
 def said(app: ConsoleApp) -> str:
-    """The notifications that stand on the screen, unwrapped."""
-    return "\n".join(notification.message for notification in app._notifications)
+    """The notifications that stand on the screen, unwrapped, and those that wait for an answer."""
+    shown = (notification.message for notification in app._notifications)
+    return "\n".join((*shown, *(text for text, _ in app._waiting)))
 
 
 async def burst(pilot: Pilot[Any], *keys: str) -> None:

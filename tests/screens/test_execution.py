@@ -339,6 +339,25 @@ async def test_a_failure_says_what_happened_and_stays_staged(size) -> None:
         assert isinstance(app.screen, ReviewScreen)
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_enter_opens_all_that_came_of_an_action(size) -> None:
+    why = "CloudStack refused updateResourceLimit with 431: " + "the limit is too high. " * 30 + "THE END"
+    session = RunSession(INCIDENT)
+    session.scripted.results = {LIMIT: (Outcome.FAILED, why)}
+    app = console_of(session)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await begin(pilot)
+        await ended(pilot)
+        await pilot.press("n")
+        await pilot.pause()
+        assert "THE END" not in screen_text(app) and "enter open" in footer(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert why in " ".join(screen_text(app).split())
+        await pilot.press("escape")
+        assert isinstance(app.screen, ExecutionScreen)
+
+
 async def test_n_goes_round_what_did_not_succeed() -> None:
     session = RunSession(INCIDENT)
     session.scripted.results = {
