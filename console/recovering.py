@@ -89,13 +89,13 @@ class Choice:
         """Whether this finding is to be rebuilt."""
         if not finding.actions:
             return False
-        return finding.key not in self.left_out if finding.kind in REBUILT else finding.key in self.taken_in
+        return finding.key not in self.left_out if finding.is_proposed else finding.key in self.taken_in
 
     def toggled(self, findings: Iterable[Finding]) -> Choice:
         """Take these in; when all of them are in already, leave them out."""
         some = [finding for finding in findings if finding.actions]
         is_out = all(self.has(finding) for finding in some)
-        proposed = {finding.key for finding in some if finding.kind in REBUILT}
+        proposed = {finding.key for finding in some if finding.is_proposed}
         others = {finding.key for finding in some} - proposed
         return Choice(
             self.left_out | proposed if is_out else self.left_out - proposed,
@@ -122,6 +122,9 @@ def groups(assessment: Assessment, returnable: Iterable[Recoverable] = ()) -> tu
         ),
         FindingGroup(
             "destroyed VMs", "the rest of the project is as it should be", _only_vms(assessment, returnable)
+        ),
+        FindingGroup(
+            "half-made", "a rebuild began it and was cut off: the rest is made", assessment.half_made
         ),
         FindingGroup("differs", "left alone unless you choose it", assessment.differing),
         FindingGroup(

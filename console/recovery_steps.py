@@ -179,6 +179,7 @@ def _assess_found(situation: Situation) -> tuple[str, bool]:
         ("hollow", assessment.hollow),
         ("missing", assessment.missing),
         ("orphaned", assessment.orphaned),
+        ("half-made", assessment.half_made),
     )
     counts = ", ".join(f"{len(found)} {word}" for word, found in named if found)
     lost = _machines_lost(assessment.losses) if situation.losses is None else _vms_lost(situation.losses)

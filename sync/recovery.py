@@ -43,8 +43,15 @@ class Finding:
     """Machines of the CI database whose VM is gone."""
     is_emptied: bool = False
     """Whether it has its accounts and lost its VMs and templates: a restore makes again what can be."""
+    is_half_made: bool = False
+    """Whether it is there and differs where a rebuild began it and did not do everything."""
     has_project: bool = True
     """Whether the CI database knows it; a dying domain that it does not know is left to die."""
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether a rebuild of everything takes it up."""
+        return self.kind in REBUILT or self.is_half_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ class Assessment:
     dying: tuple[Finding, ...]
     """Being deleted by CloudStack now; those with a project are renamed out of the way."""
     orphaned: tuple[Finding, ...]
+    half_made: tuple[Finding, ...]
+    """There, and differing where an earlier rebuild did not do all that it was to do."""
     differing: tuple[Finding, ...]
     """There, with repairable differences: left alone unless chosen."""
     emptied: tuple[Finding, ...]
@@ -94,7 +103,7 @@ class Assessment:
     @property
     def to_rebuild(self) -> tuple[Finding, ...]:
         """What a rebuild of everything takes up, worst first."""
-        groups = (self.dying, self.hollow, self.missing, self.orphaned)
+        groups = (self.dying, self.hollow, self.missing, self.orphaned, self.half_made)
         return tuple(finding for group in groups for finding in group)
 
     @property
@@ -110,6 +119,7 @@ class Assessment:
             self.hollow,
             self.dying,
             self.orphaned,
+            self.half_made,
             self.differing,
             self.emptied,
             self.for_people,
@@ -117,9 +127,13 @@ class Assessment:
         return self.in_sync + sum(map(len, groups))
 
 
-def assess(drift: Drift, rules: PlanRules, *, now: datetime) -> Assessment:
-    """Group all rows by what happened to them and what a rebuild would do."""
-    findings = [_finding(row, rules, now) for row in drift.rows if row.kind is not DriftKind.IN_SYNC]
+def assess(
+    drift: Drift, rules: PlanRules, *, now: datetime, left: Collection[str] = frozenset()
+) -> Assessment:
+    """Group all rows by what happened to them and what a rebuild would do; `left` are the keys of what
+    earlier rebuilds began and did not make whole."""
+    rows = (row for row in drift.rows if row.kind is not DriftKind.IN_SYNC)
+    findings = [_finding(row, rules, now, left=left) for row in rows]
 
     def of(kind: DriftKind) -> tuple[Finding, ...]:
         return tuple(finding for finding in findings if finding.kind is kind and finding.actions)
@@ -131,7 +145,8 @@ def assess(drift: Drift, rules: PlanRules, *, now: datetime) -> Assessment:
         hollow=of(DriftKind.HOLLOW),
         dying=of(DriftKind.DELETING),
         orphaned=of(DriftKind.ORPHANED),
-        differing=of(DriftKind.DIFFERS),
+        half_made=tuple(one for one in of(DriftKind.DIFFERS) if one.is_half_made),
+        differing=tuple(one for one in of(DriftKind.DIFFERS) if not one.is_half_made),
         emptied=tuple(one for one in rest if one.is_emptied),
         for_people=tuple(one for one in rest if not one.is_emptied),
         in_sync=drift.counts()[DriftKind.IN_SYNC],
@@ -142,7 +157,7 @@ def assess(drift: Drift, rules: PlanRules, *, now: datetime) -> Assessment:
     )
 
 
-def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
+def _finding(row: DriftRow, rules: PlanRules, now: datetime, *, left: Collection[str]) -> Finding:
     views = [view for view in (row.view, row.dying) if view is not None]
     return Finding(
         key=row.key,
@@ -153,6 +168,7 @@ def _finding(row: DriftRow, rules: PlanRules, now: datetime) -> Finding:
         machines_alive=sum(len(alive(view.vms)) for view in views),
         machines_lost=len(row.losses),
         is_emptied=is_emptied(row),
+        is_half_made=row.kind is DriftKind.DIFFERS and row.key in left,
         has_project=row.project is not None,
     )
 

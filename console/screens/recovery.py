@@ -16,6 +16,7 @@ from textual.message import Message
 
 from console import commands
 from console.faults import as_error
+from console.half_made import HalfMade
 from console.ledger_run import LedgerRun
 from console.rebuild_plan import plan_for
 from console.recovering import (
@@ -110,6 +111,7 @@ class RecoveryScreen(PathScreen):
         """Of the run that goes on; None while none does."""
         self._is_show_due = False
         self._pause = _PAUSE_SECONDS
+        self._half_made = HalfMade(lambda: self.console.session.ledger)
         self._recalled = ""
         """The newest run of the ledger when it was asked for the last rebuild."""
 
@@ -158,10 +160,13 @@ class RecoveryScreen(PathScreen):
         self.tell()
         self._assessing += 1
         generation, now = self._assessing, self.console.utc_clock()
+        is_of_run = self.console.operations.is_going_on
 
         def work() -> None:
             try:
-                found = assess(drift, self.console.session.rules, now=now)
+                # While a run makes them, they are half-made on their way.
+                left = frozenset() if is_of_run else self._half_made.keys()
+                found = assess(drift, self.console.session.rules, now=now, left=left)
             except Exception as error:  # noqa: BLE001 - the thread's edge: it has to reach the screen
                 self.post_message(self.NotAssessed(generation, as_error(error, doing="assessing the damage")))
             else:

@@ -413,6 +413,78 @@ async def test_the_reason_of_a_failure_is_whole_below_a_banner_on_a_small_screen
         assert reason in words_of(app)
 
 
+async def test_what_a_rebuild_left_half_made_is_named_counted_and_taken_up_again(tmp_path: Path) -> None:
+    """Its domain and account are there: it merely differs, and is not done."""
+    session = DamagedSession(tmp_path, armed=True)
+    refusal = RefusedError("The management server said no.")
+    (boreal,) = (one.id for one in session.cloud.domains.values() if one.name == "boreal")
+    session.cloud.faults = [Fault("updateResourceLimit", refusal, about=boreal, times=2)]
+    app = console_on(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await run_ends(pilot)
+        text = screen_text(app)
+        assert "2 Assess    1 to rebuild: 1 half-made" in text
+        assert "5 Verify    1 project can still be repaired" in text
+        await pilot.press("2")
+        assert "half-made" in screen_text(app) and "a rebuild began it and was cut off" in screen_text(app)
+        assert [finding.name for finding in screen_of(app).chosen] == ["boreal"]
+        await start_rebuild(pilot, 1)
+        await run_ends(pilot)
+        assert app.aftermath is not None and app.aftermath.proof is not None
+        assert not app.aftermath.proof.repairable
+        assert "half-made" not in screen_text(app)
+
+
+async def test_what_a_stopped_run_left_half_made_is_told_by_the_next_console(tmp_path: Path) -> None:
+    first = DamagedSession(tmp_path, armed=True)
+    first.hold_after = ALL - 1
+    app = console_on(first)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await until(pilot, lambda: len(first.cloud.log) == ALL - 1 and first.cloud.in_flight == 1)
+        # The last action is refused where it waits, and the run ends with it.
+        first.cloud.faults = [Fault("updateResourceLimit", RefusedError("It is going down."), times=5)]
+        app.operations.stop()
+        first.door.set()
+        await run_ends(pilot)
+    second = DamagedSession(tmp_path)
+    second.cloud, second.is_deleting = first.cloud, False
+    again = console_on(second)
+    async with again.run_test(size=SMALL, notifications=True) as pilot:
+        await open_recovery(pilot)
+        text = words_of(again)
+        assert "1 to rebuild: 1 half-made" in text and "Nothing gets worse" not in text
+        # Where the ledger cannot be read any more, what was known stays.
+        second.ledger.close()
+        await read_again(pilot)
+        assert "1 to rebuild: 1 half-made" in words_of(again)
+
+
+@SIZES
+async def test_enter_on_a_failure_opens_all_that_came_of_it(tmp_path: Path, size: tuple[int, int]) -> None:
+    session = DamagedSession(tmp_path, armed=True)
+    reason = "CloudStack refused createAccount with 530: " + "the server has no room. " * 20 + "THE END"
+    session.cloud.faults = [Fault("createAccount", RefusedError(reason), about="ember", times=2)]
+    app = console_on(session)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await open_recovery(pilot)
+        await start_rebuild(pilot, ALL)
+        await run_ends(pilot)
+        await pilot.press("3", "n")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "THE END" not in text and "…" in text and "enter open" in text
+        await pilot.press("enter")
+        await pilot.pause()
+        page = words_of(app)
+        assert " ".join(reason.split()) in page and "create account ROOT/ci/ember" in page
+        await pilot.press("escape")
+        assert isinstance(app.screen, RecoveryScreen)
+
+
 async def test_stopping_ends_the_run_after_the_call_and_resuming_asks_anew(tmp_path: Path) -> None:
     session = DamagedSession(tmp_path, armed=True)
     session.hold_after = 6

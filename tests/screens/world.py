@@ -316,6 +316,9 @@ class NoRuns:
     def latest_run(self) -> None:
         return None
 
+    def runs(self) -> list[Any]:
+        return []
+
     def ends(self) -> None:
         return None
 
