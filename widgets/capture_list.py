@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from widgets.cells import age, counted, fit
-from widgets.lines import Line, Lines, spread
+from widgets.lines import Line, Lines, spread, wrap
 from widgets.virtual_list import Piece, VirtualList
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -69,7 +69,8 @@ class TimeLine(Lines):
     def lines(self, width: int) -> list[Line]:
         taken = [line for line in self._captures if line.key]
         if self._text or not taken:
-            return [[(f" {self._text or 'Nothing was captured yet.'}", self._tone)]]
+            text = self._text or "Nothing was captured yet."
+            return [[(f" {line}", self._tone)] for line in wrap(text, width - 2)]
         first, last = taken[-1].taken_at, taken[0].taken_at
         left: Line = [(f" {first.astimezone():%Y-%m-%d %H:%M}", "tone--muted")]
         middle = f"{counted(len(taken), 'capture')}, the bars say how much changed"

@@ -27,7 +27,7 @@ from tests.screens.runs import until
 from tests.screens.test_capturing import capturing
 from tests.screens.world import HOSTILE, NOW, FakeSession
 from tests.test_capture import lab
-from widgets.capture_list import CaptureLine, bars
+from widgets.capture_list import CaptureLine, TimeLine, bars
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 
@@ -184,6 +184,14 @@ async def test_without_captures_and_with_damaged_ones_it_says_so(
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await open_captures(pilot)
         assert "The captures are damaged: [/x]. Keep the file." in screen_text(app)
+
+
+def test_why_captures_cannot_be_read_is_said_to_its_end() -> None:
+    line = TimeLine()
+    line.say(
+        "/home/night/.local/share/abreast/lab-captures.sqlite is no file of captures. THE END", "tone--bad"
+    )
+    assert " ".join("".join(text for text, _ in one).strip() for one in line.lines(40)).endswith("THE END")
 
 
 def test_a_side_shows_all_that_a_storage_team_needs() -> None:
