@@ -29,6 +29,27 @@ class Command:
         return self.action.partition("(")[0].rpartition(".")[2]
 
 
+_NOT_IN_REPLAY = frozenset(
+    {
+        "contain",
+        "arm",
+        "accept",
+        "choose",
+        "choose-all",
+        "rehearse",
+        "restore",
+        "write-report",
+        "verify",
+        "retire",
+        "stop",
+        "pause",
+        "next-failure",
+        "follow-run",
+    }
+)
+"""Ids of commands that could only be refused where no server is asked and no ledger is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mode:
     """What decides which commands exist."""
@@ -57,7 +78,7 @@ class Mode:
         """Whether the command exists in this mode."""
         if self.watching and not command.watch:
             return False
-        if self.replaying and command.id == "contain":
+        if self.replaying and command.id in _NOT_IN_REPLAY:
             return False
         if command.scopes == ("contain",):
             return self.may_contain or not command.dangerous

@@ -57,6 +57,8 @@ class Situation:
     """The interrupted run that the operator leaves as it is, to plan anew what is missing."""
     reporting: Reporting | None = None
     """How the report and the letters stand that were written here last; None where none were asked for."""
+    is_replay: bool = False
+    """Whether a capture is shown: what was, and cannot be changed."""
     plays_owner: bool = False
     """Whether the drill's own page lets the CI database's owner store the new ids."""
 

@@ -46,6 +46,9 @@ WAVE_TITLES = ("VMs", "renames", "domains", "accounts", "users", "limits", "netw
 """In the order in which they run."""
 
 
+_IN_REPLAY = "This is a replay: what was is read here, and done in the live console."
+
+
 def current(situation: Situation) -> Step:
     """The step that is going on, or the next one to do."""
     run = situation.rebuild
@@ -106,7 +109,10 @@ def steps(situation: Situation, *, viewed: Step) -> tuple[StepView, ...]:
         is_now = step is now and view.state is StepState.WAITING
         state = StepState.CURRENT if is_now else view.state
         wait = if_one_waits(step, situation)
-        shown.append(replace(view, state=state, is_viewed=step is viewed, wait=wait))
+        do = view.do
+        if situation.is_replay:
+            do = _IN_REPLAY if step is viewed else ""
+        shown.append(replace(view, state=state, do=do, is_viewed=step is viewed, wait=wait))
     return tuple(shown)
 
 

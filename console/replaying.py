@@ -34,6 +34,8 @@ class ReplaySession(Session):
     def __init__(self, capture: Capture, file: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__(_environment(capture, file), clock=clock)
         self.capture = capture
+        self._retiring = frozenset()
+        """Nothing can run here, so nothing is kept back for a retirement: it tells what the live one told."""
 
     # --- what there is ------------------------------------------------------------------------------------
 

@@ -249,6 +249,11 @@ class Containment:
 
     def _brake_why_not(self) -> str:
         url = self.environment.cloudstack_database
+        if url is None and self.environment.name == "drill":
+            return (
+                "The drill has no CloudStack database whose lock could be held. A real environment names one "
+                "as cloudstack_database."
+            )
         if url is None:
             return (
                 "No connection to CloudStack's database is configured: write cloudstack_database = "

@@ -85,7 +85,7 @@ class Steps(Lines):
                     # Where there is little room one line has to do; the page for the phone has it in full.
                     words = text if is_tall else shortened(text, max(10, width - _INDENT - _TITLE - 1))
                     result += _labelled(label, words, width, tone="tone--muted") if text else []
-            elif is_tall:
+            elif is_tall and step.do:
                 result += _labelled("do", step.do, width, tone="tone--muted")
         return result
 

@@ -106,16 +106,21 @@ class ConsoleScreen(Screen[ScreenResult]):
 
     def tell_idle(self, key: str) -> None:
         """A key whose command is not there now says why, where it is known."""
-        found = keymap.by_mapped_key(self.SCOPE, key, self.console.session.environment.keys)
-        if found is None or self.check_action(found.action_name, ()):
+        keys = self.console.session.environment.keys
+        own = keymap.by_mapped_key(self.SCOPE, key, keys)
+        found = own or keymap.by_mapped_key("app", key, keys)
+        asked = self if own is not None else self.console
+        if found is None or asked.check_action(found.action_name, ()):
             return
         if why := self.why_not(found):
             self.console.notify(why, severity="warning")
 
     def why_not(self, command: commands.Command) -> str:
-        """Why a command of the screen is not there now; empty where there is nothing to say."""
-        del command
-        return ""
+        """Why a command is not there now; empty where there is nothing to say."""
+        mode = self.console.console_mode
+        if mode.replaying and not mode.allows(command):
+            return "This is a replay: what was cannot be changed, and no server is asked."
+        return "Nothing is being sent." if command.id in ("stop", "pause") else ""
 
     def offers_to_hold(self, command: commands.Command) -> bool:
         """Whether the App's run can be stopped, or paused."""

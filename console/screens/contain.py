@@ -43,6 +43,15 @@ _FIRST = ("fence", "brake", "release-brake", "shield", "evidence", "stop")
 """The commands whose keys are shown first."""
 
 
+_IDLE = {
+    "release-brake": "No brake is held by this console.",
+    "stop": "Nothing is being sent.",
+    "lift-fence": "No fence of abreast stands.",
+    "lift-shields": "No shield of abreast stands.",
+}
+"""What there is to say where a command has nothing to act on."""
+
+
 def _empty_text(state: ContainState) -> str:
     """Why no deletion is listed."""
     if state.look is not None and state.look.situation.is_unread:
@@ -186,7 +195,7 @@ class ContainScreen(ConsoleScreen):
         if command.id == "release-brake":
             return state.is_braking
         if command.id == "brake":
-            return not state.is_braking
+            return not state.is_braking and not self._drill_has_no_brake()
         if command.id == "stop":
             return bool(state.doing) and self.console.rungs.is_taking
         if command.id == "lift-fence":
@@ -194,6 +203,17 @@ class ContainScreen(ConsoleScreen):
         if command.id == "lift-shields":
             return look is not None and bool(look.shields_standing)
         return True
+
+    def _drill_has_no_brake(self) -> bool:
+        """Where nobody could mend it, the key is not shown; pressed it says why all the same."""
+        look, is_looking = self.look, self.console.rungs.is_looking
+        is_drill = self.console.session.environment.name == "drill"
+        return is_drill and look is not None and bool(look.ladder[2].why_not) and not is_looking
+
+    def why_not(self, command: commands.Command) -> str:
+        if command.id == "brake" and self.look is not None and self._drill_has_no_brake():
+            return f"Not possible here: {self.look.ladder[2].why_not}"
+        return _IDLE.get(command.id, "") or super().why_not(command)
 
     async def action_recover(self) -> None:
         await self.console.open("recovery")

@@ -400,7 +400,7 @@ class RecoveryScreen(PathScreen):
             return self._viewed is Step.ASSESS and is_proven and bool(self.chosen) and is_free
         if command.id == "write-report":
             state = self.console.reporting
-            return not self.console.session.is_replay and (state is None or not state.is_going_on)
+            return state is None or not state.is_going_on
         if command.id in ("resume", "leave-run", "break-lease"):
             return self.offers_to_finish(command)
         if command.id in ("stop", "pause"):
@@ -412,7 +412,10 @@ class RecoveryScreen(PathScreen):
         return True
 
     def _has_no_choice(self) -> bool:
-        """Whether a run goes on elsewhere, or an interrupted one comes first, unless rows are chosen here."""
+        """Whether a run goes on elsewhere, or an interrupted one comes first, unless rows are chosen here; or
+        this is a replay."""
+        if self.console.console_mode.replaying:
+            return True
         found = self.console.ledger_run
         if found is None or found.is_held:
             return found is not None

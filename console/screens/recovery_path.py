@@ -46,6 +46,7 @@ class PathScreen(LossScreen, RehearsingScreen, ResumingScreen):
             is_armed=app.console_mode.armed,
             can_arm=app.session.can_arm,
             is_drill=app.session.environment.name == "drill",
+            is_replay=app.session.is_replay,
             deletions=app.situation,
             can_tell_deletions=app.can_tell_deletions,
             assessment=self.assessment,
@@ -77,6 +78,8 @@ class PathScreen(LossScreen, RehearsingScreen, ResumingScreen):
         name, situation = self.console.session.environment.name, self.situation()
         if self._viewed is Step.CONTAIN:
             return deletions_page(self.console.situation, width, past=not self.console.can_tell_deletions)
+        if situation.is_replay and self._viewed in (Step.RESTORE, Step.HAND_OVER):
+            return [[(" Nothing is made, and nothing is written, from a replay.", "tone--muted")]]
         if self._viewed is Step.RESTORE:
             return restore_page(self.losses, name, width, key=self.key_of, is_drill=situation.is_drill)
         compared = self.compared(width)

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from console.screens.contain import ContainScreen
 from console.screens.contain_questions import CallersScreen, FormScreen
 from sync.brake import BrakeState
 from sync.contain import Step
-from sync.containment import Look
+from sync.containment import Containment, Look
 from sync.deletions import Stage
 from sync.errors import GuardError, LedgerError
 from sync.fence_check import FenceCheck, Fenced, Hold
@@ -426,6 +427,44 @@ async def test_a_rung_that_is_not_possible_says_why() -> None:
         assert "fence the caller – admin/admin in ROOT: It is the last enabled root admin." in words_of(app)
         assert why in told
         assert session.fake.calls == []
+
+
+async def test_a_drill_offers_no_brake_that_it_does_not_have_and_says_so() -> None:
+    session = armed()
+    why = "The drill has no CloudStack database whose lock could be held."
+    session.fake.now = look(*DELETIONS, brake_why_not=why)
+    app = contain_console(session)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_contain(pilot)
+        await until(pilot, lambda: "f fence" in screen_text(app).splitlines()[-1])
+        assert "b brake" not in screen_text(app).splitlines()[-1]
+        await pilot.press("b")
+        assert f"Not possible here: {why}" in said(app)
+        assert isinstance(app.screen, ContainScreen)
+        session.fake.now = look(*DELETIONS, brake_why_not="")
+        app.rungs.look()
+        await rest(pilot)
+        assert "b brake" in screen_text(app).splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("drill", "The drill has no CloudStack database"), ("lab", "write cloudstack_database =")],
+)
+def test_it_is_the_drill_that_has_no_database_for_the_brake(name: str, words: str) -> None:
+    environment = SimpleNamespace(name=name, cloudstack_database=None)
+    containment = Containment.__new__(Containment)
+    containment.environment = environment  # type: ignore[assignment]
+    assert words in containment._brake_why_not()
+
+
+async def test_a_key_with_nothing_to_act_on_says_so_also_read_only() -> None:
+    app = contain_console(ContainSession())
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await open_contain(pilot)
+        for key, words in (("B", "No brake is held"), ("S", "Nothing is being sent.")):
+            await pilot.press(key)
+            assert words in said(app)
 
 
 async def test_what_failed_or_is_unknown_is_never_said_to_be_done() -> None:

@@ -18,7 +18,7 @@ from sync.capture import Capture
 from sync.capture_file import read_file, write_file
 from sync.capture_store import CaptureStore
 from sync.errors import GuardError, LedgerError, UnreachableError
-from sync.model import DriftKind
+from sync.model import ActionKind, DriftKind
 from tests import examples as ex
 from tests.screens.driving import console, said, screen_text, settle
 from tests.screens.runs import until
@@ -50,6 +50,52 @@ async def test_it_shows_what_was_and_says_so() -> None:
         assert "1 of 2 projects has no domain." in shown
         assert app.drift is not None
         assert {row.key: row.kind for row in app.drift.rows}["ember"] is DriftKind.MISSING
+
+
+async def test_it_offers_no_key_that_it_could_only_refuse_and_says_why_it_does_not() -> None:
+    app = replaying(damaged())
+    async with app.run_test(size=(160, 60), notifications=True) as pilot:
+        await settle(pilot)
+        assert " arm" not in screen_text(app).splitlines()[-1]
+        app.open("recovery")
+        await until(pilot, lambda: getattr(app.screen, "assessment", None) is not None)
+        await settle(pilot)
+        text = screen_text(app)
+        footer = text.splitlines()[-1]
+        offered = ("rehearse", "choose", "restore", "report", "arm", "rebuild", "stop", "contain")
+        assert not [word for word in offered if f" {word}" in footer]
+        assert "[x]" not in text and "[ ]" not in text, "nothing is chosen where nothing can be done"
+        assert "This is a replay: what was is read here" in text
+        assert "rehearses it" not in text and "opens it" not in text
+        for key in ("A", "e", "space", "a", "m", "W", "x", "!", "S"):
+            app.clear_notifications()
+            await pilot.press(key)
+            assert "This is a replay: what was cannot be changed" in said(app), key
+        app.clear_notifications()
+        await pilot.press("?")
+        await pilot.pause()
+        helped = app.screen.page(160)  # type: ignore[attr-defined]
+        ids = {"".join(text for text, _ in line).rpartition(" ")[2] for line in helped}
+        named = {
+            "".join(text for text, _ in line).split()[-1] for line in helped if line and line[-1][0].strip()
+        }
+        assert "history" in ids | named
+        assert not {"arm", "rehearse", "choose", "restore", "write-report", "contain"} & (ids | named)
+
+
+async def test_its_rows_say_what_the_live_ones_said() -> None:
+    """Whether a retirement keeps a user disabled is not asked where nothing can be enabled."""
+    whole = lab("dune")
+    accounts = tuple(
+        replace(one, users=(*one.users[:1], *(replace(user, state="disabled") for user in one.users[1:])))
+        for one in whole.actual.accounts
+    )
+    app = replaying(replace(whole, actual=replace(whole.actual, accounts=accounts)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert app.drift is not None
+        (row,) = app.drift.rows
+        assert [action.kind for action in app.session.repairs(row)] == [ActionKind.ENABLE_USER]
 
 
 async def test_nothing_in_it_can_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
