@@ -69,7 +69,7 @@ class HelpScreen(ConsoleScreen):
         lines: list[Line] = [[], [(f" {name[0].upper()}{name[1:]}", "tone--strong")]]
         remapped = self.console.session.environment.keys
         key_width = max(len(keymap.shown_keys(command, remapped)) for command in commands.COMMANDS)
-        id_width = max(len(command.id) for command in commands.COMMANDS) + 1 if width >= _WIDE else 0
+        id_width = max(len(command.id) for command in commands.COMMANDS) + 2 if width >= _WIDE else 0
         room = width - key_width - id_width - 6
         for command in found:
             keys = keymap.shown_keys(command, remapped)
@@ -79,7 +79,7 @@ class HelpScreen(ConsoleScreen):
                     [
                         (f"   {fit(keys if first else '', key_width)}  ", "tone--key"),
                         (fit(text, room), ""),
-                        (fit(f" {command.id}" if first and id_width else "", id_width), "tone--muted"),
+                        (fit(f"  {command.id}" if first and id_width else "", id_width), "tone--muted"),
                     ]
                 )
         return lines
