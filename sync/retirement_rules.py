@@ -31,10 +31,11 @@ _BACK = 2 * TOLERANCE
 """So far may two moments, of which each was dated by clocks that agree, seem to go back."""
 
 
-def refuse_early(retirement: Retirement, now: datetime) -> None:
+def refuse_early(retirement: Retirement, now: datetime, *, latest: datetime | None = None) -> None:
     """Raises GuardError while the next step has to wait, StaleError when it is too late for it.
 
-    `now` is what the most cautious of all clocks says: a wait is never over by another one alone.
+    `now` is what the earliest of all clocks says, by which a wait is over, and `latest`, where another one is
+    later, decides whether it is too late.
     """
     step = retirement.next_step
     if step is None:
@@ -53,7 +54,7 @@ def refuse_early(retirement: Retirement, now: datetime) -> None:
             next_step="Wait until then; there is no way around it.",
         )
     until = latest_begin(retirement)
-    if until is not None and retirement.done(step) is None and now >= until:
+    if until is not None and retirement.done(step) is None and (latest or now) >= until:
         raise StaleError(
             f"“{step.value}” had to begin before {until:%Y-%m-%d %H:%M} UTC: its approvals have expired.",
             next_step="Undo what was done, and propose it anew.",

@@ -131,7 +131,7 @@ class Steps:
             self._desk.agreed_clocks(), self._desk.history(), self._desk.environment.approvals,
         )  # fmt: skip
         now = clocks.own
-        refuse_early(retirement, clocks.earliest)
+        refuse_early(retirement, clocks.earliest, latest=clocks.latest)
         step = retirement.next_step
         assert step is not None
         if (confirmed.step, confirmed.word) != (step, word_for(retirement)):

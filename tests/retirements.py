@@ -243,7 +243,7 @@ class Lab:
                 assert job["jobstatus"] == 1, job
                 result: dict[str, Any] = job["jobresult"]
                 return result
-            self.box.control.advance(1)
+            self.wait(1)
         raise AssertionError(f"{command} does not end")
 
     def sent(self) -> list[dict[str, Any]]:

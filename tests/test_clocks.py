@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sync.clocks import TOLERANCE, Clocks, latest_of, refuse_apart, why_apart
 from sync.cloudstack import faults
-from sync.errors import GuardError
+from sync.errors import GuardError, StaleError
 from sync.retirement import BEGUN_CLOCKS, ENDED_CLOCKS, Done, Retirement, Step
 from sync.retirement_history import History, sighting_from, sighting_json
-from sync.retirement_proposal import APART, View, propose, sightings_of
+from sync.retirement_proposal import APART, LIFETIME, View, propose, sightings_of
 from sync.retirement_rules import destroyed_lately, refuse_early
 from tests.examples import NOON
 from tests.retirement_examples import LIMITS, actual_side, desired_side, history, sighting, view, wish
@@ -206,6 +206,12 @@ def test_no_quarantine_is_shorter_than_by_the_true_clock(
     except GuardError:
         return
     assert passed >= 14 * DAY
+
+
+def test_what_is_too_late_by_the_latest_clock_is_too_late() -> None:
+    refuse_early(retirement(), NOON + LIFETIME - SECOND, latest=NOON + LIFETIME - SECOND)
+    with pytest.raises(StaleError, match="approvals have expired"):
+        refuse_early(retirement(), NOON + LIFETIME - SECOND, latest=NOON + LIFETIME)
 
 
 def test_the_ceiling_counts_by_the_latest_of_the_clocks() -> None:

@@ -265,7 +265,8 @@ def _step(
     from sync.retirement_rules import refuse_early
     from sync.retirement_steps import Confirmation, word_for
 
-    refuse_early(retirement, retiring.agreed_clocks().earliest)
+    clocks = retiring.agreed_clocks()
+    refuse_early(retirement, clocks.earliest, latest=clocks.latest)
     refuse_unapproved(retirement, retiring.standing(retirement))
     step = retirement.next_step
     assert step is not None

@@ -166,7 +166,7 @@ RETIREMENT = (
     guard(
         "retirement: a proposal expires",
         "sync/retirement_rules.py",
-        "if until is not None and retirement.done(step) is None and now >= until:",
+        "if until is not None and retirement.done(step) is None and (latest or now) >= until:",
         "if False:",
         RULES,
     ),
