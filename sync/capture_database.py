@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from sync.errors import CaptureError
 from sync.private_file import has_others
-from sync.write_ahead import use_write_ahead_log
+from sync.write_ahead import make_file, use_write_ahead_log
 
 APPLICATION_ID = 0x61627263
 """`abrc`, by which the file is known."""
@@ -63,7 +62,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        make_file(path)
     if has_others(path.stat().st_mode):
         raise CaptureError(
             f"{path}: captures, with the names and addresses of people in them, can be read by others.",

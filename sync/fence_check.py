@@ -30,7 +30,7 @@ class Hold(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
+class StandingFence:
     """One that the journal has."""
 
     action: str
@@ -123,8 +123,8 @@ def is_fenced(command: str, state: Mapping[str, object]) -> bool | None:
 
 
 def checked(
-    fences: Sequence[Fence],
-    read: Callable[[Fence], bool | str],
+    fences: Sequence[StandingFence],
+    read: Callable[[StandingFence], bool | str],
     *,
     accepted: Mapping[str, Sequence[datetime]],
 ) -> FenceCheck:
@@ -133,14 +133,14 @@ def checked(
 
     A caller is fenced while one of its fences holds: another may never have been carried out.
     """
-    by_target: dict[str, list[Fence]] = {}
+    by_target: dict[str, list[StandingFence]] = {}
     for fence in fences:
         by_target.setdefault(fence.target_id, []).append(fence)
     return FenceCheck(tuple(_fenced(mine, read, accepted.get(id, ())) for id, mine in by_target.items()))
 
 
 def _fenced(
-    fences: Sequence[Fence], read: Callable[[Fence], bool | str], accepted: Sequence[datetime]
+    fences: Sequence[StandingFence], read: Callable[[StandingFence], bool | str], accepted: Sequence[datetime]
 ) -> Fenced:
     found = [(fence, read(fence)) for fence in fences]
     last = max(fence.at for fence in fences)

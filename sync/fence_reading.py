@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sync.containment_journal import Standing
 from sync.errors import SourceError
-from sync.fence_check import Fence, FenceCheck, checked, is_fenced
+from sync.fence_check import FenceCheck, StandingFence, checked, is_fenced
 from sync.model import JsonObject
 
 
@@ -31,7 +31,7 @@ def seen(
     """
     known: dict[tuple[str, str], JsonObject | str] = {}
 
-    def state(fence: Fence) -> JsonObject | str:
+    def state(fence: StandingFence) -> JsonObject | str:
         is_list = fence.command == "updateConfiguration"
         key = ("list", fence.account_id) if is_list else ("user", fence.target_id)
         if key not in known:
@@ -46,7 +46,7 @@ def seen(
                 known[key] = str(error)
         return known[key]
 
-    def read(fence: Fence) -> bool | str:
+    def read(fence: StandingFence) -> bool | str:
         found = state(fence)
         if isinstance(found, str):
             return found
@@ -58,10 +58,10 @@ def seen(
     return checked([as_fence(one) for one in standing], read, accepted=accepted)
 
 
-def as_fence(one: Standing) -> Fence:
+def as_fence(one: Standing) -> StandingFence:
     """As far as comparing it needs."""
     seen_to = str(one.before.get("seen_to", ""))
-    return Fence(
+    return StandingFence(
         one.action,
         one.target_id,
         one.target,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sync.errors import ConfigurationError, LedgerError
-from sync.write_ahead import use_write_ahead_log
+from sync.write_ahead import make_file, use_write_ahead_log
 
 LATEST_REVISION = "0004"
 """The schema that this release writes; the newest module of `migrations/versions`."""
@@ -157,7 +156,7 @@ def prepare_file(engine: Engine) -> None:
     path = Path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        make_file(path)
     except OSError as error:
         raise LedgerError(
             f"The ledger {path} cannot be opened: {error.strerror}.",

@@ -510,7 +510,7 @@ def changing(lab: Lab) -> list[dict[str, Any]]:
 
 def test_control_characters_never_reach_the_terminal(capsys: Any) -> None:
     output.result("a\x1b[31mred\x07\x9b\ttab\nnext")
-    assert capsys.readouterr().out == "a\\u{1b}[31mred\\u{7}\\u{9b}\\u{9}tab\nnext\n"
+    assert capsys.readouterr().out == "a\\u{1b}[31mred\\u{7}\\u{9b}\\u{9}tab\\u{a}next\n"
     output.result("gpj.\u202eexe 👩\u200d💻")
     assert capsys.readouterr().out == "gpj.\\u{202e}exe 👩\u200d💻\n", "what joins an emoji is left in it"
     output.result("du\u200bne \ufeffdune")

@@ -61,7 +61,7 @@ def test_what_is_asked_for_meanwhile_is_looked_at_once_the_look_ended(
 
 def test_a_slow_look_gets_as_long_a_rest_as_it_took(app: App, retirements: Retirements) -> None:
     retirements.look()
-    took = LOOK_AGAIN * 4
+    took = LOOK_AGAIN * 1.5
     app.utc_clock.advance(took.total_seconds())
     assert retirements.look_ended(1)
     ended = app.utc_clock()

@@ -16,11 +16,14 @@ from tests.cli import ROOT
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_way_to_end_sets_the_event_and_is_given_back(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with until_told() as stop:
-        signal.raise_signal(number)
-        assert stop.is_set()
-    assert signal.getsignal(number) is before
+    before = signal.signal(number, signal.default_int_handler)  # nohup ignores one
+    try:
+        with until_told() as stop:
+            signal.raise_signal(number)
+            assert stop.is_set()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
@@ -37,7 +40,10 @@ def test_a_sandbox_whose_terminal_is_closed_leaves_no_folder(tmp_path: Path) -> 
     variables = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "console", "sandbox", "--world", "empty"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=variables) as process:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what a child ignores is its parent's choice
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=variables)
+    signal.signal(signal.SIGHUP, before)
+    with process:
         try:
             assert process.stderr is not None
             said = next(line for line in process.stderr if "ctrl+c ends it" in line)

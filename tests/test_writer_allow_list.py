@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "sync/jenkins.py": {"httpx"},  # asks Jenkins, which is not CloudStack
     "sync/download.py": {"httpx"},  # fetches files of archives, from secondary storage
     "sync/drill_live.py": {"httpx"},  # the type of its errors
-    "console/session.py": {"socket"},  # this host's name
+    "sync/operator_name.py": {"socket"},  # this host's name
 }
 MAY_IMPORT_BY_NAME = {
     "console/app.py": {"import_module"},  # the screens of its own table
