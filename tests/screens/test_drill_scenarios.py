@@ -209,7 +209,7 @@ async def test_a_turn_that_fails_says_so() -> None:
 async def test_outside_of_a_drill_neither_footer_nor_help_names_its_key() -> None:
     for stage, is_named in ((None, False), (FakeStage(), True)):
         app = console(stage=stage)
-        async with app.run_test(size=(200, 90), notifications=True) as pilot:
+        async with app.run_test(size=(240, 90), notifications=True) as pilot:
             await settle(pilot)
             assert ("D drill" in screen_text(app)) is is_named
             await pilot.press("question_mark")
