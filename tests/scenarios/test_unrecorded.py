@@ -31,6 +31,12 @@ def check(incident: Incident) -> tuple[int, dict[str, Any]]:
     return ran.returncode, found
 
 
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger of its own also for a session in this process: another test's has another server pinned."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
 def delete(incident: Incident, name: str, **parameters: str) -> None:
     incident.sync.call("deleteDomain", id=incident.domains()[name], **parameters)
     incident.pass_time(120, step=2)
