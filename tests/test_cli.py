@@ -658,6 +658,7 @@ def test_whatever_a_capture_breaks_with_is_said_and_stays_in_the_lines(
     def broken(*_: Any) -> None:
         raise fault
 
+    monkeypatch.setenv("XDG_DATA_HOME", str(lab.configured.folder / "data"))
     session = Session(load(lab.configured.config).environment("lab"))
     monkeypatch.setattr(session.captures, "offer", broken)
     _capture(session, *read_both(session))
