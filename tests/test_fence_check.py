@@ -13,7 +13,7 @@ from console.fences import Fences
 from sync.containment_journal import ContainmentJournal
 from sync.drift import compare, headline
 from sync.errors import EXIT_CRITICAL, EXIT_DONE, LedgerError
-from sync.fence_check import CLOCKS, NO_FENCES, NOWHERE, Fence, FenceCheck, Hold, checked, is_fenced
+from sync.fence_check import CLOCKS, NO_FENCES, NOWHERE, FenceCheck, Hold, StandingFence, checked, is_fenced
 from sync.model import CoverageState, JsonObject, Outcome
 from tests.examples import NOON, actual, desired
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.stores"]
 
-KEYS = Fence("fence by apikeyaccess", "u-1", "ci-sync/ci-sync in ROOT", "updateUser", "a-1", NOON)
+KEYS = StandingFence("fence by apikeyaccess", "u-1", "ci-sync/ci-sync in ROOT", "updateUser", "a-1", NOON)
 SOURCE = replace(KEYS, action="fence by source list", command="updateConfiguration")
 
 
-def stands(found: dict[str, bool | str], *later: timedelta, fences: tuple[Fence, ...] = ()) -> FenceCheck:
+def stands(
+    found: dict[str, bool | str], *later: timedelta, fences: tuple[StandingFence, ...] = ()
+) -> FenceCheck:
     """What is read by action, with deletions accepted so long after the fence."""
     mine = fences or tuple(one for one in (KEYS, SOURCE) if one.action in found)
     return checked(mine, lambda one: found[one.action], accepted={"u-1": [NOON + one for one in later]})
