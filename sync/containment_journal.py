@@ -101,7 +101,7 @@ class ContainmentJournal:
         self._own = own
         self._patience = patience
         self._known: list[Entry] = []
-        """What containment wrote into the environment's ledger, as it was read last."""
+        """What containment wrote into the environment's ledger, as far as it was read, or written here."""
         self._changing = threading.Lock()
         self.is_local = is_local
         self.note = note
@@ -156,35 +156,44 @@ class ContainmentJournal:
 
     def standing(self, kind: str) -> list[Standing]:
         """What of a kind is set and not undone, oldest first; also what nobody knows the outcome of."""
-        ledger = self._ledger
-        found = self._ask(ledger, lambda: ledger.entries(kinds=_KINDS))
-        if found is None:
-            return self.standing(kind)
-        self._known = [one for one in found if (one.run_id or "").startswith(CONTAINMENT)]
+        found = self._ask(lambda ledger: ledger.entries(kinds=_KINDS))
+        mine = [one for one in found if (one.run_id or "").startswith(CONTAINMENT)]
+        with self._changing:
+            if self._own is not None:
+                # What another thread wrote meanwhile is not in the answer.
+                last = found[-1].seq if found else 0
+                self._known = mine + [one for one in self._known if one.seq > last]
         return standing(joined(self._earlier or (), found), kind)
 
     def _append(self, kind: EntryKind, payload: JsonObject) -> Entry:
-        ledger = self._ledger
-        entry = self._ask(ledger, lambda: ledger.append(kind, payload, run_id=self.run_id))
-        return self._append(kind, payload) if entry is None else entry
+        entry = self._ask(lambda ledger: ledger.append(kind, payload, run_id=self.run_id))
+        with self._changing:
+            if self._own is not None:
+                self._known = [*self._known, entry]
+        return entry
 
-    def _ask(self, ledger: Ledger, ask: Callable[[], Answer]) -> Answer | None:
-        """The answer; None where the environment's ledger gave none in time, and this machine's own file has
-        taken its place."""
-        own = self._own
+    def _ask(self, ask: Callable[[Ledger], Answer]) -> Answer:
+        """The answer of the environment's ledger, or that of this machine's own file, which takes its place
+        where the other gives none in time."""
+        with self._changing:
+            ledger, own = self._ledger, self._own
         if own is None:
-            return ask()
+            return ask(ledger)
         try:
-            return in_time(ask, self._patience)
+            return in_time(lambda: ask(ledger), self._patience)
         except AbreastError as error:
-            with self._changing:
-                if self._ledger is ledger:
-                    self._ledger, self._earlier, self._own = own.open(), self._known, None
-                    self.is_local, self.is_recognising, self.has_all = True, False, True
-                    self.note = own.alone(error.what)
-                    # Closing waits for whoever waits for an answer.
-                    threading.Thread(target=ledger.close, name="close ledger", daemon=True).start()
-            return None
+            self._go_alone(ledger, own, error)
+        return self._ask(ask)
+
+    def _go_alone(self, ledger: Ledger, own: Own, error: AbreastError) -> None:
+        with self._changing:
+            if self._ledger is not ledger:
+                return
+            self._ledger, self._earlier, self._own = own.open(), self._known, None
+            self.is_local, self.is_recognising, self.has_all = True, False, True
+            self.note = own.alone(error.what)
+        # Closing waits for whoever waits for an answer.
+        threading.Thread(target=ledger.close, name="close ledger", daemon=True).start()
 
 
 def joined(earlier: Sequence[Entry], own: Sequence[Entry]) -> list[Entry]:

@@ -301,11 +301,14 @@ def test_it_goes_on_in_its_own_file_where_the_database_goes_away(database: Datab
     journal = open_journal(url, environment="lab", operator=OWNER, local=own)
     shield(journal, "dune")
     assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune"]
+    shield(journal, "boreal")
     database.go()
-    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune"]
+    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune", "ROOT/ci/boreal"]
     shield(journal, "aurora")
     assert (journal.is_local, str(own) in journal.note) == (True, True)
-    assert [one.target for one in journal.standing("shield")] == ["ROOT/ci/dune", "ROOT/ci/aurora"]
+    assert [one.target for one in journal.standing("shield")] == [
+        "ROOT/ci/dune", "ROOT/ci/boreal", "ROOT/ci/aurora"
+    ]  # fmt: skip
     journal.close()
     database.come_back()
 
