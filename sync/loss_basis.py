@@ -75,7 +75,7 @@ def choose(
 
     It is from before by CloudStack's clock and events, and by what is in it: `last_seen` says of the domains
     that vanished when each was last captured. Two clocks may disagree; one that has them all is from before,
-    and where no capture has any of them, that is said.
+    and where no capture has any of them, none is known to be from before.
     Where no event tells of a deletion it is the newest one that has as many domains in it as any since; of
     all of them where none is of `until` or before.
     """
@@ -94,8 +94,8 @@ def choose(
     if found is None:
         return Basis(None, "every complete capture is from after the deletion began", start)
     if not last_seen and vanished(situation):
-        why = "from before the deletion by the clocks, but it has none of the domains that were deleted"
-        return _basis(found, why, start)
+        # By CloudStack's clock alone it is from before, and that clock may be ahead of ours.
+        return Basis(None, "no capture has any of the domains that were deleted", start)
     return _basis(found, "the newest complete one from before the deletion began", start)
 
 

@@ -90,8 +90,8 @@ async def test_a_restore_by_a_capture_file_and_an_archive_with_the_zone_closed(
         site.lose_and_rebuild()
         async with recovery_of(site, monkeypatch) as (app, pilot):
             await pilot.press("m")
-            await patiently(pilot, lambda: "Nothing of it can be made again now" in words_of(app))
-            assert "but it has none of the domains that were deleted" in words_of(app)
+            await patiently(pilot, lambda: "It is not known what to restore" in words_of(app))
+            assert "no capture has any of the domains that were deleted" in words_of(app)
             await go_by(pilot, capture=str(tmp_path / "nowhere"))
             await patiently(pilot, lambda: "nowhere, and it is no point in time" in words_of(app))
             await go_by(
