@@ -13,7 +13,7 @@ _FOR_ITS_OWNER, _FOR_ALL = 0o600, 0o644
 
 
 def replace(path: Path, content: str | bytes, *, mode: int = _FOR_ITS_OWNER) -> None:
-    """Put a file in place when all of it is on the disk. Mode 0600. Raises OSError.
+    """Put a file in place when all of it is on the disk, by default for its owner alone. Raises OSError.
 
     What UTF-8 cannot encode (half of a surrogate pair in a foreign name) is written escaped. A device or a
     pipe is written to and stays what it is: root would take `/dev/null` from everybody.
